@@ -1,0 +1,141 @@
+"""What several files say must agree. Each test names the files: change them together."""
+
+import json
+import re
+import runpy
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+ALB_IDLE_TIMEOUT = 60  # seconds; the default of a load balancer
+FARGATE_STOP_TIMEOUT = 120  # seconds; the longest that Fargate waits before it kills
+
+
+@cache
+def settings() -> dict[str, str]:
+    shell = ["env", "-i", "bash", "--norc", "-c", "set -aeu; . infra/settings.env; /usr/bin/env -0"]
+    variables = subprocess.run(shell, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    return dict(line.split("=", 1) for line in variables.split("\0") if line)
+
+
+@cache
+def document(name: str) -> Any:
+    return json.loads((ROOT / name).read_text())
+
+
+def container() -> Any:
+    named = [
+        container
+        for container in document("infra/task-definition.json")["containerDefinitions"]
+        if container["name"] == settings()["CONTAINER_NAME"]
+    ]
+    assert len(named) == 1, "task-definition.json has exactly one container named CONTAINER_NAME"
+    return named[0]
+
+
+def environment() -> dict[str, str]:
+    return {variable["name"]: variable["value"] for variable in container()["environment"]}
+
+
+@cache
+def gunicorn() -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+
+
+def dockerfile(instruction: str) -> str:
+    """The argument of the last such instruction in the Dockerfile."""
+    found = re.findall(rf"^{instruction} (.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert found, f"the Dockerfile has no {instruction}"
+    return str(found[-1])
+
+
+def role(name: str) -> str:
+    partition, account = settings()["AWS_PARTITION"], settings()["AWS_ACCOUNT_ID"]
+    return f"arn:{partition}:iam::{account}:role/{settings()[name]}"
+
+
+def arn(service: str, rest: str) -> str:
+    partition, region = settings()["AWS_PARTITION"], settings()["AWS_REGION"]
+    return f"arn:{partition}:{service}:{region}:{settings()['AWS_ACCOUNT_ID']}:{rest}"
+
+
+def allowed(sid: str) -> list[str]:
+    statements = document("ops/iam-policy-github-actions.json")["Statement"]
+    return [str(arn) for each in statements if each["Sid"] == sid for arn in each["Resource"]]
+
+
+def test_the_task_definition_has_the_names_of_the_settings() -> None:
+    task = document("infra/task-definition.json")
+    assert task["family"] == settings()["TASK_FAMILY"]
+    assert task["executionRoleArn"] == role("EXECUTION_ROLE")
+    assert task["taskRoleArn"] == role("TASK_ROLE")
+    assert container()["image"] == f"{settings()['ECR_REGISTRY']}/{settings()['ECR_REPOSITORY']}"
+    logs = container()["logConfiguration"]["options"]
+    assert logs["awslogs-group"] == settings()["LOG_GROUP"]
+    assert logs["awslogs-region"] == settings()["AWS_REGION"]
+
+
+def test_the_deploy_policy_has_the_names_of_the_settings() -> None:
+    names = settings()
+    place = f"{names['ECS_CLUSTER']}/{names['ECS_SERVICE']}"
+    assert allowed("ReadTheStack") == [arn("cloudformation", f"stack/{names['STACK_NAME']}/*")]
+    assert allowed("PushImages") == [arn("ecr", f"repository/{names['ECR_REPOSITORY']}")]
+    assert allowed("RegisterRevisions") == [arn("ecs", f"task-definition/{names['TASK_FAMILY']}:*")]
+    assert allowed("PassTheTasksTheirRoles") == [role("EXECUTION_ROLE"), role("TASK_ROLE")]
+    assert allowed("RollOutRevisionsOfThisFamily") == [arn("ecs", f"service/{place}")]
+    assert allowed("ReadTasks") == [arn("ecs", f"task/{names['ECS_CLUSTER']}/*")]
+    assert allowed("ReadTheLog") == [arn("logs", f"log-group:{names['LOG_GROUP']}:log-stream:*")]
+
+
+def test_one_port_everywhere() -> None:
+    ports = {mapping["containerPort"] for mapping in container()["portMappings"]}
+    bound = int(str(gunicorn()["bind"]).rpartition(":")[2])
+    asked = int(re.findall(r"/dev/tcp/127\.0\.0\.1/(\d+)", " ".join(health_check()))[0])
+    assert ports == {bound} == {asked} == {int(dockerfile("EXPOSE"))}
+    assert bound >= 1024, "a process that is not root cannot bind a lower port on Fargate"
+
+
+def health_check() -> list[str]:
+    return [str(word) for word in container()["healthCheck"]["command"]]
+
+
+def test_the_server_outlives_an_idle_connection_of_the_load_balancer() -> None:
+    assert gunicorn()["keepalive"] > ALB_IDLE_TIMEOUT, "or the load balancer answers 502 now and then"
+
+
+def test_the_server_stops_before_it_is_killed() -> None:
+    assert gunicorn()["graceful_timeout"] < container()["stopTimeout"] <= FARGATE_STOP_TIMEOUT
+
+
+def test_a_starting_task_is_not_replaced() -> None:
+    grace = document("infra/service.json")["healthCheckGracePeriodSeconds"]
+    assert grace >= container()["healthCheck"]["startPeriod"]
+
+
+def test_there_is_a_worker_for_each_whole_processor() -> None:
+    cpu = int(document("infra/task-definition.json")["cpu"])
+    assert int(environment()["WEB_CONCURRENCY"]) <= max(1, cpu // 1024)
+
+
+def test_the_container_runs_as_the_user_of_the_image() -> None:
+    assert container()["user"] == dockerfile("USER")
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", container()["user"]), "numbers, and not root"
+
+
+def test_a_read_only_container_has_a_place_for_temporary_files() -> None:
+    assert container()["readonlyRootFilesystem"] is True
+    assert "TMPDIR=/dev/shm" in (ROOT / "Dockerfile").read_text()
+
+
+def test_a_rollout_can_start_new_tasks_before_it_stops_old_ones() -> None:
+    deployment = document("infra/service.json")["deploymentConfiguration"]
+    assert deployment["minimumHealthyPercent"] == 100
+    assert deployment["maximumPercent"] > 100, "or a service of one task can never be replaced"
+    assert deployment["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
+
+
+def test_there_are_tasks_to_scale_between() -> None:
+    assert 1 <= int(settings()["MIN_TASKS"]) <= int(settings()["MAX_TASKS"])

@@ -1,0 +1,45 @@
+"""What every test stands on: the template as git would publish it, and renders of it."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from rendering import EXAMPLE, ROOT, Render, render
+
+
+def pytest_configure() -> None:
+    """Keep the tests apart from the settings of whoever runs them."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "COPIER_", "GITHUB_"))]:
+        del os.environ[name]
+    os.environ["COPIER_SETTINGS_PATH"] = os.fspath(ROOT / "tests" / "no-settings.yml")
+    os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
+    os.environ["GIT_CONFIG_SYSTEM"] = os.devnull
+    for role in "AUTHOR", "COMMITTER":
+        os.environ[f"GIT_{role}_NAME"] = "Test"
+        os.environ[f"GIT_{role}_EMAIL"] = "test@example.com"
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that git tracks or would add, in a plain folder: it renders twice as fast."""
+    copy = tmp_path_factory.mktemp("template")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "-co", "--exclude-standard", "copier.yml", "template"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).exists():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def example(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Render:
+    """A render of example-answers.yml. Tests only read it; one that writes makes its own copy."""
+    return render(template, tmp_path_factory.mktemp("example") / EXAMPLE["app_name"], EXAMPLE)

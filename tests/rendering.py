@@ -1,0 +1,73 @@
+"""A strict door to Copier for the tests.
+
+pytest-copie passes answers as defaults, ignores unknown ones and trusts every template. Here an
+unknown answer is an error, answers are answers, and a template that needs `--trust` fails.
+"""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import copier
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+
+Answers = Mapping[str, Any]
+EXAMPLE: Answers = yaml.safe_load((ROOT / "example-answers.yml").read_text())
+
+
+@cache
+def questions() -> dict[str, dict[str, Any]]:
+    """The questions of copier.yml by name, derived ones included."""
+    config = yaml.safe_load((ROOT / "copier.yml").read_text())
+    return {key: value for key, value in config.items() if not key.startswith("_")}
+
+
+def asked() -> list[str]:
+    """The names of the questions that a person is asked, in their order."""
+    return [name for name, question in questions().items() if question.get("when", True)]
+
+
+@dataclass(frozen=True)
+class Render:
+    """A service as `copier copy` leaves it."""
+
+    path: Path
+    answers: Answers
+
+    def text(self, name: str) -> str:
+        return (self.path / name).read_text(encoding="utf-8")
+
+    def json(self, name: str) -> Any:
+        return json.loads(self.text(name))
+
+    def settings(self) -> dict[str, str]:
+        """The variables that infra/settings.env leaves in a shell that had none."""
+        script = "set -aeu; . infra/settings.env; env -0"
+        shell = ["env", "-i", "PATH=/usr/bin:/bin", "bash", "--norc", "-c", script]
+        lines = subprocess.run(shell, cwd=self.path, capture_output=True, check=True, text=True)
+        variables = dict(line.split("=", 1) for line in lines.stdout.split("\0") if line)
+        return {k: v for k, v in variables.items() if k not in {"PATH", "PWD", "SHLVL", "_"}}
+
+    def files(self) -> dict[str, bytes]:
+        """Every file below the render by its relative name, with `/` between the parts."""
+        found = sorted(path for path in self.path.rglob("*") if path.is_file())
+        return {path.relative_to(self.path).as_posix(): path.read_bytes() for path in found}
+
+
+def render(template: Path, destination: Path, answers: Answers) -> Render:
+    """Render `template` into `destination` without trust, in silence.
+
+    Raises ValueError for an answer to no question, and what Copier raises for a bad answer.
+    """
+    if unknown := answers.keys() - questions().keys():
+        raise ValueError(f"no such question: {', '.join(sorted(unknown))}")
+    copier.run_copy(
+        str(template), destination, data=dict(answers), defaults=True, unsafe=False, quiet=True
+    )
+    return Render(destination, answers)

@@ -1,0 +1,102 @@
+"""Answers drawn from the language of the validators: every one that is legal renders well."""
+
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from matrix import FARGATE
+from rendering import EXAMPLE, questions, render
+
+ANSWERS_FILE = ".copier-answers.yml"
+
+
+def pattern(question: str) -> str:
+    """The regular expression of a question's validator, as Jinja hands it to Python."""
+    found = re.search(r"regex_search\('(.*?)'\)", questions()[question]["validator"])
+    assert found, f"{question}: no pattern in its validator"
+    return found[1].replace("\\\\", "\\")
+
+
+# A little wider than the validators, which decide: Hypothesis cannot draw from a look-ahead.
+WIDER = {
+    "app_name": st.from_regex(r"[a-z][a-z0-9]{1,11}(-[a-z0-9]{1,6}){0,2}", fullmatch=True),
+    "description": st.text(min_size=1, max_size=120),
+    "aws_account_id": st.from_regex(r"[0-9]{12}", fullmatch=True),
+    "aws_region": st.from_regex(
+        r"([a-z]{2}|us-gov)-(central|(north|south)?(east|west)?)-[1-9]", fullmatch=True
+    ),
+    "github_repository": st.from_regex(
+        r"[A-Za-z0-9]{1,9}(-[A-Za-z0-9]{1,9}){0,2}/[A-Za-z0-9._-]{1,20}", fullmatch=True
+    ),
+}
+
+
+def language(question: str) -> st.SearchStrategy[str]:
+    legal = re.compile(pattern(question))
+    return WIDER[question].filter(lambda text: legal.search(text) is not None)
+
+
+@st.composite
+def answer_sets(draw: st.DrawFn) -> dict[str, Any]:
+    cpu = draw(st.sampled_from(list(FARGATE)))
+    low = draw(st.integers(1, 5000))
+    return {
+        "app_name": draw(language("app_name")),
+        "description": draw(language("description")),
+        "aws_account_id": draw(language("aws_account_id")),
+        "aws_region": draw(language("aws_region")),
+        "github_repository": draw(st.just("") | language("github_repository")),
+        "cpu": cpu,
+        "memory": draw(st.sampled_from(FARGATE[cpu])),
+        "cpu_architecture": draw(st.sampled_from(["X86_64", "ARM64"])),
+        "min_tasks": low,
+        "max_tasks": draw(st.integers(low, 5000)),
+    }
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(answer_sets())
+@example({**EXAMPLE, "description": "{{ 7 * 7 }}"})
+def test_every_legal_answer_renders_well(template: Path, answers: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        service = render(template, Path(folder) / "service", answers)
+
+        kept = yaml.safe_load(service.text(ANSWERS_FILE))
+        assert {key: kept[key] for key in answers} == answers
+
+        task = service.json("infra/task-definition.json")
+        environment = {
+            e["name"]: e["value"] for e in task["containerDefinitions"][0]["environment"]
+        }
+        assert environment["APP_DESCRIPTION"] == answers["description"]
+        assert (task["cpu"], task["memory"]) == (str(answers["cpu"]), str(answers["memory"]))
+
+        names = service.settings()
+        assert names["APP_NAME"] == answers["app_name"]
+        assert names["GITHUB_REPO"] == answers["github_repository"]
+        assert task["family"] == names["TASK_FAMILY"]
+
+        policy = json.dumps(service.json("ops/iam-policy-github-actions.json"))
+        accounts = set(re.findall(r"(?<![0-9A-Za-z])\d{12}(?![0-9A-Za-z])", policy))
+        assert accounts == {answers["aws_account_id"]}
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(st.text(max_size=140))
+@example("two\nlines")
+@example("ends\n")
+def test_a_legal_description_survives_json_yaml_and_one_line_of_text(text: str) -> None:
+    if re.search(pattern("description"), text):
+        assert json.loads(f'"{text}"') == text
+        assert text.splitlines() == [text]
+        assert yaml.safe_load(yaml.safe_dump({"d": text}, allow_unicode=True)) == {"d": text}

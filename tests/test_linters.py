@@ -1,0 +1,102 @@
+"""Every linter is silent, on the template as it stands and on a render of it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rendering import ROOT, Render
+
+Files = Callable[[Path], list[str]]
+
+
+def found(*patterns: str) -> Files:
+    """The files below a folder that match, relative to it."""
+
+    def files(folder: Path) -> list[str]:
+        paths = {path for pattern in patterns for path in folder.glob(pattern)}
+        return sorted(os.fspath(path.relative_to(folder)) for path in paths)
+
+    return files
+
+
+WORKFLOWS = found(".github/workflows/*.yml")
+SCRIPTS = found("**/*.sh")
+
+LINTERS: dict[str, tuple[list[str], Files]] = {
+    "yamllint": (["yamllint", "--strict"], found("**/*.yml", "**/*.yaml", ".*.yml", ".*.yaml")),
+    "workflows have the schema of GitHub": (
+        ["check-jsonschema", "--builtin-schema", "vendor.github-workflows"],
+        WORKFLOWS,
+    ),
+    "dependabot.yml has the schema of GitHub": (
+        ["check-jsonschema", "--builtin-schema", "vendor.dependabot"],
+        found(".github/dependabot.yml"),
+    ),
+    "zizmor": (["zizmor", "--offline", "--no-progress", "--persona", "auditor"], found(".github")),
+    "actionlint": (["actionlint"], WORKFLOWS),
+    "shellcheck": (["shellcheck", "--external-sources", "--enable", "all"], SCRIPTS),
+    "shfmt": (["shfmt", "--diff"], SCRIPTS),
+    "hadolint": (["hadolint"], found("Dockerfile")),
+    "ruff": (["ruff", "check", "--no-cache"], found("**/*.py")),
+    "ruff format": (["ruff", "format", "--check", "--no-cache"], found("**/*.py")),
+}
+
+
+def lint(folder: Path, command: list[str], files: list[str]) -> None:
+    """Fail with what the linter said, unless it said that all is well."""
+    assert files, f"{command[0]} has nothing to read in {folder}"
+    tools = Path(sys.executable).parent
+    done = subprocess.run(
+        [tools / command[0], *command[1:], *files],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("linter", LINTERS)
+def test_the_template_is_clean_before_it_is_rendered(template: Path, linter: str) -> None:
+    command, files = LINTERS[linter]
+    lint(template / "template", command, files(template / "template"))
+
+
+@pytest.mark.parametrize("linter", LINTERS)
+def test_a_render_is_clean(example: Render, linter: str) -> None:
+    command, files = LINTERS[linter]
+    lint(example.path, command, files(example.path))
+
+
+def test_the_questions_have_the_keys_that_copier_knows() -> None:
+    lint(ROOT, ["check-jsonschema", "--schemafile", "copier.schema.json"], ["copier.yml"])
+
+
+def test_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
+    for right, wrong in ("help:", "hlep:"), ("_exclude:", "_exclud:"), ("when:", "wehn:"):
+        misspelt = tmp_path / "copier.yml"
+        misspelt.write_text((ROOT / "copier.yml").read_text().replace(right, wrong, 1))
+        with pytest.raises(AssertionError, match=wrong[:-1]):
+            lint(
+                ROOT,
+                ["check-jsonschema", "--verbose", "--schemafile", "copier.schema.json"],
+                [os.fspath(misspelt)],
+            )
+
+
+@pytest.mark.parametrize(
+    ("command", "files"),
+    [
+        (
+            ["yamllint", "--strict", "-c", "template/.yamllint.yml"],
+            ["copier.yml", "example-answers.yml"],
+        ),
+        (["ruff", "check", "--no-cache"], ["."]),
+        (["ruff", "format", "--check", "--no-cache"], ["."]),
+        (["mypy"], ["tests"]),
+    ],
+)
+def test_the_template_repository_is_clean_itself(command: list[str], files: list[str]) -> None:
+    lint(ROOT, command, files)

@@ -1,0 +1,109 @@
+"""The template is itself valid source: what is read in `template/` is what a render holds."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import jinja2
+import pytest
+import yaml
+from jinja2 import meta
+from rendering import EXAMPLE, Render, asked, questions, render
+
+TEMPLATED = {
+    ".copier-answers.yml.jinja",
+    "README.md.jinja",
+    "infra/settings.env.jinja",
+    "infra/task-definition.json.jinja",
+    "ops/iam-policy-github-actions.json.jinja",
+}
+RESERVED_ON_WINDOWS = re.compile(
+    r'[<>:"\\|?*\x00-\x1f]|[ .]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.I
+)
+
+
+@pytest.fixture(scope="module")
+def sources(template: Path) -> dict[str, bytes]:
+    return Render(template / "template", EXAMPLE).files()
+
+
+def test_answers_live_in_five_files(sources: dict[str, bytes]) -> None:
+    assert {name for name in sources if name.endswith(".jinja")} == TEMPLATED
+
+
+def test_every_other_file_is_its_own_render(sources: dict[str, bytes], example: Render) -> None:
+    rendered = example.files()
+    plain = {name: content for name, content in sources.items() if name not in TEMPLATED}
+    assert plain == {name: rendered[name] for name in plain if name in rendered}
+    assert rendered.keys() == {name.removesuffix(".jinja") for name in sources}
+
+
+def test_a_render_keeps_what_is_executable(template: Path, example: Render) -> None:
+    for name in example.files():
+        source = template / "template" / name
+        if source.exists():
+            executable = os.access(source, os.X_OK)
+            assert os.access(example.path / name, os.X_OK) == executable, name
+            assert executable == (source.read_bytes().startswith(b"#!")), (
+                f"{name}: a file with a #! line is executable, any other is not"
+            )
+
+
+def variables(source: bytes) -> set[str]:
+    """The names that a Jinja source expects from the answers."""
+    environment = jinja2.Environment()
+    environment.filters["to_nice_yaml"] = str  # Copier's own; only its name matters here
+    return meta.find_undeclared_variables(environment.parse(source.decode()))
+
+
+@pytest.mark.parametrize("name", sorted(TEMPLATED))
+def test_every_variable_is_a_question(sources: dict[str, bytes], name: str) -> None:
+    assert variables(sources[name]) <= questions().keys() | {"_copier_answers"}
+
+
+def test_every_question_changes_something(sources: dict[str, bytes]) -> None:
+    used = set().union(*(variables(sources[name]) for name in TEMPLATED))
+    assert set(asked()) <= used, "delete the question, or use it"
+
+
+@pytest.mark.parametrize("name", sorted(n for n in TEMPLATED if n.endswith(".json.jinja")))
+def test_a_templated_document_is_json_before_it_is_rendered(
+    sources: dict[str, bytes], name: str
+) -> None:
+    text = sources[name].decode()
+    json.loads(text)
+    assert "{%" not in text, f"{name}: a document takes values, not branches"
+
+
+def test_documents_are_written_one_item_per_line(template: Path) -> None:
+    for path in sorted((template / "template").rglob("*.json*")):
+        text = path.read_text()
+        canonical = json.dumps(json.loads(text), indent=2, ensure_ascii=False) + "\n"
+        assert text == canonical, f"{path.name}: format it with `jq .`"
+
+
+def test_nothing_of_the_template_needs_trust(template: Path) -> None:
+    config = yaml.safe_load((template / "copier.yml").read_text())
+    assert not config.keys() & {"_tasks", "_migrations", "_jinja_extensions", "_external_data"}
+
+
+def test_names_are_legal_on_windows(sources: dict[str, bytes]) -> None:
+    parts = {part for name in sources for part in name.split("/")}
+    assert not {part for part in parts if RESERVED_ON_WINDOWS.search(part)}
+    assert len({name.lower() for name in sources}) == len(sources)
+
+
+def test_two_renders_of_the_same_answers_are_the_same(
+    template: Path, example: Render, tmp_path: Path
+) -> None:
+    assert render(template, tmp_path / "again", EXAMPLE).files() == example.files()
+
+
+def test_no_seven_lines_stand_twice_in_a_file(example: Render) -> None:
+    """Or `copier update` may carry an edit to the wrong one of the two."""
+    for name, content in example.files().items():
+        lines = content.decode().splitlines()
+        windows = ["\n".join(lines[i : i + 7]) for i in range(len(lines) - 6)]
+        twice = {w for w in windows if windows.count(w) > 1 and w.strip()}
+        assert not twice, f"{name} repeats:\n{next(iter(twice))}"
