@@ -1,0 +1,26 @@
+"""What the endpoints promise: made once with app/main.py, then yours."""
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.main import app
+
+client = TestClient(app)
+
+
+def test_health_says_which_commit_runs() -> None:
+    answer = client.get("/health")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "commit": "unknown"}
+
+
+@pytest.mark.parametrize(("words", "minutes"), [(1, 1), (220, 1), (221, 2)])
+def test_reading_takes_whole_minutes(words: int, minutes: int) -> None:
+    answer = client.post("/reading-time", json={"text": "word " * words})
+    assert answer.status_code == 200
+    assert answer.json() == {"words": words, "minutes": minutes}
+
+
+@pytest.mark.parametrize("article", [{}, {"text": " "}, {"text": 1}, {"text": "a" * 100_001}])
+def test_what_is_no_article_is_refused(article: dict[str, object]) -> None:
+    assert client.post("/reading-time", json=article).status_code == 422
