@@ -1,0 +1,118 @@
+"""Run a step of a workflow as GitHub's runner does: its shell, its files, its variables."""
+
+import os
+import shlex
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+WORKFLOWS = ("ci", "deploy-ecs", "template-update")
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+Reply = Callable[[str, Mapping[str, str]], str | None]
+
+
+def workflow(service: Path, name: str) -> dict[str, Any]:
+    """A workflow as YAML 1.2 reads it: its key `on` is a word, not a truth value."""
+    loaded = yaml.safe_load((service / ".github" / "workflows" / f"{name}.yml").read_text())
+    return {"on" if key is True else key: value for key, value in loaded.items()}
+
+
+def steps(service: Path, name: str) -> dict[str, dict[str, Any]]:
+    """The steps of a workflow by name; those that call an action too."""
+    jobs = workflow(service, name)["jobs"].values()
+    return {step["name"]: step for job in jobs for step in job.get("steps", [])}
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    said: str
+    outputs: dict[str, str]
+
+    @property
+    def annotations(self) -> list[str]:
+        return [line for line in self.said.splitlines() if line.startswith("::")]
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A machine with a checkout of the service. It has the tools of this one, and each `tool`."""
+
+    service: Path
+    home: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def tool(self, name: str, *command: str) -> None:
+        """Put a program on the PATH that hands its arguments to `command`."""
+        path = self.home / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+        path.chmod(0o755)
+
+    def run(self, name: str, step: str, **given: str) -> Result:
+        """Run the step. Where its `env` has expressions, the test says what they come to."""
+        found = steps(self.service, name)[step]
+        env = {key: str(value) for key, value in found.get("env", {}).items()} | given
+        unknown = [key for key, value in env.items() if "${{" in value]
+        assert not unknown, f"the test does not say what {unknown} would be"
+
+        script, outputs = self.home / "step.sh", self.home / "outputs"
+        script.write_text(found["run"])
+        outputs.write_text("")
+        done = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", script],
+            cwd=self.service,
+            env={
+                "PATH": f"{self.home / 'bin'}{os.pathsep}{os.environ['PATH']}",
+                "HOME": os.fspath(self.home),
+                "RUNNER_TEMP": os.fspath(self.home),
+                "GITHUB_ACTIONS": "true",
+                "GITHUB_OUTPUT": os.fspath(outputs),
+                "GITHUB_REF": "refs/heads/main",
+                "GITHUB_REPOSITORY": "my-company/ai-assistant",
+                "GITHUB_SERVER_URL": "https://github.com",
+                "GITHUB_SHA": COMMIT,
+                **self.variables,
+                **env,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+        )
+        lines = outputs.read_text().splitlines()
+        return Result(done.returncode, done.stdout, dict(line.split("=", 1) for line in lines))
+
+
+@contextmanager
+def served(reply: Reply) -> Iterator[str]:
+    """A web server for as long as the block lasts; `None` is answered by hanging up."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = reply(self.path, dict(self.headers.items()))
+            if body is not None:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

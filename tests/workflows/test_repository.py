@@ -1,0 +1,98 @@
+"""What git, an editor and pre-commit do with a service."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rendering import Render
+
+
+@pytest.fixture
+def repository(example: Render, tmp_path: Path) -> Path:
+    path = tmp_path / "service"
+    shutil.copytree(example.path, path)
+    git(path, "init", "--quiet", "--initial-branch", "main")
+    return path
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, check=True, text=True
+    )
+    return done.stdout
+
+
+def hooks(service: Render) -> dict[str, dict[str, Any]]:
+    (repo,) = yaml.safe_load(service.text(".pre-commit-config.yaml"))["repos"]
+    assert repo["repo"] == "local", "uv.lock says which version of a linter runs"
+    return {hook["id"]: hook for hook in repo["hooks"]}
+
+
+def test_git_keeps_every_file_of_the_template(repository: Path, example: Render) -> None:
+    git(repository, "add", ".")
+    assert set(git(repository, "ls-files").splitlines()) == example.files().keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("uv.lock", True),
+        ("app/new.py", True),
+        ("infra/other.env", True),
+        (".venv/bin/python", False),
+        ("app/__pycache__/main.pyc", False),
+        (".pytest_cache/x", False),
+        (".env", False),
+        (".env.local", False),
+    ],
+)
+def test_git_keeps_sources_and_no_secrets(repository: Path, name: str, kept: bool) -> None:
+    (repository / name).parent.mkdir(parents=True, exist_ok=True)
+    (repository / name).touch()
+    git(repository, "add", ".")
+    assert (name in git(repository, "ls-files").splitlines()) is kept
+
+
+def test_a_checkout_on_windows_keeps_what_linux_runs(repository: Path) -> None:
+    for name in "infra/deploy.sh", "Dockerfile", "infra/settings.env", "app/main.py":
+        assert git(repository, "check-attr", "eol", name).endswith("eol: lf\n"), name
+
+
+def test_every_linter_is_locked(example: Render) -> None:
+    """So a laptop and CI find the same, and a missing or stale uv.lock is an error."""
+    group = tomllib.loads(example.text("pyproject.toml"))["dependency-groups"]["dev"]
+    installed = {re.split(r"[<>=~!;\[ ]", each)[0].removesuffix("-py") for each in group}
+    for name, hook in hooks(example).items():
+        if hook["language"] == "pygrep":
+            continue
+        uv, run, locked, tool, *_ = shlex.split(hook["entry"])
+        assert [uv, run, locked] == ["uv", "run", "--locked"], name
+        assert tool in installed, f"{name}: add {tool} to the dev group of pyproject.toml"
+    assert "pre-commit" in installed
+
+
+def test_every_linter_of_ci_is_there(example: Render) -> None:
+    entries = " ".join(hook["entry"] for hook in hooks(example).values())
+    for tool in "ruff check", "ruff format --check", "mypy", "yamllint", "shellcheck", "zizmor":
+        assert tool in entries
+    assert "exclude" not in example.text(".pre-commit-config.yaml")
+
+
+def test_a_conflict_that_was_left_is_red(example: Render) -> None:
+    pattern = re.compile(hooks(example)["conflict-markers"]["entry"])
+    conflict = [
+        "<<<<<<< before updating",
+        "||||||| last update",
+        ">>>>>>> after updating",
+        "<<<<<<<",
+    ]
+    assert all(pattern.search(line) for line in conflict)
+    assert not any(pattern.search(line) for line in ["=======", "# <<<<<<< quoted", "cat <<EOF"])
+    for name, content in example.files().items():
+        assert not any(pattern.search(line) for line in content.decode().splitlines()), name

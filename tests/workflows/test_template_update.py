@@ -1,0 +1,183 @@
+"""One issue is open while a newer template waits, and none otherwise.
+
+Copier is the real one, gh is fake_gh.py.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import copier
+import pytest
+from rendering import Render
+from runner import Result, Runner
+
+LOOK = "Look for a newer template"
+KEEP = "Keep the issue"
+
+
+class Template:
+    """A template in a git repository of its own, and a service made from it."""
+
+    def __init__(self, example: Render, folder: Path) -> None:
+        self.path = folder / "template"
+        self.service = folder / "service"
+        self.issues = folder / "issues.json"
+        sources = self.path / "template"
+        sources.mkdir(parents=True)
+        (self.path / "copier.yml").write_text("_subdirectory: template\n")
+        (sources / ".copier-answers.yml.jinja").write_text("{{ _copier_answers | to_nice_yaml }}")
+        workflows = Path(".github/workflows")
+        (sources / workflows).mkdir(parents=True)
+        update = workflows / "template-update.yml"
+        (sources / update).write_bytes((example.path / update).read_bytes())
+        self.git("init", "--quiet", "--initial-branch", "main")
+        self.change()
+
+        (folder / "home").mkdir()
+        self.runner = Runner(self.service, folder / "home")
+        uvx = 'case $1 in copier@*) shift; exec "$0" "$@" ;; *) exit 9 ;; esac'
+        self.runner.tool("uvx", "sh", "-c", uvx, str(Path(sys.executable).parent / "copier"))
+        self.runner.tool(
+            "gh", sys.executable, str(Path(__file__).with_name("fake_gh.py")), str(self.issues)
+        )
+
+    def git(self, *arguments: str) -> None:
+        subprocess.run(["git", *arguments], cwd=self.path, check=True, capture_output=True)
+
+    def change(self) -> None:
+        with (self.path / "template" / "notes.md").open("a") as notes:
+            notes.write("- changed\n")
+        self.git("add", ".")
+        self.git("commit", "--quiet", "--message", "Change")
+
+    def release(self, version: str) -> None:
+        self.change()
+        self.git("tag", version)
+
+    def copy(self) -> None:
+        copier.run_copy(str(self.path), self.service, defaults=True, quiet=True, overwrite=True)
+
+    def week(self) -> Result:
+        """What the workflow does once a week, and the state of the issues after it."""
+        found = self.runner.run("template-update", LOOK)
+        if found.code or not found.outputs:
+            return found
+        return self.runner.run(
+            "template-update",
+            KEEP,
+            CURRENT=found.outputs["current"],
+            WAITING=found.outputs.get("waiting", ""),
+            GH_REPO="my-company/ai-assistant",
+            GH_TOKEN="token",
+        )
+
+    def state(self) -> dict[str, Any]:
+        if not self.issues.exists():
+            return {"issues": [], "changes": 0}
+        state: dict[str, Any] = json.loads(self.issues.read_text())
+        return state
+
+    def titles(self, state: str) -> list[str]:
+        return [issue["title"] for issue in self.state()["issues"] if issue["state"] == state]
+
+
+@pytest.fixture
+def template_of(example: Render, tmp_path: Path) -> Template:
+    return Template(example, tmp_path)
+
+
+def test_an_issue_is_opened_kept_renamed_and_closed(template_of: Template) -> None:
+    template = template_of
+    template.release("v1.0.0")
+    template.copy()
+    assert template.week().code == 0
+    assert template.titles("open") == [], "nothing waits"
+
+    template.release("v1.1.0")
+    assert template.week().code == 0
+    assert template.titles("open") == ["Template 1.1.0 is out: this service follows 1.0.0"]
+
+    changes = template.state()["changes"]
+    assert template.week().code == 0
+    assert template.state()["changes"] == changes, "nothing new: nobody is told a second time"
+
+    template.release("v1.2.0")
+    assert template.week().code == 0
+    assert template.titles("open") == ["Template 1.2.0 is out: this service follows 1.0.0"]
+
+    template.copy()
+    assert template.week().code == 0
+    assert template.titles("open") == []
+    assert len(template.titles("closed")) == 1
+
+    template.release("v2.0.0")
+    assert template.week().code == 0
+    assert template.titles("open") == ["Template 2.0.0 is out: this service follows 1.2.0"]
+
+
+def test_an_issue_that_somebody_closes_comes_back_while_the_update_waits(
+    template_of: Template,
+) -> None:
+    template_of.release("v1.0.0")
+    template_of.copy()
+    template_of.release("v1.1.0")
+    template_of.week()
+    state = template_of.state()
+    state["issues"][0]["state"] = "closed"
+    template_of.issues.write_text(json.dumps(state))
+
+    assert template_of.week().code == 0
+    assert len(template_of.titles("open")) == 1
+
+
+def test_the_issue_says_where_the_way_is_written(template_of: Template, example: Render) -> None:
+    template_of.release("v1.0.0")
+    template_of.copy()
+    template_of.release("v1.1.0")
+    template_of.week()
+    (issue,) = template_of.state()["issues"]
+    assert "https://github.com/my-company/ai-assistant#update-it" in issue["body"]
+    assert "\n## Update it\n" in example.text("README.md")
+
+
+def test_a_template_without_tags_is_followed_by_its_commits(template_of: Template) -> None:
+    template_of.copy()
+    assert template_of.week().code == 0
+    assert template_of.titles("open") == []
+    template_of.change()
+    assert template_of.week().code == 0
+    assert len(template_of.titles("open")) == 1
+
+
+def test_a_service_without_a_template_version_is_left_in_peace(template_of: Template) -> None:
+    template_of.copy()
+    answers = template_of.service / ".copier-answers.yml"
+    kept = [line for line in answers.read_text().splitlines() if not line.startswith("_commit")]
+    answers.write_text("\n".join(kept) + "\n")
+    done = template_of.week()
+    assert done.code == 0, done.said
+    assert done.annotations[0].startswith("::notice")
+    assert template_of.state()["changes"] == 0
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["https://127.0.0.1:1/template.git", "../elsewhere", "/nowhere/template"],
+    ids=["unreachable", "relative", "gone"],
+)
+def test_a_template_that_cannot_be_read_is_red_without_a_stack_trace(
+    template_of: Template, where: str
+) -> None:
+    template_of.release("v1.0.0")
+    template_of.copy()
+    answers = template_of.service / ".copier-answers.yml"
+    answers.write_text(answers.read_text().replace(str(template_of.path), where))
+    done = template_of.week()
+    assert done.code == 1
+    assert done.annotations[0].startswith(f"::error title=Cannot read the template::{where}: ")
+    assert "_src_path" in done.said
+    assert "Traceback" not in done.said
+    assert template_of.state()["changes"] == 0, "an issue is neither opened nor closed"
