@@ -103,7 +103,9 @@ def health_check() -> list[str]:
 
 
 def test_the_server_outlives_an_idle_connection_of_the_load_balancer() -> None:
-    assert gunicorn()["keepalive"] > ALB_IDLE_TIMEOUT, "or the load balancer answers 502 now and then"
+    assert gunicorn()["keepalive"] > ALB_IDLE_TIMEOUT, (
+        "or the load balancer answers 502 now and then"
+    )
 
 
 def test_the_server_stops_before_it_is_killed() -> None:
