@@ -266,6 +266,13 @@ def test_a_refused_run_of_another_branch_is_not_told_to_widen_the_trust(runner: 
     assert "GITHUB_SUBJECT" not in said
 
 
+def test_without_a_token_the_rest_is_still_said(runner: Runner) -> None:
+    nowhere = "http://127.0.0.1:1/token?"
+    said, _, _ = refuse(runner, "repo:x", ACTIONS_ID_TOKEN_REQUEST_URL=nowhere)
+    assert "GitHub gave no token" in said
+    assert "infra/provision.sh" in said
+
+
 def test_refused_keys_are_not_taken_for_a_refused_role(runner: Runner) -> None:
     said, _, asked = refuse(runner, "repo:x", HAS_KEYS="true")
     assert asked == []
