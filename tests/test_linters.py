@@ -52,6 +52,7 @@ def lint(folder: Path, command: list[str], files: list[str]) -> None:
     done = subprocess.run(
         [tools / command[0], *command[1:], *files],
         cwd=folder,
+        env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"},  # actionlint asks shellcheck
         capture_output=True,
         text=True,
     )
