@@ -37,7 +37,7 @@ LINTERS: dict[str, tuple[list[str], Files]] = {
     ),
     "zizmor": (["zizmor", "--offline", "--no-progress", "--persona", "auditor"], found(".github")),
     "actionlint": (["actionlint"], WORKFLOWS),
-    "shellcheck": (["shellcheck", "--external-sources", "--enable", "all"], SCRIPTS),
+    "shellcheck": (["shellcheck", "--external-sources"], SCRIPTS),
     "shfmt": (["shfmt", "--diff"], SCRIPTS),
     "hadolint": (["hadolint"], found("Dockerfile")),
     "ruff": (["ruff", "check", "--no-cache"], found("**/*.py")),
