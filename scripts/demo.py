@@ -20,9 +20,15 @@ def say(text: str) -> None:
     print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n{text}", flush=True)
 
 
+def show(*command: str | Path) -> None:
+    program, *words = command
+    short = [os.path.relpath(word, ROOT) if isinstance(word, Path) else word for word in words]
+    print(f"  $ {Path(program).name} {' '.join(short)}", flush=True)
+
+
 def run(*command: str | Path, cwd: Path = SERVICE) -> None:
     """Show a command and run it. Ends the demo with its exit code when it fails."""
-    print(f"  $ {' '.join(map(str, command))}", flush=True)
+    show(*command)
     # The service has an environment of its own: the one that runs this script is not meant.
     environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
     done = subprocess.run([str(word) for word in command], cwd=cwd, env=environment, check=False)
@@ -59,12 +65,13 @@ def serve() -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}/health"
     gunicorn = SERVICE / ".venv" / "bin" / "gunicorn"
-    print(f"  $ uv run gunicorn --bind 127.0.0.1:{port}", flush=True)
+    show("uv", "run", "gunicorn", "--bind", f"127.0.0.1:{port}")
     started = time.monotonic()
     with subprocess.Popen([gunicorn, "--bind", f"127.0.0.1:{port}"], cwd=SERVICE) as server:
         try:
             answer = ask(url, server)
-            print(f"  $ curl {url}\n  {answer}    ({time.monotonic() - started:.1f} s after start)")
+            show("curl", url)
+            print(f"  {answer}    ({time.monotonic() - started:.1f} s after start)", flush=True)
         finally:
             server.terminate()
             server.wait()
