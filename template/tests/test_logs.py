@@ -173,6 +173,12 @@ def test_what_a_request_logs_carries_its_trace(lines: Lines) -> None:
     assert [line.get("trace_id") for line in lines()] == ["Root=1-a", "Root=1-a", None, None]
 
 
+def test_a_request_inherits_no_trace(lines: Lines) -> None:
+    trace_id.set("Root=1-of-another")
+    request(answering(200))
+    assert [line.get("trace_id") for line in lines()] == [None]
+
+
 def test_health_is_logged_only_when_it_is_bad(lines: Lines) -> None:
     request(answering(200), path="/health")
     assert lines() == []

@@ -1,0 +1,23 @@
+"""What CI asks of a service holds for a fresh render, on the oldest Python that it supports."""
+
+import re
+
+import pytest
+from owned import Service, own
+from rendering import Render
+
+
+@pytest.fixture(scope="module")
+def service(example: Render, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    return own(example, tmp_path_factory.mktemp("service"))
+
+
+@pytest.mark.parametrize("command", ["ruff check", "ruff format --check", "mypy"])
+def test_linters_and_types_have_nothing_to_say(service: Service, command: str) -> None:
+    service.uv("run", "--locked", *command.split())
+
+
+def test_its_tests_pass_and_none_is_left_out(service: Service) -> None:
+    """They start gunicorn from its configuration, kill a worker, and stop it under load."""
+    last = service.uv("run", "--locked", "pytest").splitlines()[-1]
+    assert re.fullmatch(r"=+ \d+ passed in .*", last), last
