@@ -21,7 +21,7 @@ NO_ENGINE = """no container engine answers. Start one, or let the suite do it:
 Done = subprocess.CompletedProcess[str]
 
 
-def docker(*words: str | Path) -> Done:
+def docker(*words: str | Path, timeout: float | None = None) -> Done:
     assert shutil.which("docker"), NO_ENGINE
     return subprocess.run(
         ["docker", *words],
@@ -29,6 +29,7 @@ def docker(*words: str | Path) -> Done:
         capture_output=True,
         text=True,
         check=False,
+        timeout=timeout,
     )
 
 
@@ -55,10 +56,14 @@ class Container:
         return docker("exec", self.id, *command)
 
     def healthy(self) -> bool:
-        """What ECS would find, by the command of the task definition."""
-        kind, *command = self.definition["healthCheck"]["command"]
-        assert kind == "CMD", "CMD-SHELL would need a shell between: give the command itself"
-        return self.run(*command).returncode == 0
+        """What ECS would find, by the health check of the task definition."""
+        check = self.definition["healthCheck"]
+        kind, *command = check["command"]
+        assert kind == "CMD", "give the command itself: CMD-SHELL puts another shell before it"
+        try:
+            return docker("exec", self.id, *command, timeout=check["timeout"]).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
 
     def python(self, script: str) -> Any:
         """What a Python script in the container prints, as JSON."""

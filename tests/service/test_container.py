@@ -83,7 +83,8 @@ def test_it_stops_well_and_says_nothing_but_json_lines(image: str, service: Serv
     assert {line["level"] for line in lines} == {"INFO"}, lines
 
 
-def test_it_is_not_root(container: Container) -> None:
+def test_it_is_not_root(image: str, container: Container) -> None:
+    assert succeed("inspect", "--format", "{{.Config.User}}", image) == "10001:10001"
     assert container.run("id", "-u").stdout.strip() == "10001"
     assert container.run("id", "-g").stdout.strip() == "10001"
 
