@@ -1,6 +1,8 @@
 """What CI asks of a service holds for a fresh render, on the oldest Python that it supports."""
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 from owned import Service, own
@@ -21,3 +23,11 @@ def test_its_tests_pass_and_none_is_left_out(service: Service) -> None:
     """They start gunicorn from its configuration, kill a worker, and stop it under load."""
     last = service.uv("run", "--locked", "pytest").splitlines()[-1]
     assert re.fullmatch(r"=+ \d+ passed in .*", last), last
+
+
+def test_they_pass_in_the_template_too(service: Service, template: Path, tmp_path: Path) -> None:
+    """All but the contract, which is about answers, run where the template is edited."""
+    unrendered = shutil.copytree(template / "template", tmp_path / "template")
+    words = "run", "--no-sync", "--directory", str(unrendered), "--project", str(service.path)
+    passed = service.uv(*words, "pytest", "--ignore", "tests/test_contract.py")
+    assert re.fullmatch(r"=+ \d+ passed in .*", passed.splitlines()[-1]), passed
