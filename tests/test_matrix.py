@@ -68,7 +68,7 @@ def test_every_file_can_be_parsed(renders: list[Render]) -> None:
         for path in service.path.rglob("*.json"):
             service.json(str(path.relative_to(service.path)))
         for path in [*service.path.rglob("*.yml"), *service.path.rglob("*.yaml")]:
-            yaml.safe_load(path.read_text())
+            yaml.compose(path.read_text())  # not loaded: CloudFormation's tags are its own
         for path in service.path.rglob("*.toml"):
             tomllib.loads(path.read_text())
 

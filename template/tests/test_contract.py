@@ -10,7 +10,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 
-ALB_IDLE_TIMEOUT = 60  # seconds; the default of a load balancer
 FARGATE_STOP_TIMEOUT = 120  # seconds; the longest that Fargate waits before it kills
 
 
@@ -103,7 +102,7 @@ def health_check() -> list[str]:
 
 
 def test_the_server_outlives_an_idle_connection_of_the_load_balancer() -> None:
-    assert gunicorn()["keepalive"] > ALB_IDLE_TIMEOUT, (
+    assert gunicorn()["keepalive"] > load_balancer("idle_timeout.timeout_seconds"), (
         "or the load balancer answers 502 now and then"
     )
 
@@ -141,3 +140,41 @@ def test_a_rollout_can_start_new_tasks_before_it_stops_old_ones() -> None:
 
 def test_there_are_tasks_to_scale_between() -> None:
     assert 1 <= int(settings()["MIN_TASKS"]) <= int(settings()["MAX_TASKS"])
+
+
+def in_the_stack(pattern: str) -> set[str]:
+    """What infra/stack.yml says there; it is not loaded, because its tags are CloudFormation's."""
+    found = set(re.findall(pattern, (ROOT / "infra/stack.yml").read_text()))
+    assert found, f"infra/stack.yml has nothing like {pattern}"
+    return found
+
+
+def load_balancer(key: str) -> int:
+    """A number among the attributes of the load balancer and its target group."""
+    [value] = in_the_stack(rf'Key: {re.escape(key)}\n +Value: "(\d+)"')
+    return int(value)
+
+
+def test_the_load_balancer_finds_the_container_and_its_health() -> None:
+    [mapping] = container()["portMappings"]
+    ports = in_the_stack(r"Port: (\d+)") - {"80", "443"}
+    assert ports == {str(mapping["containerPort"])}
+    [path] = in_the_stack(r"HealthCheckPath: (.+)")
+    assert f"GET {path} " in " ".join(health_check())
+
+
+def test_no_request_is_cut_off_by_a_rollout() -> None:
+    delay = load_balancer("deregistration_delay.timeout_seconds")
+    graceful = gunicorn()["graceful_timeout"]
+    assert delay >= graceful + 20, "new requests still come while ECS takes a task out"
+    assert delay + graceful >= load_balancer("idle_timeout.timeout_seconds")
+
+
+def test_the_settings_offer_what_the_stack_takes() -> None:
+    [days] = in_the_stack(r"\[(1, 3, 5[\d, ]+)\]")
+    assert settings()["LOG_RETENTION_DAYS"] in days.split(", ")
+    assert settings()["ASSIGN_PUBLIC_IP"] in {"ENABLED", "DISABLED"}
+    assert settings()["TRACING"] in {"", "xray"}
+    assert settings()["DOMAIN_NAME"] or not settings()["CERTIFICATE_ARN"], (
+        "CERTIFICATE_ARN needs DOMAIN_NAME, the name that the certificate is for"
+    )
