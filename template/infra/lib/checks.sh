@@ -1,0 +1,145 @@
+# shellcheck shell=bash
+# Is everything ready? Each check ends the script with one line that says what to do, or leaves in $found, in a few
+# words, what it saw. None changes anything.
+source infra/lib/common.sh
+
+export found=""
+
+not_there_yet() { not_ready "what the service stands on is not there yet: $1. Make it with infra/provision.sh"; }
+
+# need COMMAND...: names all that are missing at once.
+need() {
+  local command missing=""
+  for command in "$@"; do
+    command -v "$command" >/dev/null || missing="${missing:+$missing, }$command"
+  done
+  [[ -z "$missing" ]] || not_ready "not installed: $missing. Install what is missing, somewhere on the PATH"
+  found="$*"
+}
+
+check_bash() {
+  local version=$((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))
+  ((version >= 302)) || not_ready "bash $BASH_VERSION is too old: 3.2 will do"
+  found="$BASH_VERSION"
+}
+
+check_tools() { need aws docker git jq; }
+
+check_docker() {
+  need docker
+  found="$(docker version --format '{{.Server.Version}}' 2>/dev/null)" ||
+    not_ready "docker does not answer: start Docker Desktop, or: sudo systemctl start docker"
+}
+
+# Leaves in $commit what is deployed. A service is a repository of its own: its commit must say what runs.
+export commit=""
+check_repository() {
+  need git
+  local above
+  above="$(git rev-parse --show-prefix 2>&1)" ||
+    not_ready "git knows no repository here ($above): git init --initial-branch main, then commit"
+  [[ -z "$above" ]] ||
+    not_ready "${above%/} is a folder of another git repository: move it out, and make it one of its own with git init"
+  commit="$(git rev-parse --quiet --verify HEAD)" ||
+    not_ready "nothing is committed yet: git add . && git commit --message 'Start from the template'"
+  found="$commit"
+}
+
+check_lock() {
+  need git
+  [[ -f uv.lock ]] || not_ready "uv.lock is missing: run uv sync, then commit the uv.lock that it makes"
+  git ls-files --error-unmatch uv.lock >/dev/null 2>&1 ||
+    not_ready "uv.lock is not committed: git add --force uv.lock && git commit --message 'Lock the dependencies'"
+  found="uv.lock"
+}
+
+# What is built is what lies here, and it is named after the commit: so the two must be the same.
+check_tree() {
+  need git
+  local changes change names="" count=0
+  changes="$(git status --porcelain --untracked-files=normal)" || not_ready "git status does not work here: see above"
+  while IFS= read -r change; do
+    [[ -n "$change" ]] || continue
+    count=$((count + 1))
+    ((count > 3)) || names="${names:+$names, }${change:3}"
+  done <<<"$changes"
+  ((count == 0)) || not_ready "not committed: $names ($count in all). Commit, stash or ignore them, then deploy"
+  found="clean"
+}
+
+check_documents() {
+  need jq
+  local name complaint
+  for name in task-definition service autoscaling; do
+    complaint="$(jq --exit-status 'objects | true' "infra/$name.json" 2>&1 >/dev/null)" ||
+      not_ready "infra/$name.json is not a JSON object: ${complaint:-it is empty, or something else}"
+  done
+  complaint="$(query task_complaint infra/task-definition.json)"
+  [[ -z "$complaint" ]] || not_ready "infra/task-definition.json: $complaint"
+  found="$TASK_FAMILY"
+}
+
+# check_region REGION: the settings decide, whatever region the shell of the caller is set to.
+check_region() {
+  found="$AWS_REGION"
+  [[ -z "$1" || "$1" == "$AWS_REGION" ]] || found="$AWS_REGION (not $1, as this shell is set)"
+}
+
+account=""
+check_credentials() {
+  need aws jq
+  try_ask sts get-caller-identity
+  [[ -z "$refusal" ]] ||
+    not_ready "AWS does not know who you are: $refusal (sign in, for example with: aws sso login)"
+  query '.Account, .Arn' "$scratch/answer" >"$scratch/lines"
+  {
+    read -r account
+    read -r found
+  } <"$scratch/lines"
+}
+
+check_account() {
+  check_credentials
+  [[ "$account" == "$AWS_ACCOUNT_ID" ]] ||
+    not_ready "these credentials are of account $account, and the service lives in $AWS_ACCOUNT_ID: sign in there"
+  found="$account"
+}
+
+# Leaves what the stack puts out in $scratch/stack: the ids that nobody can know before they are made.
+check_stack() {
+  need aws jq
+  local status missing
+  try_ask cloudformation describe-stacks --stack-name "$STACK_NAME"
+  [[ "$refusal" != *"does not exist"* ]] || not_there_yet "$AWS_REGION has no stack $STACK_NAME"
+  [[ -z "$refusal" ]] || refused "cloudformation describe-stacks"
+  query outputs "$scratch/answer" >"$scratch/stack"
+  query '.Stacks[0].StackStatus, missing_outputs' "$scratch/answer" >"$scratch/lines"
+  {
+    read -r status
+    read -r missing
+  } <"$scratch/lines"
+
+  case "$status" in
+    CREATE_COMPLETE | IMPORT_COMPLETE | UPDATE_COMPLETE | UPDATE_ROLLBACK_COMPLETE) ;;
+    REVIEW_IN_PROGRESS) not_there_yet "the stack $STACK_NAME was only planned" ;;
+    *_IN_PROGRESS) not_ready "the stack $STACK_NAME is being changed ($status): wait until it is done, then deploy" ;;
+    *) not_ready "the stack $STACK_NAME cannot carry the service ($status): mend it with infra/provision.sh" ;;
+  esac
+  [[ -z "$missing" ]] ||
+    not_ready "the stack $STACK_NAME lacks these outputs: $missing. Update it with infra/provision.sh"
+  found="$STACK_NAME, $status"
+}
+
+# Leaves the service as it is in $scratch/service, and its status in $service, empty where there is none.
+service=""
+check_service() {
+  need aws jq
+  try_ask ecs describe-services --cluster "$ECS_CLUSTER" --services "$ECS_SERVICE"
+  [[ "$refusal" != *ClusterNotFoundException* ]] || not_there_yet "$AWS_REGION has no cluster $ECS_CLUSTER"
+  [[ -z "$refusal" ]] || refused "ecs describe-services"
+  mv "$scratch/answer" "$scratch/service"
+  service="$(query 'service.status // ""' "$scratch/service")"
+  [[ "$service" != DRAINING ]] ||
+    not_ready "the service $ECS_SERVICE is being deleted: wait until it is gone (some minutes), then deploy"
+  found="${service:-not there yet: the first deploy makes it}"
+}

@@ -1,0 +1,135 @@
+# shellcheck shell=bash
+# What every script in infra/ begins with: the settings, how a script speaks and ends, and one way to ask AWS.
+# Sourcing this only defines things. A script then calls `begin`, in the folder of the service.
+
+begin() {
+  scratch="$(mktemp -d)"
+  trap finish EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+}
+
+# The last to run, however the script ends. While `unfinished` says something, there is no verdict. It speaks to stderr:
+# a signal may have come while stdout went to a file.
+unfinished="" explained=""
+finish() {
+  local code=$?
+  rm -rf "$scratch"
+  case "$code" in
+    0 | 130 | 143) ;;
+    *)
+      if [[ -z "$explained" ]]; then
+        complain "${0##*/} met an error that it does not know: the lines above are all there is"
+        code=1
+      fi
+      [[ -z "$unfinished" ]] || code=3
+      ;;
+  esac
+  [[ -z "$unfinished" ]] || warn "$unfinished"
+  exit "$code"
+}
+
+# The settings are exported: jq reads them as `env.NAME`, and AWS_REGION reaches aws, whatever it was before.
+load_settings() {
+  [[ -f infra/settings.env ]] || not_ready "infra/settings.env is missing: git restore infra/settings.env"
+  # shellcheck source=/dev/null
+  source infra/settings.env
+  export APP_NAME AWS_ACCOUNT_ID AWS_REGION STACK_NAME ECR_REGISTRY ECR_REPOSITORY ECS_CLUSTER ECS_SERVICE TASK_FAMILY \
+    CONTAINER_NAME LOG_GROUP MIN_TASKS MAX_TASKS ROLLOUT_POLL ROLLOUT_TIMEOUT
+  export AWS_DEFAULT_REGION="$AWS_REGION" AWS_PAGER=""
+
+  local name
+  for name in MIN_TASKS MAX_TASKS ROLLOUT_POLL ROLLOUT_TIMEOUT; do
+    [[ "${!name:-}" =~ ^(0|[1-9][0-9]*)$ ]] ||
+      not_ready "$name in infra/settings.env is a whole number, not \"${!name:-}\": for example $name=\"5\""
+  done
+  ((MIN_TASKS <= MAX_TASKS)) ||
+    not_ready "MIN_TASKS ($MIN_TASKS) is above MAX_TASKS ($MAX_TASKS) in infra/settings.env: for example 1 and 4"
+}
+
+say() { printf '%s\n' "$*"; }
+
+warn() { printf '%s\n' "$*" >&2; }
+
+# An error, in one line: what is wrong, and what to do. In a workflow it becomes an annotation of the run.
+complain() {
+  local text="$1" newline=$'\n' return=$'\r'
+  explained=yes
+  if [[ "${GITHUB_ACTIONS:-}" == true ]]; then
+    text="${text//[%]/%25}"
+    text="${text//$return/%0D}"
+    text="${text//$newline/%0A}"
+    warn "::error title=Deploy::$text"
+  elif [[ -t 2 && -z "${NO_COLOR:-}" ]]; then
+    warn $'\033[31m'"error:"$'\033[0m'" $text"
+  else
+    warn "error: $text"
+  fi
+}
+
+# fail: it was tried, and did not work. not_ready: nothing was changed. no_verdict: it may still work.
+fail() {
+  complain "$1"
+  exit 1
+}
+not_ready() {
+  complain "$1"
+  exit 2
+}
+no_verdict() {
+  complain "$1"
+  exit 3
+}
+
+# in_group TITLE COMMAND...: a workflow's log folds away what the command prints.
+in_group() {
+  local before="" after="" status=0
+  if [[ "${GITHUB_ACTIONS:-}" == true ]]; then
+    before="::group::"
+    after="::endgroup::"
+  fi
+  say "$before$1"
+  shift
+  "$@" || status=$?
+  [[ -z "$after" ]] || say "$after"
+  return "$status"
+}
+
+# try_ask SERVICE OPERATION [ARGUMENT]...: leaves the answer of AWS in the file $scratch/answer, and what it said
+# instead of an answer in $refusal. Never fails: that is for the caller to judge.
+refusal=""
+try_ask() {
+  refusal=""
+  if ! aws "$@" --output json >"$scratch/answer" 2>"$scratch/refusal"; then
+    refusal="$(tr -s '[:cntrl:][:space:]' ' ' <"$scratch/refusal")"
+    refusal="${refusal# }"
+    refusal="${refusal% }"
+    refusal="${refusal:-aws gave no reason}"
+  fi
+}
+
+# ask SERVICE OPERATION [ARGUMENT]...: the same, where without an answer there is nothing left to do.
+ask() {
+  try_ask "$@"
+  [[ -z "$refusal" ]] || refused "$1 $2"
+}
+
+# Until `touched` is set, nothing has been changed in AWS.
+touched=""
+refused() {
+  local text="AWS refused \"$1\": $refusal"
+  case "$refusal" in
+    *AccessDenied* | *"not authorized"*)
+      text="$text (what a deploy needs is in ops/iam-policy-github-actions.json)"
+      ;;
+    *) ;;
+  esac
+  if [[ -n "$touched" ]]; then fail "$text"; else not_ready "$text"; fi
+}
+
+# query PROGRAM [ARGUMENT]...: jq with the definitions of infra/lib/ecs.jq. These read exported variables as `env.NAME`.
+query() {
+  local program="$1"
+  shift
+  jq --raw-output -L infra/lib "include \"ecs\"; $program" "$@"
+}

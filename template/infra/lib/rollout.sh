@@ -1,0 +1,78 @@
+# shellcheck shell=bash
+# A rollout: a revision is registered, and the service pointed at it.
+source infra/lib/image.sh
+
+sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi; }
+
+# Leaves in $scratch/plan what ECS is asked for, and in $document a hash of that and of the documents: the same hash
+# under the same commit means that a rollout would change nothing.
+export document=""
+plan() {
+  query plan --slurp infra/service.json infra/task-definition.json "$scratch/stack" >"$scratch/plan"
+  jq --compact-output --sort-keys --slurp '., env.MIN_TASKS, env.MAX_TASKS' \
+    infra/task-definition.json "$scratch/plan" infra/autoscaling.json >"$scratch/document"
+  document="$(sha256 <"$scratch/document")"
+  document="${document%% *}"
+}
+
+# Is the service at a revision of this very commit and plan, or on its way there? Leaves that rollout's state in $state,
+# or nothing.
+export state=""
+find_rollout() {
+  local same
+  query 'primary | .taskDefinition // "", .rolloutState // ""' "$scratch/service" >"$scratch/lines"
+  {
+    read -r revision
+    read -r state
+  } <"$scratch/lines"
+  [[ -n "$revision" ]] || return 0
+
+  ask ecs describe-task-definition --task-definition "$revision" --include TAGS
+  query 'is_ours, (.taskDefinition | container.image)' "$scratch/answer" >"$scratch/lines"
+  {
+    read -r same
+    read -r image
+  } <"$scratch/lines"
+  if [[ "$same" == true ]]; then follow; else state=""; fi
+}
+
+# Leaves the ARN of the new revision in $revision.
+export revision=""
+register_revision() {
+  local request
+  request="$(query to_register infra/task-definition.json)"
+  touched=yes
+  ask ecs register-task-definition --cli-input-json "$request"
+  revision="$(jq --raw-output .taskDefinition.taskDefinitionArn "$scratch/answer")"
+}
+
+# Points the service at $revision, or makes it where there is none.
+start_rollout() {
+  local operation=update request
+  if [[ -z "$service" ]]; then operation=create; fi
+  request="$(query "to_$operation" "$scratch/plan")"
+  touched=yes
+  goes_on
+  try_ask ecs "$operation-service" --cli-input-json "$request"
+  if [[ -n "$refusal" ]]; then
+    # Where the call itself broke, nobody knows whether it was taken.
+    [[ "$refusal" != *"An error occurred ("* ]] || unfinished=""
+    refused "ecs $operation-service"
+  fi
+  mv "$scratch/answer" "$scratch/service"
+  follow
+}
+
+goes_on() { unfinished="The rollout of ${revision##*/} goes on in ECS. To watch on, run infra/${0##*/} again."; }
+
+# What tells this rollout apart: its id, when it began, and the revisions that ECS could go back to. $name is FAMILY:N.
+export name="" deployment="" began="" earlier=""
+follow() {
+  name="${revision##*/}"
+  query start "$scratch/service" >"$scratch/lines"
+  {
+    read -r deployment
+    read -r began
+    read -r earlier
+  } <"$scratch/lines"
+}
