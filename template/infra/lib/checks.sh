@@ -67,16 +67,18 @@ check_tree() {
   found="clean"
 }
 
+# Leaves in $platform what the image is built for.
+platform=""
 check_documents() {
   need jq
-  local name complaint
-  for name in task-definition service autoscaling; do
-    complaint="$(jq --exit-status 'objects | true' "infra/$name.json" 2>&1 >/dev/null)" ||
-      not_ready "infra/$name.json is not a JSON object: ${complaint:-it is empty, or something else}"
+  local name type
+  for name in service autoscaling; do
+    type="$(jq --raw-output type "infra/$name.json" 2>&1)" || true
+    [[ "$type" == object ]] || not_ready "infra/$name.json is not one JSON object: ${type:-it is empty}"
   done
-  complaint="$(query task_complaint infra/task-definition.json)"
-  [[ -z "$complaint" ]] || not_ready "infra/task-definition.json: $complaint"
-  found="$TASK_FAMILY"
+  platform="$(query 'task_complaint // platform' infra/task-definition.json 2>&1)" || true
+  [[ "$platform" == linux/* ]] || not_ready "infra/task-definition.json: ${platform:-it is empty}"
+  found="for $platform"
 }
 
 # check_region REGION: the settings decide, whatever region the shell of the caller is set to.
@@ -112,11 +114,11 @@ check_stack() {
   try_ask cloudformation describe-stacks --stack-name "$STACK_NAME"
   [[ "$refusal" != *"does not exist"* ]] || not_there_yet "$AWS_REGION has no stack $STACK_NAME"
   [[ -z "$refusal" ]] || refused "cloudformation describe-stacks"
-  query outputs "$scratch/answer" >"$scratch/stack"
-  query '.Stacks[0].StackStatus, missing_outputs' "$scratch/answer" >"$scratch/lines"
+  query '.Stacks[0].StackStatus, missing_outputs, (outputs | tojson)' "$scratch/answer" >"$scratch/lines"
   {
     read -r status
     read -r missing
+    cat >"$scratch/stack"
   } <"$scratch/lines"
 
   case "$status" in

@@ -13,7 +13,8 @@ def named: [.containerDefinitions[]? | select(.name == env.CONTAINER_NAME)];
 def container: named[0];
 
 def task_complaint:
-  if .family != env.TASK_FAMILY then
+  if type != "object" then "it is not one JSON object"
+  elif .family != env.TASK_FAMILY then
     "its family is \(.family), and TASK_FAMILY in infra/settings.env is \(env.TASK_FAMILY): make them agree"
   elif (named | length) != 1 then
     "\(named | length) of its containers have the name \(env.CONTAINER_NAME) (CONTAINER_NAME in infra/settings.env),"
@@ -23,7 +24,7 @@ def task_complaint:
     + " requests of the load balancer"
   elif .runtimePlatform.cpuArchitecture | . != "X86_64" and . != "ARM64" then
     "runtimePlatform.cpuArchitecture is \(.runtimePlatform.cpuArchitecture): it must be X86_64 or ARM64"
-  else empty end;
+  else null end;
 
 def platform: if .runtimePlatform.cpuArchitecture == "ARM64" then "linux/arm64" else "linux/amd64" end;
 
@@ -52,21 +53,24 @@ def missing_outputs:
   - (outputs | keys)
   | join(", ");
 
+# What ECS is asked for, whether the service is there or not; then all that a rollout depends on.
 def plan:
-  . as [$service, $task, $stack]
+  . as [$service, $task, $scaling, $stack]
   | $service + {
-    cluster: env.ECS_CLUSTER,
-    loadBalancers: [{
-      targetGroupArn: $stack.TargetGroupArn,
-      containerName: env.CONTAINER_NAME,
-      containerPort: ($task | container.portMappings[0].containerPort)
-    }],
-    networkConfiguration: {awsvpcConfiguration: {
-      subnets: ($stack.SubnetIds | split(",")),
-      securityGroups: [$stack.TaskSecurityGroupId],
-      assignPublicIp: $stack.AssignPublicIp
-    }}
-  };
+      cluster: env.ECS_CLUSTER,
+      loadBalancers: [{
+        targetGroupArn: $stack.TargetGroupArn,
+        containerName: env.CONTAINER_NAME,
+        containerPort: ($task | container.portMappings[0].containerPort)
+      }],
+      networkConfiguration: {awsvpcConfiguration: {
+        subnets: ($stack.SubnetIds | split(",")),
+        securityGroups: [$stack.TaskSecurityGroupId],
+        assignPublicIp: $stack.AssignPublicIp
+      }}
+    }
+  | ., [., $task, $scaling, env.MIN_TASKS, env.MAX_TASKS]
+  | tojson;
 
 def to_create:
   . + {serviceName: env.ECS_SERVICE, taskDefinition: env.revision, desiredCount: (env.MIN_TASKS | tonumber)} | tojson;
@@ -86,15 +90,14 @@ def scaled:
     ScalableDimension: "ecs:service:DesiredCount"
   };
 
-def to_register_target:
-  scaled + {MinCapacity: (env.MIN_TASKS | tonumber), MaxCapacity: (env.MAX_TASKS | tonumber)} | tojson;
-
-def to_put_policies:
+# The target, then its policies.
+def to_scale:
   . as [$scaling, $stack]
-  | $scaling.policies[] + scaled
-  | (.TargetTrackingScalingPolicyConfiguration.PredefinedMetricSpecification
-      | select(.PredefinedMetricType == "ALBRequestCountPerTarget")
-      | .ResourceLabel) = $stack.ScalingResourceLabel
+  | (scaled + {MinCapacity: (env.MIN_TASKS | tonumber), MaxCapacity: (env.MAX_TASKS | tonumber)}),
+    ($scaling.policies[] + scaled
+      | (.TargetTrackingScalingPolicyConfiguration.PredefinedMetricSpecification
+          | select(.PredefinedMetricType == "ALBRequestCountPerTarget")
+          | .ResourceLabel) = $stack.ScalingResourceLabel)
   | tojson;
 
 # --- a rollout: one of the service's deployments ---

@@ -18,9 +18,8 @@ find_image() {
 
 # DOCKER_BUILD_FLAGS are for machines that need more to build, such as --network=host.
 push_image() {
-  local name="$ECR_REGISTRY/$ECR_REPOSITORY:$commit" platform flags
+  local name="$ECR_REGISTRY/$ECR_REPOSITORY:$commit" flags
   check_docker
-  platform="$(query platform infra/task-definition.json)"
   read -r -a flags <<<"${DOCKER_BUILD_FLAGS:-}"
 
   ask ecr get-login-password

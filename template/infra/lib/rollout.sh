@@ -8,10 +8,13 @@ sha256() { if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 25
 # under the same commit means that a rollout would change nothing.
 export document=""
 plan() {
-  query plan --slurp infra/service.json infra/task-definition.json "$scratch/stack" >"$scratch/plan"
-  jq --compact-output --sort-keys --slurp '., env.MIN_TASKS, env.MAX_TASKS' \
-    infra/task-definition.json "$scratch/plan" infra/autoscaling.json >"$scratch/document"
-  document="$(sha256 <"$scratch/document")"
+  local request
+  query plan --slurp infra/{service,task-definition,autoscaling}.json "$scratch/stack" >"$scratch/lines"
+  {
+    read -r request
+    document="$(sha256)"
+  } <"$scratch/lines"
+  say "$request" >"$scratch/plan"
   document="${document%% *}"
 }
 

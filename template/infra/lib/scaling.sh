@@ -4,13 +4,15 @@ source infra/lib/report.sh
 
 # Asked for on every deploy, also one that finds all in place: an earlier one may have got no further than the rollout.
 apply_scaling() {
-  local target policies policy
-  target="$(query to_register_target --null-input)"
-  policies="$(query to_put_policies --slurp infra/autoscaling.json "$scratch/stack")"
-  scale register-scalable-target "$target"
-  while read -r policy; do
-    [[ -z "$policy" ]] || scale put-scaling-policy "$policy"
-  done <<<"$policies"
+  local target policy
+  query to_scale --slurp infra/autoscaling.json "$scratch/stack" >"$scratch/lines"
+  {
+    read -r target
+    scale register-scalable-target "$target"
+    while read -r policy; do
+      scale put-scaling-policy "$policy"
+    done
+  } <"$scratch/lines"
 }
 
 scale() {

@@ -1,0 +1,356 @@
+"""infra/deploy.sh changes nothing before all is ready, and says in one line what to do."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rendering import Render
+from stage import OUTPUTS, Stage, refusal
+
+Break = Callable[[Stage], object]
+
+
+@pytest.fixture
+def stage(example: Render, tmp_path: Path) -> Stage:
+    return Stage(example, tmp_path)
+
+
+def containers(stage: Stage, *names: str) -> None:
+    """Give the task definition containers of these names."""
+    (container,) = stage.render.json("infra/task-definition.json")["containerDefinitions"]
+    own = stage.settings["CONTAINER_NAME"]
+    made = [container | {"name": own if name == "own" else name} for name in names]
+    stage.change("infra/task-definition.json", {"containerDefinitions": made})
+
+
+def in_another_repository(stage: Stage) -> None:
+    shutil.rmtree(stage.service / ".git")
+    moved = stage.folder / "monorepo" / "service"
+    moved.parent.mkdir()
+    stage.service.rename(moved)
+    stage.service = moved.parent
+    stage.git("init", "--quiet")
+    stage.service = moved
+
+
+def settings(stage: Stage, old: str, new: str) -> None:
+    stage.edit("infra/settings.env", old, new)
+    stage.commit("Change the settings")
+
+
+def ignored_lock(stage: Stage) -> None:
+    stage.git("rm", "--quiet", "--cached", "uv.lock")
+    broken(stage, ".gitignore", "uv.lock\n")
+
+
+def hidden_file(stage: Stage) -> None:
+    stage.git("config", "status.showUntrackedFiles", "no")
+    stage.write("new.py", "")
+
+
+def changes(stage: Stage) -> None:
+    for number in range(4):
+        stage.write(f"{number}.py", "")
+    stage.edit("README.md", "#", "##")
+
+
+def broken(stage: Stage, name: str, text: str) -> None:
+    stage.write(name, text)
+    stage.commit(f"Break {name}")
+
+
+# What is broken, and what the one line says.
+BEFORE_AWS_IS_ASKED: dict[str, tuple[Break, str]] = {
+    "docker is absent": (lambda stage: stage.lacks("docker"), "not installed: docker."),
+    "jq and docker are absent": (
+        lambda stage: stage.lacks("jq", "docker"),
+        "not installed: docker, jq.",
+    ),
+    "git is absent": (lambda stage: stage.lacks("git"), "not installed: git."),
+    "the settings are gone": (
+        lambda stage: (stage.service / "infra/settings.env").unlink(),
+        "git restore infra/settings.env",
+    ),
+    "a setting is no number": (
+        lambda stage: settings(stage, 'MIN_TASKS="1"', 'MIN_TASKS="one"'),
+        'MIN_TASKS in infra/settings.env is a whole number, not "one"',
+    ),
+    "a setting is not there": (
+        lambda stage: settings(stage, "ROLLOUT_POLL=", "ROLLOUT_PAUSE="),
+        'ROLLOUT_POLL in infra/settings.env is a whole number, not ""',
+    ),
+    "a setting looks octal": (
+        lambda stage: settings(stage, 'MAX_TASKS="4"', 'MAX_TASKS="08"'),
+        "MAX_TASKS in infra/settings.env is a whole number",
+    ),
+    "more tasks at least than at most": (
+        lambda stage: settings(stage, 'MIN_TASKS="1"', 'MIN_TASKS="10"'),
+        "MIN_TASKS (10) is above MAX_TASKS (4)",
+    ),
+    "there is no repository": (
+        lambda stage: shutil.rmtree(stage.service / ".git"),
+        "git init --initial-branch main",
+    ),
+    "the repository is another": (in_another_repository, "service is a folder of another git"),
+    "nothing is committed": (
+        lambda stage: stage.git("update-ref", "-d", "HEAD"),
+        "nothing is committed yet",
+    ),
+    "there is no lock": (
+        lambda stage: stage.git("rm", "--quiet", "uv.lock"),
+        "uv.lock is missing: run uv sync",
+    ),
+    "the lock is not committed": (
+        lambda stage: stage.git("rm", "--quiet", "--cached", "uv.lock"),
+        "uv.lock is not committed: git add",
+    ),
+    "the lock is ignored": (ignored_lock, "uv.lock is not committed: git add --force"),
+    "a file is new": (
+        lambda stage: stage.write("app/new file.py", ""),
+        'not committed: "app/new file.py" (1 in all)',
+    ),
+    "a file is new, and git is told not to mention it": (hidden_file, "not committed: new.py"),
+    "files are changed": (changes, "not committed: README.md, 0.py, 1.py (5 in all)"),
+    "the task definition is no JSON": (
+        lambda stage: broken(stage, "infra/task-definition.json", '{"family": ""curl"}'),
+        "infra/task-definition.json: parse error",
+    ),
+    "an update left a conflict": (
+        lambda stage: broken(stage, "infra/service.json", "{\n<<<<<<< before\n"),
+        "infra/service.json is not one JSON object: parse error",
+    ),
+    "a document is empty": (
+        lambda stage: broken(stage, "infra/autoscaling.json", ""),
+        "infra/autoscaling.json is not one JSON object: it is empty",
+    ),
+    "a document is a list": (
+        lambda stage: broken(stage, "infra/autoscaling.json", "[]"),
+        "infra/autoscaling.json is not one JSON object: array",
+    ),
+    "no container has the name": (
+        lambda stage: containers(stage, "another"),
+        "0 of its containers have the name",
+    ),
+    "two containers have the name": (
+        lambda stage: containers(stage, "own", "own"),
+        "2 of its containers have the name",
+    ),
+    "the family is another": (
+        lambda stage: stage.change("infra/task-definition.json", {"family": "another"}),
+        "its family is another, and TASK_FAMILY in infra/settings.env is",
+    ),
+    "the container has no port": (
+        lambda stage: stage.change(
+            "infra/task-definition.json",
+            {"containerDefinitions": [{"name": stage.settings["CONTAINER_NAME"]}]},
+        ),
+        "has 0 portMappings",
+    ),
+    "the processor is unknown": (
+        lambda stage: stage.change(
+            "infra/task-definition.json", {"runtimePlatform": {"cpuArchitecture": "RISCV"}}
+        ),
+        "cpuArchitecture is RISCV",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BEFORE_AWS_IS_ASKED)
+def test_what_is_not_ready_here_is_said_before_aws_is_asked(stage: Stage, case: str) -> None:
+    breaks, says = BEFORE_AWS_IS_ASKED[case]
+    breaks(stage)
+    run = stage.deploy()
+    run.ends(2, says)
+    assert run.asked == []
+    (line,) = run.err.splitlines()
+    assert line.startswith("error: ")
+
+
+STS = "sts get-caller-identity"
+NO_OUTPUTS: dict[str, str | None] = dict.fromkeys(OUTPUTS)
+STACKS = "cloudformation describe-stacks"
+SERVICES = "ecs describe-services"
+
+# What is broken, what the one line says, and the last call of the run.
+BY_WHAT_AWS_SAYS: dict[str, tuple[Break, str, str]] = {
+    "there are no credentials": (
+        lambda stage: stage.answers(STS, refusal("NoCredentials", "Unable to locate credentials")),
+        "Unable to locate credentials (sign in",
+        STS,
+    ),
+    "the token is expired": (
+        lambda stage: stage.answers(STS, refusal("ExpiredToken", "The token is expired")),
+        "The token is expired (sign in",
+        STS,
+    ),
+    "the account is another": (
+        lambda stage: stage.answers(
+            STS, {"Account": "9" * 12, "Arn": "arn:aws:iam::999999999999:root", "UserId": "A"}
+        ),
+        f"these credentials are of account {'9' * 12}, and the service lives in",
+        STS,
+    ),
+    "there is no stack": (
+        lambda stage: stage.answers(
+            STACKS, refusal("ValidationError", "Stack with id x does not exist")
+        ),
+        "is not there yet: us-east-1 has no stack",
+        STACKS,
+    ),
+    "the stack may not be seen": (
+        lambda stage: stage.answers(STACKS, refusal("AccessDenied", "User is not authorized")),
+        "ops/iam-policy-github-actions.json",
+        STACKS,
+    ),
+    "the stack was only planned": (
+        lambda stage: stage.has_stack("REVIEW_IN_PROGRESS", **NO_OUTPUTS),
+        "was only planned. Make it with infra/provision.sh",
+        STACKS,
+    ),
+    "the stack could not be made": (
+        lambda stage: stage.has_stack("ROLLBACK_COMPLETE", **NO_OUTPUTS),
+        "(ROLLBACK_COMPLETE): mend it with infra/provision.sh",
+        STACKS,
+    ),
+    "the stack is being changed": (
+        lambda stage: stage.has_stack("UPDATE_IN_PROGRESS"),
+        "(UPDATE_IN_PROGRESS): wait until it is done",
+        STACKS,
+    ),
+    "the stack is of an earlier template": (
+        lambda stage: stage.has_stack(Url=None, SubnetIds=None),
+        "lacks these outputs: Url, SubnetIds.",
+        STACKS,
+    ),
+    "there is no cluster": (
+        lambda stage: stage.answers(SERVICES, refusal("ClusterNotFoundException")),
+        "is not there yet: us-east-1 has no cluster",
+        SERVICES,
+    ),
+    "the service is being deleted": (
+        lambda stage: stage.describes(stage.described(status="DRAINING")),
+        "is being deleted: wait until it is gone",
+        SERVICES,
+    ),
+    "there is no image repository": (
+        lambda stage: stage.answers("ecr describe-images", refusal("RepositoryNotFoundException")),
+        "has no ECR repository",
+        "ecr describe-images",
+    ),
+    "ecr is not allowed": (
+        lambda stage: stage.answers("ecr describe-images", refusal("AccessDeniedException")),
+        'AWS refused "ecr describe-images"',
+        "ecr describe-images",
+    ),
+    "docker does not run": (
+        lambda stage: stage.answers("docker version", refusal("Cannot connect")),
+        "docker does not answer: start Docker Desktop",
+        "docker version",
+    ),
+    "ecr gives no password": (
+        lambda stage: stage.answers("ecr get-login-password", refusal("ServerException")),
+        'AWS refused "ecr get-login-password"',
+        "ecr get-login-password",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BY_WHAT_AWS_SAYS)
+def test_what_is_not_ready_in_aws_ends_it_at_once(stage: Stage, case: str) -> None:
+    breaks, says, last = BY_WHAT_AWS_SAYS[case]
+    breaks(stage)
+    run = stage.deploy()
+    run.ends(2, says)
+    run.changed_nothing()
+    assert run.asked[-1] == last
+    (line,) = run.err.splitlines()
+    assert line.startswith("error: ")
+
+
+def test_a_stack_whose_update_was_rolled_back_still_carries_the_service(stage: Stage) -> None:
+    stage.has_stack("UPDATE_ROLLBACK_COMPLETE")
+    stage.rolls_out_well()
+    stage.deploy().ends(0)
+
+
+@pytest.mark.parametrize("script", ["infra/deploy.sh", "infra/deploy-manual.sh"])
+def test_help_needs_nothing_but_bash(stage: Stage, script: str) -> None:
+    (stage.service / "infra/settings.env").unlink()
+    stage.lacks("git", "jq", "aws", "docker")
+    for option in "--help", "-h":
+        run = stage.run(script, option)
+        run.ends(0, script, "Exit codes:")
+        assert run.err == ""
+
+
+@pytest.mark.parametrize("script", ["infra/deploy.sh", "infra/deploy-manual.sh"])
+def test_an_argument_that_means_nothing_is_refused(stage: Stage, script: str) -> None:
+    run = stage.run(script, "--force")
+    run.ends(2, f'{script} takes no "--force": see {script} --help')
+    assert run.asked == []
+
+
+# --- infra/deploy-manual.sh ---
+
+
+def verdicts(out: str) -> dict[str, str]:
+    """The lines of infra/deploy-manual.sh by what they are about: ok or NO, and more."""
+    lines = (line.split(maxsplit=2) for line in out.splitlines() if line.startswith(("ok ", "NO ")))
+    return {what: f"{verdict} {more}" for verdict, what, more in lines}
+
+
+def test_a_laptop_is_checked_line_by_line_and_then_deploys(stage: Stage) -> None:
+    stage.rolls_out_well()
+    run = stage.run("infra/deploy-manual.sh")
+    run.ends(0, "serving ")
+    said = verdicts(run.out)
+    assert {line.split()[0] for line in said.values()} == {"ok"}
+    assert said["docker"] == "ok 27.0.3"
+    assert said["repository"] == f"ok {stage.head}"
+    assert said["account"] == f"ok {stage.settings['AWS_ACCOUNT_ID']}"
+    assert said["credentials"].startswith("ok arn:aws:iam::")
+    assert said["region"] == "ok us-east-1 (not eu-north-1, as this shell is set)"
+    assert said["stack"] == f"ok {stage.settings['STACK_NAME']}, CREATE_COMPLETE"
+
+
+def test_a_laptop_hears_of_all_that_is_missing_at_once(stage: Stage) -> None:
+    stage.environment["GITHUB_ACTIONS"] = "true"
+    stage.write("new.py", "")
+    (stage.service / "uv.lock").unlink()
+    stage.answers("docker version", refusal("Cannot connect"))
+    stage.answers(STS, refusal("ExpiredToken", "The token is expired"))
+    stage.answers(STACKS, refusal("ExpiredToken", "The token is expired"))
+    run = stage.run("infra/deploy-manual.sh")
+    run.ends(2, "mend each line with NO")
+    run.changed_nothing()
+    said = verdicts(run.out)
+    bad = {what for what, line in said.items() if line.startswith("NO")}
+    assert bad == {"docker", "tree", "lock", "credentials", "account", "stack"}
+    assert said["docker"] == (
+        "NO docker does not answer: start Docker Desktop, or: sudo systemctl start docker"
+    )
+    assert "The token is expired" in said["credentials"]
+    assert "::" not in run.out
+    assert run.err.startswith("::error title=Deploy::not deployed")
+
+
+def test_a_laptop_without_tools_is_checked_as_far_as_that_goes(stage: Stage) -> None:
+    stage.lacks("jq", "docker")
+    run = stage.run("infra/deploy-manual.sh")
+    run.ends(2)
+    said = verdicts(run.out)
+    assert said["tools"].startswith("NO not installed: docker, jq.")
+    assert said["docker"].startswith("NO not installed: docker.")
+    assert said["account"].startswith("NO not installed: jq.")
+    assert said["tree"] == "ok clean"
+
+
+def test_every_check_of_the_laptop_is_one_of_the_deploy(example: Render) -> None:
+    """Or one of the two would let through what the other refuses."""
+    manual, deploy = (example.text(f"infra/{name}.sh") for name in ("deploy-manual", "deploy"))
+    of_manual = {line.split()[2] for line in manual.splitlines() if line.startswith("  look_at ")}
+    of_deploy = {line.strip() for line in deploy.splitlines() if line.startswith("  check_")}
+    only_to_tell = {"check_bash", "check_region", "check_credentials", "check_docker"}
+    assert of_manual - only_to_tell == of_deploy
+    assert only_to_tell <= of_manual
