@@ -1,0 +1,180 @@
+# How the stack is asked for, and how the answers of CloudFormation are read. `env.NAME` is a variable of the scripts.
+
+# Text of somebody else's: on one line, without control characters.
+def line: tostring | gsub("[[:cntrl:][:space:]]+"; " ");
+
+# Of a comma separated setting.
+def listed: split(",") | map(gsub("^\\s+|\\s+$"; "") | select(. != ""));
+
+# --- what is asked for ---
+
+def arn($service; $region; $account; $what):
+  "arn:\(env.AWS_PARTITION):\($service):\($region):\($account):\($what)";
+
+def arn($service; $what): arn($service; env.AWS_REGION; env.AWS_ACCOUNT_ID; $what);
+
+# What "secrets" in infra/task-definition.json name: ARNs of Secrets Manager, which may go on with a key, a stage and a
+# version, and names or ARNs of Parameter Store.
+def secrets:
+  [.containerDefinitions[] | .secrets[]?, .logConfiguration.secretOptions[]? | .valueFrom]
+  | {
+      managed: map(select(contains(":secretsmanager:")) | split(":")[:7] | join(":")) | unique,
+      stored: map(
+        select(contains(":secretsmanager:") | not)
+        | if startswith("arn:") then . else arn("ssm"; "parameter/" + ltrimstr("/")) end
+      ) | unique
+    };
+
+# A profile such as us.PROVIDER.MODEL sends a request on to the model in any region of its own choice.
+def model_arns:
+  if startswith("arn:") then .
+  elif test("^([a-z]{2}(-gov)?|apac|global)\\.") then
+    arn("bedrock"; "inference-profile/\(.)"), arn("bedrock"; "*"; ""; "foundation-model/\(sub("^[a-z-]+\\."; ""))")
+  else arn("bedrock"; env.AWS_REGION; ""; "foundation-model/\(.)") end;
+
+# Of infra/task-definition.json: every parameter of infra/stack.yml.
+def parameters:
+  secrets as $secrets
+  | {
+      AppName: env.APP_NAME,
+      RepositoryName: env.ECR_REPOSITORY,
+      LogGroupName: env.LOG_GROUP,
+      LogRetentionDays: env.LOG_RETENTION_DAYS,
+      ClusterName: env.ECS_CLUSTER,
+      ServiceName: env.ECS_SERVICE,
+      ExecutionRoleName: env.EXECUTION_ROLE,
+      SecretArns: ($secrets.managed | join(",")),
+      ParameterArns: ($secrets.stored | join(",")),
+      TaskRoleName: env.TASK_ROLE,
+      BedrockModelArns: ([env.BEDROCK_MODELS | listed[] | model_arns] | join(",")),
+      S3BucketArns: ([env.S3_READ_BUCKETS | listed[] | arn("s3"; ""; ""; .)] | join(",")),
+      Tracing: env.TRACING,
+      DeployRoleName: env.DEPLOY_ROLE,
+      GitHubSubject: env.subject,
+      VpcId: env.vpc,
+      SubnetIds: (env.subnets | listed | join(",")),
+      TaskSubnetIds: (env.task_subnets | listed | join(",")),
+      AssignPublicIp: env.ASSIGN_PUBLIC_IP,
+      DomainName: env.DOMAIN_NAME,
+      CertificateArn: env.CERTIFICATE_ARN,
+      AlarmTopicArn: env.ALARM_TOPIC_ARN
+    };
+
+# What was made by hand before is taken in, where its name is the same.
+def to_create_change_set:
+  {
+    StackName: env.STACK_NAME,
+    ChangeSetName: env.change_set,
+    ChangeSetType: (if env.status == "" or env.status == "REVIEW_IN_PROGRESS" then "CREATE" else "UPDATE" end),
+    Capabilities: ["CAPABILITY_NAMED_IAM"],
+    ImportExistingResources: true,
+    Parameters: (parameters | to_entries | map({ParameterKey: .key, ParameterValue: .value}))
+  }
+  | tojson;
+
+# --- the network ---
+
+def default_subnets_to_describe:
+  {Filters: [{Name: "vpc-id", Values: [env.vpc]}, {Name: "default-for-az", Values: ["true"]}]} | tojson;
+
+def subnets_to_describe: {SubnetIds: (env.subnets + "," + env.task_subnets | listed | unique)} | tojson;
+
+# A load balancer takes one subnet of each zone, in two zones or more.
+def for_the_balancer: (env.subnets | listed) as $wanted | .Subnets | map(select(.SubnetId | IN($wanted[])));
+
+def subnet_complaint:
+  (.Subnets | map(select(.VpcId != env.vpc)) | first | values | "the subnet \(.SubnetId) is not of \(env.vpc)"),
+  (for_the_balancer | group_by(.AvailabilityZone)
+    | (map(select(length > 1)) | first | values
+        | "the load balancer takes one subnet of each zone, and \(map(.SubnetId) | join(", ")) are all of"
+          + " \(.[0].AvailabilityZone)"),
+      (select(length < 2)
+        | "the load balancer needs subnets in two zones or more, and those of \(env.vpc) are in \(length)"));
+
+def zones: for_the_balancer | sort_by(.AvailabilityZone) | map("\(.SubnetId) (\(.AvailabilityZone))") | join(", ");
+
+# --- the subject ---
+
+# Of GitHub's answer: how the subjects of a repository begin, where it has not made up its own kind.
+def subject:
+  select(.use_default != false or (.include_claim_keys // ["repo", "context"]) == ["repo", "context"])
+  | .sub_claim_prefix // empty
+  | if env.GITHUB_ENVIRONMENT != "" then "\(.):environment:\(env.GITHUB_ENVIRONMENT | gsub(":"; "%3A"))"
+    else "\(.):ref:refs/heads/main" end;
+
+# --- a change set ---
+
+def words:
+  if .Action == "Modify" then
+    {"True": "replace", "Conditional": "change or replace"}[.Replacement // ""] // "change"
+  else {Add: "add", Remove: "remove", Import: "take over"}[.Action] // .Action end;
+
+def changes: [.Changes[]?.ResourceChange | {word: words, id: .LogicalResourceId, type: .ResourceType}];
+
+def summary:
+  if . == [] then "nothing to change"
+  else group_by(.word) | map("\(length) to \(.[0].word)") | join(", ") end;
+
+def takes_over($id): any(.[]; .id == $id and .word == "take over");
+
+def padded($width): . + (" " * ([$width - length, 0] | max) // "");
+
+# --- what becomes of it: the events of the stack, newest first ---
+
+def of_the_stack: .PhysicalResourceId == .StackId;
+
+# Oldest first.
+def untold: (env.told | fromjson) as $told | [.StackEvents[] | select(.EventId | IN($told[]) | not)] | reverse;
+
+def failed: (.ResourceStatus | endswith("_FAILED")) and (.ResourceStatusReason // "" | test("cancelled$") | not);
+
+def reason: .ResourceStatusReason // "no reason given" | line;
+
+def happened:
+  (.ResourceStatus | if endswith("_FAILED") then "failed" else {
+    CREATE_COMPLETE: "made",
+    UPDATE_COMPLETE: "changed",
+    IMPORT_COMPLETE: "taken over",
+    DELETE_COMPLETE: "removed",
+    DELETE_SKIPPED: "kept"
+  }[.] end) // empty;
+
+def news:
+  untold[]
+  | if of_the_stack then
+      select(.ResourceStatus | endswith("ROLLBACK_IN_PROGRESS")) | "  it goes back: \(reason)"
+    else
+      "  \(happened | padded(10)) \(.LogicalResourceId) (\(.ResourceType))"
+      + (if .ResourceStatus | endswith("_FAILED") then ": \(reason)" else "" end)
+    end;
+
+# The first that failed; only where no resource did, the stack itself.
+def failure:
+  [untold[] | select(failed)]
+  | (map(select(of_the_stack | not) | "\(.LogicalResourceId): \(reason)") + map(reason))[0] // "";
+
+def state: [untold[] | select(of_the_stack) | .ResourceStatus] | last // "";
+
+def now_told: (env.told | fromjson) + [.StackEvents[].EventId] | unique | tojson;
+
+def under_way:
+  reduce (.StackEvents | reverse)[] as $event ({}; .[$event.LogicalResourceId] = $event)
+  | [.[] | select((of_the_stack | not) and (.ResourceStatus | endswith("_IN_PROGRESS"))) | .LogicalResourceId]
+  | if . == [] then "waiting for CloudFormation" else "waiting for " + join(", ") end;
+
+# Four lines, and one for each thing that is new.
+def digest: state, failure, now_told, under_way, news;
+
+# --- what it costs ---
+
+# Of infra/task-definition.json. Dollars an hour in us-east-1 as of 2026-04, and 730 hours a month: a rough figure.
+def cost:
+  {X86_64: [0.04048, 0.004445], ARM64: [0.03238, 0.00356]}[.runtimePlatform.cpuArchitecture] as [$vcpu, $gb]
+  | (env.MIN_TASKS | tonumber) as $tasks
+  | ((env.subnets | listed | length) + (if env.ASSIGN_PUBLIC_IP == "ENABLED" then $tasks else 0 end)) as $addresses
+  | (730 * 0.0225) as $balancer
+  | (730 * 0.005 * $addresses) as $ipv4
+  | (730 * $tasks * ((.cpu | tonumber) / 1024 * $vcpu + (.memory | tonumber) / 1024 * $gb)) as $fargate
+  | "about $\($balancer + $ipv4 + $fargate | round) a month without traffic: the load balancer $\($balancer | round),"
+    + " \($addresses) public addresses $\($ipv4 | round), \($tasks) tasks $\($fargate | round)"
+    + " (a rough figure, from prices of us-east-1 in April 2026)";
