@@ -54,6 +54,7 @@ main() {
   check_applied_documents
   check_account
   find_stack
+  fact service "$APP_NAME, in $AWS_REGION of account $AWS_ACCOUNT_ID"
   "$task"
 }
 
@@ -87,6 +88,7 @@ provision() {
 }
 
 plan() {
+  local role
   check_changeable
   look_around
   if is_failed_creation; then
@@ -102,7 +104,9 @@ plan() {
     deaf) fact provider "to teach the audience sts.amazonaws.com: $provider_host" ;;
     *) ;;
   esac
-  [[ -z "$missing_roles" ]] || fact roles "to make, for AWS itself: $missing_roles"
+  for role in $missing_roles; do
+    fact role "to make, for AWS itself: ${role#*/}"
+  done
   fact documents "to apply: $lifecycle_policy, $deploy_policy"
   tell_cost
   say "Nothing was changed. To do it: infra/provision.sh"
@@ -153,8 +157,8 @@ choose_network() {
 SUBNET_IDS=\"subnet-1,subnet-2\""
     vpc="$VPC_ID" subnets="$SUBNET_IDS" task_subnets="$TASK_SUBNET_IDS"
     from="as infra/settings.env says"
-  elif [[ -n "$(had VpcId)" ]]; then
-    vpc="$(had VpcId)" subnets="$(had SubnetIds)" task_subnets="${TASK_SUBNET_IDS:-$(had TaskSubnetIds)}"
+  elif [[ -n "$had_vpc" ]]; then
+    vpc="$had_vpc" subnets="$had_subnets" task_subnets="${TASK_SUBNET_IDS:-$had_task_subnets}"
     from="as it is"
   else
     find_default_network
@@ -199,7 +203,7 @@ find_subject() {
     fi
   fi
   if [[ -z "$subject" ]]; then
-    subject="$(had GitHubSubject)"
+    subject="$had_subject"
     from="as it is, since $why"
   fi
   [[ -n "$subject" ]] ||
@@ -337,13 +341,13 @@ destroy() {
     *) ;;
   esac
 
-  say "This takes $APP_NAME down in $AWS_REGION of account $AWS_ACCOUNT_ID: its service, and its stack $STACK_NAME."
+  say "This deletes the ECS service $ECS_SERVICE and the stack $STACK_NAME."
   if [[ -n "$purge" ]]; then
     say "It deletes every image in $ECR_REPOSITORY and the whole log $LOG_GROUP, too."
   else
     say "It keeps the images in $ECR_REPOSITORY and the log $LOG_GROUP."
   fi
-  printf 'To go on, type its name: '
+  printf 'To go on, type the name of the app: '
   read -r answer || say ""
   [[ "$answer" == "$APP_NAME" ]] ||
     not_ready "that is not its name, so nothing was changed. To take it down, type $APP_NAME"

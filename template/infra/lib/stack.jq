@@ -6,6 +6,17 @@ def line: tostring | gsub("[[:cntrl:][:space:]]+"; " ");
 # Of a comma separated setting.
 def listed: split(",") | map(gsub("^\\s+|\\s+$"; "") | select(. != ""));
 
+# --- the stack as it is ---
+
+def stack:
+  .Stacks[0]
+  | .StackStatus as $status
+  | (.Parameters // [] | map({(.ParameterKey): .ParameterValue}) | add // {}) as $had
+  | $status, .StackId, (
+      "VpcId", "SubnetIds", "TaskSubnetIds", "GitHubSubject"
+      | if $status | test("^(REVIEW_|ROLLBACK_|CREATE_FAILED)") then "" else $had[.] // "" end
+    );
+
 # --- what is asked for ---
 
 def arn($service; $region; $account; $what):
@@ -167,6 +178,8 @@ def digest: state, failure, now_told, under_way, news;
 
 # --- what it costs ---
 
+def counted($number; $thing; $more): "\($number) \($thing)\(if $number == 1 then "" else $more end)";
+
 # Of infra/task-definition.json. Dollars an hour in us-east-1 as of 2026-04, and 730 hours a month: a rough figure.
 def cost:
   {X86_64: [0.04048, 0.004445], ARM64: [0.03238, 0.00356]}[.runtimePlatform.cpuArchitecture] as [$vcpu, $gb]
@@ -176,5 +189,6 @@ def cost:
   | (730 * 0.005 * $addresses) as $ipv4
   | (730 * $tasks * ((.cpu | tonumber) / 1024 * $vcpu + (.memory | tonumber) / 1024 * $gb)) as $fargate
   | "about $\($balancer + $ipv4 + $fargate | round) a month without traffic: the load balancer $\($balancer | round),"
-    + " \($addresses) public addresses $\($ipv4 | round), \($tasks) tasks $\($fargate | round)"
+    + " \(counted($addresses; "public address"; "es")) $\($ipv4 | round),"
+    + " \(counted($tasks; "task"; "s")) $\($fargate | round)"
     + " (a rough figure, from prices of us-east-1 in April 2026)";

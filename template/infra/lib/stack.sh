@@ -10,28 +10,25 @@ pick() {
   jq --raw-output -L infra/lib "include \"stack\"; $program" "$@"
 }
 
-# Leaves in $status what state the stack is in, or nothing where there is none; its id in $stack_id; and the values of
-# its parameters in $scratch/had.
+# Leaves in $status what state the stack is in, or nothing where there is none; in $stack_id its id; and what it has of
+# what the settings may leave open, if it has ever come up.
 export status=""
+export had_vpc="" had_subnets="" had_task_subnets="" had_subject=""
 stack_id=""
 find_stack() {
-  status=""
-  stack_id=""
-  echo '{}' >"$scratch/had"
   try_ask cloudformation describe-stacks --stack-name "$STACK_NAME"
   [[ "$refusal" != *"does not exist"* ]] || return 0
   [[ -z "$refusal" ]] || refused "cloudformation describe-stacks"
-  status="$(jq -r '.Stacks[0].StackStatus' "$scratch/answer")"
-  stack_id="$(jq -r '.Stacks[0].StackId' "$scratch/answer")"
-  case "$status" in
-    REVIEW_IN_PROGRESS | ROLLBACK_* | CREATE_FAILED) return ;; # it has never come up
-    *) ;;
-  esac
-  jq '.Stacks[0].Parameters // [] | map({(.ParameterKey): .ParameterValue}) | add // {}' \
-    "$scratch/answer" >"$scratch/had"
+  pick stack "$scratch/answer" >"$scratch/found"
+  {
+    read -r status
+    read -r stack_id
+    read -r had_vpc
+    read -r had_subnets
+    read -r had_task_subnets
+    read -r had_subject
+  } <"$scratch/found"
 }
-
-had() { jq --raw-output --arg name "$1" '.[$name] // ""' "$scratch/had"; }
 
 # --- a change set ---
 
