@@ -84,7 +84,7 @@ class Call:
     """One call of aws or docker."""
 
     program: str
-    regions: tuple[str, str]
+    environment: tuple[str, ...]  # of the variables that the player names
     words: tuple[str, ...]
 
     @property
@@ -494,8 +494,8 @@ class Stage:
         out, err = process.communicate(timeout=60)
         calls = []
         for file in sorted((self.stage / "calls").iterdir()):
-            program, region, default_region, *words, _ = file.read_text().split("\0")
-            calls.append(Call(program, (region, default_region), tuple(words)))
+            *words, _ = file.read_text().split("\0")
+            calls.append(Call(words[5], tuple(words[:5]), tuple(words[6:])))
         run = Run(process.returncode, out, err, calls)
         self.check(run)
         return run
@@ -515,8 +515,9 @@ class Stage:
         for call in run.calls:
             if call.program != "aws":
                 continue
-            assert call.regions == (self.settings["AWS_REGION"],) * 2, (
-                f"{call.name}: the settings say which region, whatever the caller's shell says"
+            region = self.settings["AWS_REGION"]
+            assert call.environment[:3] == (region, region, ""), (
+                f"{call.name}: the settings say which region, and no pager may wait for a key"
             )
             service, command = call.words[:2]
             model = operation(service, command)

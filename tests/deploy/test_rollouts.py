@@ -72,6 +72,7 @@ def test_a_commit_is_built_pushed_rolled_out_and_scaled_with_no_call_too_many(st
         "ecs describe-services",
         *SCALES,
     ]
+    assert run.out.count("event    started 1 task") == 1, "an event is told once"
     assert run.out.splitlines()[-1] == (
         f"serving {stage.settings['APP_NAME']} {stage.head[:7]} as {stage.revision(OURS)} at {URL}"
     )
@@ -81,7 +82,9 @@ def test_the_image_is_named_after_the_commit_and_deployed_by_its_digest(stage: S
     stage.rolls_out_well()
     run = stage.deploy()
     repository = f"{stage.settings['ECR_REGISTRY']}/{stage.settings['ECR_REPOSITORY']}"
-    _, login, build, push = (call.words for call in run.calls if call.program == "docker")
+    docker = [call for call in run.calls if call.program == "docker"]
+    _, login, build, push = (call.words for call in docker)
+    assert docker[2].environment[3:] == ("1", "1"), "BuildKit, and no manifest but the image's"
     assert login[-1] == stage.settings["ECR_REGISTRY"]
     assert (stage.stage / "password").read_text().strip() == "a-password"
     assert build[1:3] == ("--platform", "linux/amd64")
@@ -220,6 +223,13 @@ def test_a_rollout_that_failed_is_tried_again_with_the_image_that_is_there(stage
     assert not [name for name in run.asked if name.startswith("docker")]
 
 
+@pytest.mark.parametrize("tag", ["commit", "document"])
+def test_a_revision_that_differs_in_one_tag_is_not_what_is_deployed(stage: Stage, tag: str) -> None:
+    stage.has_revision(OURS, tags_of(stage) | {tag: "0"})
+    stage.serves(OURS)
+    assert "ecs update-service" in stage.deploy().asked
+
+
 def test_whatever_is_rolled_out_is_in_the_tags(stage: Stage) -> None:
     """So that only what serves already in every part is taken to serve already."""
     seen = [tags_of(stage)]
@@ -316,6 +326,10 @@ def test_a_rolled_back_rollout_is_red_at_once(stage: Stage) -> None:
         "  ValueError: no such model",
         "Next: mend",
     )
+    for part in run.out.split("Last events of the service"):
+        said = [part.count(event) for event in ("unable to place", ") rolling back.")]
+        assert said == [1, 1], "each event is told once as it comes, and once in the report"
+        assert part.index("unable to place") < part.index(") rolling back."), "oldest first"
     assert run.asked[-2:] == ["ecs list-tasks", "logs get-log-events"]
     assert run.asked.count("ecs describe-services") == 1 + 2
     assert not set(SCALES) & set(run.asked)
@@ -337,7 +351,7 @@ def test_a_rollback_is_known_without_the_words_of_ecs(stage: Stage) -> None:
             stage.steady(BEFORE), stage.deployment(OURS, "FAILED", status="ACTIVE", reason=BREAKER)
         )
     )
-    stage.deploy().ends(1, f"was rolled back to {stage.revision(BEFORE)}", BREAKER)
+    stage.deploy().ends(1, f"was rolled back to {stage.revision(BEFORE)}", BREAKER, "\n  none\n")
 
 
 def test_a_rollout_that_fails_with_nothing_to_go_back_to_is_red(stage: Stage) -> None:
@@ -443,7 +457,7 @@ def test_tasks_of_another_deployment_of_the_revision_are_not_ours(stage: Stage) 
     stage.stops(stage.task("elder") | {"startedBy": "ecs-svc/7"})
     stage.rolls_out(rolled_back(stage))
     run = stage.deploy()
-    run.ends(1, "  none")
+    run.ends(1, f"Stopped tasks of {stage.revision(OURS)}:\n  none")
     assert "elder" not in run.text
 
 
@@ -479,6 +493,7 @@ def test_time_is_up_and_the_rollout_goes_on(stage: Stage) -> None:
     run = stage.deploy()
     run.ends(3, "does not serve after 70 s", "goes on in ECS", "run infra/deploy.sh again")
     assert run.asked.count("ecs describe-services") == 1 + 14, "every 5 s, as ROLLOUT_POLL says"
+    assert run.asked.count("ecs list-tasks") == 1, "no task stops where nothing changes"
     signs_of_life = [line.split(":")[0] for line in run.out.splitlines() if "starting" in line]
     assert signs_of_life == ["  5 s", "  35 s", "  65 s"]
 

@@ -167,7 +167,7 @@ def to_describe:
 # Of an answer to describe-tasks, a line each: whether tasks of ours are about to end, all that need not be asked for
 # again, and those of ours that have ended.
 def sort_tasks:
-  [.tasks[] | select(.taskDefinitionArn == env.revision and .startedBy == env.deployment)] as $ours
+  [.tasks[] | select(.startedBy == env.deployment)] as $ours
   | [$ours[] | select(env.all != "" or .lastStatus == "STOPPED" or .lastStatus == "DEPROVISIONING")] as $ended
   | (if $ended == $ours then "" else "yes" end),
     (((env.told_tasks | fromjson) + ([.tasks[].taskArn] - [($ours - $ended)[].taskArn])) | tojson),

@@ -135,7 +135,7 @@ end_badly() {
   esac
   {
     say "Last events of the service:"
-    query 'events[-10:][] | "  \(.message | line)"' "$scratch/service"
+    query 'events[-10:] | if . == [] then "  none" else .[] | "  \(.message | line)" end' "$scratch/service"
     say "Stopped tasks of $name:"
     query 'if . == [] then "  none" else .[] | "  \(end_of_task)" end' --slurp "$scratch/stopped"
     tell_log
