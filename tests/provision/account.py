@@ -358,8 +358,8 @@ class Account(Stage):
         out, err = process.communicate(timeout=60)
         calls: list[Call] = []
         for file in sorted((self.stage / "calls").iterdir()):
-            program, region, default_region, *words, _ = file.read_text().split("\0")
-            calls.append(Asked(program, (region, default_region), tuple(words), self.service))
+            *words, _ = file.read_text().split("\0")
+            calls.append(Asked(words[5], tuple(words[:5]), tuple(words[6:]), self.service))
         run = Run(process.returncode, out, err, calls)
         self.check(run)
         return run
@@ -374,7 +374,9 @@ class Account(Stage):
             if call.program != "aws":
                 continue
             region = self.settings["AWS_REGION"]
-            assert call.regions == (region, region), f"{call.name}: the settings say which region"
+            assert call.environment[:3] == (region, region, ""), (
+                f"{call.name}: the settings say which region, and no pager may wait for a key"
+            )
             service, command = call.words[:2]
             shape = operation(service, command).input_shape
             if shape is None:

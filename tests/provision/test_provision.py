@@ -97,8 +97,14 @@ def test_the_documents_are_applied_as_they_stand(account: Account) -> None:
 
 def test_the_change_set_is_of_the_template_and_takes_over_what_is_there(account: Account) -> None:
     asked = account.provision().request(MAKES_A_CHANGE_SET)
-    assert asked["TemplateBody"] == account.render.text("infra/stack.yml")
     assert asked["ImportExistingResources"] is True
+    # It is taken over only where the template has its name, and not a reference to it.
+    template = account.render.text("infra/stack.yml")
+    for key, name in ("RepositoryName", "ECR_REPOSITORY"), ("LogGroupName", "LOG_GROUP"):
+        reference = f"\n      {key}: !Ref {key}\n"
+        assert template.count(reference) == 1, "infra/lib/stack.jq looks for this line"
+        template = template.replace(reference, f"\n      {key}: {account.settings[name]}\n")
+    assert asked["TemplateBody"] == template
     assert asked["ChangeSetType"] == "CREATE"
     assert asked["Capabilities"] == ["CAPABILITY_NAMED_IAM"]
     assert asked["StackName"] == account.settings["STACK_NAME"]

@@ -71,14 +71,20 @@ def parameters:
       AlarmTopicArn: env.ALARM_TOPIC_ARN
     };
 
-# What was made by hand before is taken in, where its name is the same.
-def to_create_change_set:
+# CloudFormation takes a resource over that is there already, from an earlier stack or made by hand, if the template
+# says its name as a word, not by reference: so these two are written into the template.
+def with_names:
+  gsub("(?<key>\\n +RepositoryName: )!Ref RepositoryName\\n"; "\(.key)\(env.ECR_REPOSITORY)\n")
+  | gsub("(?<key>\\n +LogGroupName: )!Ref LogGroupName\\n"; "\(.key)\(env.LOG_GROUP)\n");
+
+def to_create_change_set($template):
   {
     StackName: env.STACK_NAME,
     ChangeSetName: env.change_set,
     ChangeSetType: (if env.status == "" or env.status == "REVIEW_IN_PROGRESS" then "CREATE" else "UPDATE" end),
     Capabilities: ["CAPABILITY_NAMED_IAM"],
     ImportExistingResources: true,
+    TemplateBody: ($template | with_names),
     Parameters: (parameters | to_entries | map({ParameterKey: .key, ParameterValue: .value}))
   }
   | tojson;

@@ -36,10 +36,11 @@ find_stack() {
 export change_set=""
 change_set_arn=""
 make_change_set() {
-  local request
+  local request template
   change_set="provision-$(date +%s)"
-  request="$(pick to_create_change_set infra/task-definition.json)"
-  try_ask cloudformation create-change-set --template-body file://infra/stack.yml --cli-input-json "$request"
+  template="$(<infra/stack.yml)"
+  request="$(pick "to_create_change_set(\$template)" --arg template "$template"$'\n' infra/task-definition.json)"
+  try_ask cloudformation create-change-set --cli-input-json "$request"
   case "$refusal" in
     "") ;;
     *"Unknown parameter in input"*) not_ready "this aws is too old for what is asked of it: update the AWS CLI" ;;
