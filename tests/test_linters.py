@@ -25,6 +25,9 @@ def found(*patterns: str) -> Files:
 WORKFLOWS = found(".github/workflows/*.yml")
 SCRIPTS = found("**/*.sh")
 
+# Those of the template itself; not all have an ending that says so.
+SHELL = [".ci/run", *found("tests/container/*.sh")(ROOT), "tests/deploy/player"]
+
 LINTERS: dict[str, tuple[list[str], Files]] = {
     "yamllint": (["yamllint", "--strict"], found("**/*.yml", "**/*.yaml", ".*.yml", ".*.yaml")),
     "workflows have the schema of GitHub": (
@@ -94,6 +97,8 @@ def test_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
             ["yamllint", "--strict", "-c", "template/.yamllint.yml"],
             ["copier.yml", "example-answers.yml"],
         ),
+        (["shellcheck", "--external-sources"], SHELL),
+        (["shfmt", "--diff", "--indent", "2", "--case-indent"], SHELL),
         (["ruff", "check", "--no-cache"], ["."]),
         (["ruff", "format", "--check", "--no-cache"], ["."]),
         (["mypy"], ["tests"]),

@@ -25,6 +25,7 @@ def test_its_tests_pass_and_none_is_left_out(service: Service) -> None:
     assert re.fullmatch(r"=+ \d+ passed in .*", last), last
 
 
+@pytest.mark.slow
 def test_they_pass_in_the_template_too(service: Service, template: Path, tmp_path: Path) -> None:
     """All but the contract, which is about answers, run where the template is edited."""
     unrendered = shutil.copytree(template / "template", tmp_path / "template")
