@@ -15,8 +15,6 @@ from test_documents import unexpected
 from test_linters import lint
 from test_source import TEMPLATED
 
-pytestmark = pytest.mark.xdist_group("matrix")  # one worker renders it, once
-
 VARYING = sorted(name.removesuffix(".jinja") for name in TEMPLATED)
 LEFT_OVER = re.compile(r"(?i)your[-_ ](app|account|region|repo)|change_?me|todo|fixme|placeholder")
 ACCOUNT_ID = re.compile(r"(?<![0-9A-Za-z])\d{12}(?![0-9A-Za-z])")

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -490,15 +491,25 @@ class Stage:
     def deploy(self, *arguments: str) -> Run:
         return self.run("infra/deploy.sh", *arguments)
 
-    def ended(self, process: subprocess.Popen[str]) -> Run:
-        out, err = process.communicate(timeout=60)
-        calls = []
-        for file in sorted((self.stage / "calls").iterdir()):
-            *words, _ = file.read_text().split("\0")
-            calls.append(Call(words[5], tuple(words[:5]), tuple(words[6:])))
+    def stopped(self, process: subprocess.Popen[str], sent: signal.Signals) -> Run:
+        """The run after a signal, sent again where it fell between two programs."""
+        for _ in range(30):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, sent)
+            with suppress(subprocess.TimeoutExpired):
+                return self.ended(process, timeout=2)
+        raise AssertionError(f"the script does not end on {sent.name}")
+
+    def ended(self, process: subprocess.Popen[str], timeout: float = 60) -> Run:
+        out, err = process.communicate(timeout=timeout)
+        files = sorted((self.stage / "calls").iterdir())
+        calls = [self.call(file.read_text().split("\0")[:-1]) for file in files]
         run = Run(process.returncode, out, err, calls)
         self.check(run)
         return run
+
+    def call(self, words: Sequence[str]) -> Call:
+        return Call(words[5], tuple(words[:5]), tuple(words[6:]))
 
     def check(self, run: Run) -> None:
         """What holds for every run: see the top of this file."""
@@ -507,11 +518,6 @@ class Stage:
         for word in "unbound variable", "syntax error", "command not found", "jq: error", ": line ":
             assert word not in run.text, f"no user wants to read this:\n{run.text}"
         assert "has no answer to this" not in run.text, run.text
-        allowed = {
-            action
-            for statement in self.render.json("ops/iam-policy-github-actions.json")["Statement"]
-            for action in statement["Action"]
-        }
         for call in run.calls:
             if call.program != "aws":
                 continue
@@ -519,17 +525,22 @@ class Stage:
             assert call.environment[:3] == (region, region, ""), (
                 f"{call.name}: the settings say which region, and no pager may wait for a key"
             )
-            service, command = call.words[:2]
-            model = operation(service, command)
+            model = operation(*call.words[:2])
             parameters = call.parameters()
-            shape = model.input_shape
-            if shape is not None:
-                report = ParamValidator().validate(parameters, shape).generate_report()
-                wrong = [*report.splitlines(), *enum_findings(parameters, shape)]
+            if model.input_shape is not None:
+                report = ParamValidator().validate(parameters, model.input_shape).generate_report()
+                wrong = [*report.splitlines(), *enum_findings(parameters, model.input_shape)]
                 assert not wrong, f"AWS would refuse {call.name}: {wrong}"
-            if call.name != "sts get-caller-identity":  # nobody needs a permission for that
-                action = f"{service}:{model.name}"
-                assert action in allowed, f"ops/iam-policy-github-actions.json must allow {action}"
+            self.check_permission(call, model)
+
+    def check_permission(self, call: Call, model: OperationModel) -> None:
+        """Whoever deploys has the actions of one document."""
+        if call.name == "sts get-caller-identity":  # nobody needs a permission for that
+            return
+        statements = self.render.json("ops/iam-policy-github-actions.json")["Statement"]
+        allowed = {action for statement in statements for action in statement["Action"]}
+        needed = f"{call.words[0]}:{model.name}"
+        assert needed in allowed, f"ops/iam-policy-github-actions.json does not allow {needed}"
 
     def wait_for(self, command: str) -> None:
         """Return once a command was called."""

@@ -1,7 +1,6 @@
 """infra/deploy.sh tells the truth about the rollout of a commit, and stops as soon as it knows."""
 
 import json
-import os
 import signal
 from pathlib import Path
 
@@ -530,8 +529,7 @@ def test_a_script_that_is_stopped_says_that_the_rollout_goes_on(
     (stage.stage / "real-time").touch()
     process = stage.start(str(stage.service / "infra/deploy.sh"))
     stage.wait_for("ecs update-service")
-    os.killpg(process.pid, sent)
-    run = stage.ended(process)
+    run = stage.stopped(process, sent)
     run.ends(code, f"The rollout of {stage.revision(OURS)} goes on in ECS")
 
 

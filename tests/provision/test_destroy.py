@@ -1,6 +1,5 @@
 """infra/provision.sh --destroy takes the service down, and nothing that anybody might miss."""
 
-import os
 import signal
 from pathlib import Path
 
@@ -165,6 +164,4 @@ def test_ctrl_c_says_what_goes_on(account: Account, command: str, says: str) -> 
     typing = 'echo ai-assistant | "$0" --destroy'
     process = account.start("bash", "-c", typing, str(script))
     account.wait_for(command)
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert says in out + err
+    assert says in account.stopped(process, signal.SIGINT).text

@@ -1,7 +1,6 @@
 """infra/provision.sh makes what the service stands on, from whatever an account has already."""
 
 import json
-import os
 import re
 import signal
 from pathlib import Path
@@ -687,8 +686,7 @@ def test_ctrl_c_says_what_goes_on(account: Account, while_asking: str, says: str
         account.answers("cloudformation describe-change-set", ready)
     process = account.start(str(account.service / "infra/provision.sh"))
     account.wait_for(while_asking)
-    os.killpg(process.pid, signal.SIGINT)
-    account.ended(process).ends(130, says)
+    account.stopped(process, signal.SIGINT).ends(130, says)
 
 
 # --- planned only ---
