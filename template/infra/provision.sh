@@ -28,6 +28,7 @@ here="$(dirname "${BASH_SOURCE[0]}")"
 CDPATH="" cd -- "$here/.."
 source infra/lib/stack.sh
 
+export permissions="sign in as an administrator of the account"
 lifecycle_policy="infra/ecr-lifecycle-policy.json"
 deploy_policy="ops/iam-policy-github-actions.json"
 again=""

@@ -332,7 +332,7 @@ def test_a_laptop_hears_of_all_that_is_missing_at_once(stage: Stage) -> None:
     )
     assert "The token is expired" in said["credentials"]
     assert "::" not in run.out
-    assert run.err.startswith("::error title=Deploy::not deployed")
+    assert run.err.startswith("::error title=deploy-manual.sh::not deployed")
 
 
 def test_a_laptop_without_tools_is_checked_as_far_as_that_goes(stage: Stage) -> None:

@@ -620,7 +620,9 @@ def test_a_red_run_leaves_one_annotation_and_a_summary(actions: Stage, tmp_path:
     run = actions.deploy()
     run.ends(1)
     (annotation,) = (line for line in run.text.splitlines() if line.startswith("::error"))
-    assert annotation.startswith(f"::error title=Deploy::{actions.revision(OURS)} did not come up")
+    assert annotation.startswith(
+        f"::error title=deploy.sh::{actions.revision(OURS)} did not come up"
+    )
     assert not (tmp_path / "output").exists()
     summary = (tmp_path / "summary.md").read_text()
     assert summary.startswith(f"### Not deployed: {actions.revision(OURS)} did not come up")
@@ -665,7 +667,7 @@ def test_a_log_can_give_the_runner_no_orders(actions: Stage) -> None:
     ]
     groups = [line for line in commands if line.startswith(("::group::", "::endgroup::"))]
     (annotation,) = (line for line in commands if line not in groups)
-    assert annotation.startswith("::error title=Deploy::")
+    assert annotation.startswith("::error title=deploy.sh::")
     assert start < next(n for n, line in enumerate(lines) if "Last lines of the log" in line) < end
 
 

@@ -245,7 +245,7 @@ def test_a_role_of_aws_that_somebody_just_made_is_fine(account: Account) -> None
 def test_a_role_of_aws_that_may_not_be_made_ends_it(account: Account) -> None:
     account.answers("iam create-service-linked-role", refusal("AccessDenied"))
     run = account.provision()
-    run.ends(1, "iam create-service-linked-role")
+    run.ends(1, "iam create-service-linked-role", "sign in as an administrator")
     assert EXECUTES not in run.asked
 
 

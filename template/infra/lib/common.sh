@@ -59,7 +59,7 @@ complain() {
     text="${text//[%]/%25}"
     text="${text//$return/%0D}"
     text="${text//$newline/%0A}"
-    warn "::error title=Deploy::$text"
+    warn "::error title=${0##*/}::$text"
   elif [[ -t 2 && -z "${NO_COLOR:-}" ]]; then
     warn $'\033[31m'"error:"$'\033[0m'" $text"
   else
@@ -116,11 +116,12 @@ ask() {
 
 # Until `touched` is set, nothing has been changed in AWS.
 touched=""
+permissions="what a deploy needs is in ops/iam-policy-github-actions.json"
 refused() {
   local text="AWS refused \"$1\": $refusal"
   case "$refusal" in
     *AccessDenied* | *"not authorized"*)
-      text="$text (what a deploy needs is in ops/iam-policy-github-actions.json)"
+      text="$text ($permissions)"
       ;;
     *) ;;
   esac
