@@ -40,15 +40,7 @@ look_at() {
 }
 
 main() {
-  case "$*" in
-    "") ;;
-    -h | --help)
-      usage
-      exit
-      ;;
-    *) not_ready "infra/deploy-manual.sh takes no \"$*\": see infra/deploy-manual.sh --help" ;;
-  esac
-
+  take_no_arguments "$@"
   local shell_region="${AWS_REGION:-${AWS_DEFAULT_REGION:-}}"
   begin
   load_settings

@@ -28,15 +28,7 @@ source infra/lib/watch.sh
 source infra/lib/scaling.sh
 
 main() {
-  case "$*" in
-    "") ;;
-    -h | --help)
-      usage
-      exit
-      ;;
-    *) not_ready "infra/deploy.sh takes no \"$*\": see infra/deploy.sh --help" ;;
-  esac
-
+  take_no_arguments "$@"
   begin
   load_settings
   check_tools

@@ -47,6 +47,18 @@ load_settings() {
     not_ready "MIN_TASKS ($MIN_TASKS) is above MAX_TASKS ($MAX_TASKS) in infra/settings.env: for example 1 and 4"
 }
 
+# For a script that has a `usage`, and takes nothing but the wish to see it.
+take_no_arguments() {
+  case "$*" in
+    "") ;;
+    -h | --help)
+      usage
+      exit
+      ;;
+    *) not_ready "infra/${0##*/} takes no \"$*\": see infra/${0##*/} --help" ;;
+  esac
+}
+
 say() { printf '%s\n' "$*"; }
 
 warn() { printf '%s\n' "$*" >&2; }
