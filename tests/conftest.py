@@ -12,9 +12,7 @@ from rendering import EXAMPLE, ROOT, Render, render
 def pytest_configure() -> None:
     """Keep the tests apart from the settings of whoever runs them."""
     if missing := [tool for tool in ("bash", "curl", "git", "jq") if not shutil.which(tool)]:
-        pytest.exit(
-            f"not installed: {', '.join(missing)}. For example: apt-get install {missing[0]}"
-        )
+        pytest.exit(f"not installed: {', '.join(missing)} (apt-get install {missing[0]})")
     for name in [name for name in os.environ if name.startswith(("AWS_", "COPIER_", "GITHUB_"))]:
         del os.environ[name]
     os.environ["COPIER_SETTINGS_PATH"] = os.fspath(ROOT / "tests" / "no-settings.yml")
