@@ -17,7 +17,7 @@ ANSWERS_FILE = ".copier-answers.yml"
 
 def pattern(question: str) -> str:
     """The regular expression of a question's validator, as Jinja hands it to Python."""
-    found = re.search(r"regex_search\('(.*?)'\)", questions()[question]["validator"])
+    found = re.search(r"regex_search\(\s*'(.*?)'\)", questions()[question]["validator"])
     assert found, f"{question}: no pattern in its validator"
     return found[1].replace("\\\\", "\\")
 

@@ -63,7 +63,7 @@ def test_a_service_is_made_worked_on_and_updated_with_no_trust(
     made = copier("copy", *where, "--vcs-ref", "v1.0.0", published, service, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     after_copy = commands(made.stderr)
-    assert after_copy.startswith(f"cd {service}\n"), "the message after a copy says where to go"
+    assert after_copy.startswith(f"cd '{service}'\n"), "the message after a copy says where to go"
     sh(after_copy, tmp_path)
     assert sh("git status --porcelain", service) == ""
     assert "uv.lock" in sh("git ls-files", service).split()
@@ -78,6 +78,26 @@ def test_a_service_is_made_worked_on_and_updated_with_no_trust(
     assert after.text("AGENTS.md").endswith("A line of the second release.\n")
     assert after.text("app/main.py").endswith("# A line of the user.\n")
     assert "_commit: v1.1.0" in after.text(".copier-answers.yml")
+
+
+def test_where_both_changed_a_line_the_command_of_the_message_says_so(
+    published: Path, tmp_path: Path
+) -> None:
+    service = tmp_path / "service"
+    where = "--defaults", "--data-file", ANSWERS
+    copier("copy", *where, "--vcs-ref", "v1.0.0", published, service, cwd=tmp_path)
+    with (service / "AGENTS.md").open("a") as file:
+        file.write("\nA line of the user in the same place.\n")
+    sh("git init --quiet && git add --all && git commit --quiet --message mine", service)
+    updated = copier("update", "--defaults", cwd=service)
+    assert updated.returncode == 0, (
+        "Copier's exit code does not tell, which is why the message does"
+    )
+    assert "git diff --check" in commands(updated.stderr)
+    check = subprocess.run(["git", "diff", "--check"], cwd=service, capture_output=True, text=True)
+    assert check.returncode != 0
+    assert "AGENTS.md" in check.stdout
+    assert "leftover conflict marker" in check.stdout
 
 
 def test_a_bad_answer_ends_with_a_line_that_says_what_to_do(template: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from rendering import EXAMPLE, asked, questions, render
 NAME = "app_name is 3 to 24 small letters"
 DESCRIPTION = "description is one line"
 ACCOUNT = "aws_account_id is 12 digits"
-REGION = "aws_region is the name of an AWS region"
+REGION = "aws_region is the name of a region"
 REPOSITORY = "github_repository is owner/name"
 
 REFUSED: dict[str, tuple[str, list[Any]]] = {
@@ -64,6 +64,9 @@ REFUSED: dict[str, tuple[str, list[Any]]] = {
             "next\x85line",
             "line\N{LINE SEPARATOR}separator",
             "lone \ud800 surrogate",
+            "zero width\u200bspace",
+            "right to left\u202eoverride",
+            "byte order\ufeffmark",
             "d" * 121,
         ],
     ),

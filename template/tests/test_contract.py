@@ -61,9 +61,12 @@ def arn(service: str, rest: str) -> str:
     return f"arn:{partition}:{service}:{region}:{settings()['AWS_ACCOUNT_ID']}:{rest}"
 
 
-def allowed(sid: str) -> list[str]:
+def named(sid: str) -> list[str]:
+    """The ARNs in a statement of the deploy policy, those of its conditions too."""
     statements = document("ops/iam-policy-github-actions.json")["Statement"]
-    return [str(arn) for each in statements if each["Sid"] == sid for arn in each["Resource"]]
+    return re.findall(
+        r"arn:[^\"]+", json.dumps([each for each in statements if each["Sid"] == sid])
+    )
 
 
 def test_the_task_definition_has_the_names_of_the_settings() -> None:
@@ -79,14 +82,32 @@ def test_the_task_definition_has_the_names_of_the_settings() -> None:
 
 def test_the_deploy_policy_has_the_names_of_the_settings() -> None:
     names = settings()
-    place = f"{names['ECS_CLUSTER']}/{names['ECS_SERVICE']}"
-    assert allowed("ReadTheStack") == [arn("cloudformation", f"stack/{names['STACK_NAME']}/*")]
-    assert allowed("PushImages") == [arn("ecr", f"repository/{names['ECR_REPOSITORY']}")]
-    assert allowed("RegisterRevisions") == [arn("ecs", f"task-definition/{names['TASK_FAMILY']}:*")]
-    assert allowed("PassTheTasksTheirRoles") == [role("EXECUTION_ROLE"), role("TASK_ROLE")]
-    assert allowed("RollOutRevisionsOfThisFamily") == [arn("ecs", f"service/{place}")]
-    assert allowed("ReadTasks") == [arn("ecs", f"task/{names['ECS_CLUSTER']}/*")]
-    assert allowed("ReadTheLog") == [arn("logs", f"log-group:{names['LOG_GROUP']}:log-stream:*")]
+    cluster = names["ECS_CLUSTER"]
+    service = f"{cluster}/{names['ECS_SERVICE']}"
+    family = arn("ecs", f"task-definition/{names['TASK_FAMILY']}:*")
+    alarms = arn("cloudwatch", f"alarm:TargetTracking-service/{service}-*")
+    assert named("ReadTheStack") == [arn("cloudformation", f"stack/{names['STACK_NAME']}/*")]
+    assert named("PushImages") == [arn("ecr", f"repository/{names['ECR_REPOSITORY']}")]
+    assert named("RegisterRevisions") == [family]
+    assert named("TagRevisionsAsTheyAreRegistered") == [family]
+    assert named("PassTheTasksTheirRoles") == [role("EXECUTION_ROLE"), role("TASK_ROLE")]
+    assert named("RollOutRevisionsOfThisFamily") == [arn("ecs", f"service/{service}"), family]
+    assert named("WatchTheService") == [arn("ecs", f"service/{service}")]
+    assert named("ListTasks") == [arn("ecs", f"cluster/{cluster}")]
+    assert named("ReadTasks") == [arn("ecs", f"task/{cluster}/*")]
+    assert named("ReadTheLog") == [arn("logs", f"log-group:{names['LOG_GROUP']}:log-stream:*")]
+    assert named("ScaleTheService") == [arn("application-autoscaling", "scalable-target/*")]
+    assert named("KeepTheAlarmsOfTheScaling") == [alarms]
+
+
+def test_ci_tests_with_the_uv_and_the_python_of_the_image() -> None:
+    """Raise them together: a bot that follows the Dockerfile does not see the workflows."""
+    image = (ROOT / "Dockerfile").read_text()
+    ci = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    uv = re.findall(r"^FROM ghcr\.io/astral-sh/uv:([\d.]+)", image, re.MULTILINE)
+    python = re.findall(r"^FROM python:([\d.]+)", image, re.MULTILINE)
+    assert re.findall(r'^ +version: "(.+)"$', ci, re.MULTILINE) == uv
+    assert re.findall(r'^ +- "(3\.\d+)"$', ci, re.MULTILINE)[-1:] == python
 
 
 def test_one_port_everywhere() -> None:
@@ -118,7 +139,7 @@ def test_a_starting_task_is_not_replaced() -> None:
 
 def test_there_is_a_worker_for_each_whole_processor() -> None:
     cpu = int(document("infra/task-definition.json")["cpu"])
-    assert int(environment()["WEB_CONCURRENCY"]) <= max(1, cpu // 1024)
+    assert int(environment()["WEB_CONCURRENCY"]) == max(1, cpu // 1024)
 
 
 def test_the_container_runs_as_the_user_of_the_image() -> None:

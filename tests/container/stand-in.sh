@@ -25,7 +25,7 @@ python_image() {
     "$suite" "$root" "$mirror" "$script" >"$scratch/debootstrap.log"
   ln -sf "python$version" "$root/usr/bin/python3"
   ln -sf python3 "$root/usr/bin/python"
-  # Certificates that this machine trusts, for a build behind its proxy.
+  # Certificates that this machine trusts, for a build behind a proxy.
   cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
   find "$root" -xdev -name __pycache__ -prune -exec rm -rf {} +
   rm -rf "$root"/usr/share/{doc,man,info,locale,lintian}/* "$root"/var/{cache/apt,lib/apt/lists,log}/*

@@ -187,6 +187,40 @@ def test_an_update_leaves_the_number_of_tasks_to_the_scaling(stage: Stage) -> No
     assert "forceNewDeployment" not in run.request("ecs update-service")
 
 
+def test_a_service_that_was_paused_gets_its_tasks_back(stage: Stage) -> None:
+    """A rollout of no tasks is complete at once: green, and nothing has ever been started."""
+    stage.now = stage.described(stage.deployment(BEFORE, "COMPLETED", desired=0)) | {
+        "desiredCount": 0
+    }
+    stage.rolls_out_well()
+    assert stage.deploy().request("ecs update-service")["desiredCount"] == 1
+
+
+def test_what_is_complete_but_runs_no_task_does_not_serve_already(stage: Stage) -> None:
+    stage.has_revision(OURS, tags_of(stage))
+    stage.now = stage.described(stage.deployment(OURS, "COMPLETED", failed=17))
+    stage.rolls_out_well()
+    assert "ecs update-service" in stage.deploy().asked
+
+
+def test_what_the_client_refuses_was_never_asked_for(stage: Stage) -> None:
+    """An older aws does not know every member of infra/service.json."""
+    stage.rolls_out_well()
+    unknown = 'Unknown parameter in input: "availabilityZoneRebalancing", must be one of: cluster'
+    stage.answers("ecs update-service", Refusal(f"Parameter validation failed:\n{unknown}"))
+    run = stage.deploy()
+    run.ends(1, unknown)
+    assert "goes on" not in run.text
+
+
+def test_two_lost_answers_do_not_make_a_stale_one_true(stage: Stage) -> None:
+    throttled = refusal("ThrottlingException", "Rate exceeded")
+    stale = stage.described(stage.steady(BEFORE))
+    done = stage.described(stage.deployment(OURS, "COMPLETED", running=1))
+    stage.rolls_out(throttled, throttled, stale, done)
+    stage.deploy().ends(0)
+
+
 def test_deploying_what_serves_already_builds_registers_and_rolls_out_nothing(stage: Stage) -> None:
     stage.has_revision(OURS, tags_of(stage))
     stage.serves(OURS)

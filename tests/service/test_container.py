@@ -118,13 +118,14 @@ print(json.dumps(sorted(c for c in caches if not unchecked(c))))
 
 
 def test_two_builds_have_the_same_layers(image: str, service: Service, tmp_path: Path) -> None:
-    """Another commit, checkout, umask and day: an unchanged layer is neither pushed nor pulled."""
+    """Another commit, checkout, umask and secret: what is the same is neither pushed nor pulled."""
     other = service.copy(tmp_path / "elsewhere")
     for path in other.path.rglob("*"):
         path.chmod(0o700 if path.is_dir() else 0o600)
     cache = other.path / "app" / "__pycache__"
     cache.mkdir()
     (cache / "main.cpython-311.pyc").write_bytes(b"of another machine")
+    (other.path / "app" / ".env").write_text("TOKEN=secret")
     again = build(other.path, "--no-cache", "--build-arg", "COMMIT=another")
     try:
         assert layers(again) == layers(image)

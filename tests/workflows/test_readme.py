@@ -3,11 +3,12 @@
 import re
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from botocore import xform_name
 from botocore.session import get_session
-from rendering import ROOT, Render
+from rendering import ROOT, Render, render
 
 DOCUMENTS = ["README.md", "AGENTS.md"]
 MADE_BY_THE_USER = {"uv.lock"}
@@ -61,18 +62,6 @@ def test_every_script_can_be_started(example: Render, name: str) -> None:
             assert script.stat().st_mode & 0o111, f"{command}: not executable"
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_every_make_target_exists(example: Render, name: str) -> None:
-    told = {
-        target
-        for command in commands(example.text(name))
-        for target in re.findall(r"\bmake ([\w-]+)", command)
-    }
-    makefile = example.path / "Makefile"
-    there = re.findall(r"^([\w-]+):", makefile.read_text(), re.M) if makefile.exists() else []
-    assert told <= set(there)
-
-
 def test_every_variable_is_a_setting(example: Render) -> None:
     used = set(re.findall(r"\$\{?([A-Z_]+)", "\n".join(commands(example.text("README.md")))))
     assert used
@@ -109,8 +98,24 @@ def test_the_first_screen_says_how_to_run_test_and_deploy(example: Render) -> No
 
 
 def test_every_exit_code_of_a_deploy_is_told(example: Render) -> None:
-    rows = re.findall(r"^\| (\d) \|", example.text("README.md"), re.MULTILINE)
-    assert rows == ["0", "1", "2", "3"]
+    usage = example.text("infra/deploy.sh").partition("Exit codes:\n")[2].partition("\n\n")[0]
+    documented = re.findall(r"^  (\d+) ", usage, re.MULTILINE)
+    assert len(documented) >= 5
+    assert re.findall(r"^\| (\d+) \|", example.text("README.md"), re.MULTILINE) == documented
+
+
+def test_no_description_changes_what_the_readme_is_made_of(
+    template: Path, example: Render, tmp_path: Path
+) -> None:
+    """It is somebody's own words, and some of them are Markdown."""
+    for number, text in enumerate(("<!-- a service", "~~~ text", "<<<<<<< HEAD", "# Title", "---")):
+        answers = {**example.answers, "description": text}
+        readme = render(template, tmp_path / str(number), answers).text("README.md")
+        assert f"\n\n> {text}\n\n" in readme, "quoted, it ends where the quotation ends"
+        rest = readme.replace(f"> {text}\n", "")
+        assert rest == example.text("README.md").replace(
+            f"> {example.answers['description']}\n", ""
+        )
 
 
 def test_the_readme_tells_whose_files_are_made_once(example: Render) -> None:

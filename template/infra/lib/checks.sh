@@ -112,7 +112,7 @@ check_stack() {
   need aws jq
   local status missing
   try_ask cloudformation describe-stacks --stack-name "$STACK_NAME"
-  [[ "$refusal" != *"does not exist"* ]] || not_there_yet "$AWS_REGION has no stack $STACK_NAME"
+  [[ "$refusal" != *"Stack with id"*"does not exist"* ]] || not_there_yet "$AWS_REGION has no stack $STACK_NAME"
   [[ -z "$refusal" ]] || refused "cloudformation describe-stacks"
   query '.Stacks[0].StackStatus, missing_outputs, (outputs | tojson)' "$scratch/answer" >"$scratch/lines"
   {

@@ -43,6 +43,7 @@ load_settings() {
     [[ "${!name:-}" =~ ^(0|[1-9][0-9]*)$ ]] ||
       not_ready "$name in infra/settings.env is a whole number, not \"${!name:-}\": for example $name=\"5\""
   done
+  ((MIN_TASKS > 0)) || not_ready "MIN_TASKS in infra/settings.env is 1 or more: for example MIN_TASKS=\"1\""
   ((MIN_TASKS <= MAX_TASKS)) ||
     not_ready "MIN_TASKS ($MIN_TASKS) is above MAX_TASKS ($MAX_TASKS) in infra/settings.env: for example 1 and 4"
 }

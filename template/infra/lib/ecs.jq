@@ -75,10 +75,13 @@ def plan:
 def to_create:
   . + {serviceName: env.ECS_SERVICE, taskDefinition: env.revision, desiredCount: (env.MIN_TASKS | tonumber)} | tojson;
 
-# Without what only a new service takes. It keeps its number of tasks: the scaling decides on that.
+# Without what only a new service takes. It keeps its number of tasks, which the scaling decides on; only one that was
+# paused gets its tasks back, because a rollout of no tasks is complete at once and proves nothing.
 def to_update:
   del(.clientToken, .desiredCount, .launchType, .role, .schedulingStrategy, .tags)
   | . + {service: env.ECS_SERVICE, taskDefinition: env.revision}
+  | (env.MIN_TASKS | tonumber) as $least
+  | if (env.desired | tonumber) < $least then .desiredCount = $least else . end
   | tojson;
 
 # --- its scaling: infra/autoscaling.json ---
@@ -106,6 +109,9 @@ def to_scale:
 def service: .service // .services[0] | select(.status != "INACTIVE") // null;
 
 def primary: first(service.deployments[]? | select(.status == "PRIMARY")) // null;
+
+# Of a deployment; empty where it is complete and none of its tasks runs any more.
+def state_of_rollout: if .rolloutState == "COMPLETED" and .runningCount == 0 then "" else .rolloutState // "" end;
 
 def ours: first(service.deployments[]? | select(.id == env.deployment)) // null;
 

@@ -23,7 +23,7 @@ plan() {
 export state=""
 find_rollout() {
   local same
-  query 'primary | .taskDefinition // "", .rolloutState // ""' "$scratch/service" >"$scratch/lines"
+  query 'primary | .taskDefinition // "", state_of_rollout' "$scratch/service" >"$scratch/lines"
   {
     read -r revision
     read -r state
@@ -50,16 +50,21 @@ register_revision() {
 }
 
 # Points the service at $revision, or makes it where there is none.
+export desired=""
 start_rollout() {
   local operation=update request
   if [[ -z "$service" ]]; then operation=create; fi
+  desired="$(query 'service.desiredCount // 0' "$scratch/service")"
   request="$(query "to_$operation" "$scratch/plan")"
   touched=yes
   goes_on
   try_ask ecs "$operation-service" --cli-input-json "$request"
   if [[ -n "$refusal" ]]; then
-    # Where the call itself broke, nobody knows whether it was taken.
-    [[ "$refusal" != *"An error occurred ("* ]] || unfinished=""
+    # Where the call itself broke, nobody knows whether it was taken. These two were refused, by AWS or by its client.
+    case "$refusal" in
+      *"An error occurred ("* | *"Parameter validation failed"*) unfinished="" ;;
+      *) ;;
+    esac
     refused "ecs $operation-service"
   fi
   mv "$scratch/answer" "$scratch/service"

@@ -17,7 +17,7 @@ export had_vpc="" had_subnets="" had_task_subnets="" had_subject=""
 stack_id=""
 find_stack() {
   try_ask cloudformation describe-stacks --stack-name "$STACK_NAME"
-  [[ "$refusal" != *"does not exist"* ]] || return 0
+  [[ "$refusal" != *"Stack with id"*"does not exist"* ]] || return 0
   [[ -z "$refusal" ]] || refused "cloudformation describe-stacks"
   pick stack "$scratch/answer" >"$scratch/found"
   {

@@ -37,16 +37,17 @@ stop_watching() {
 }
 
 # Leaves the service as it is now in $scratch/service, and what there is to tell of it in the variables. ECS does not
-# always answer, and may for a moment answer as if it had not heard of this rollout: only the third time in a row is it
-# taken at its word.
+# always answer, and may for a moment answer as if it had not heard of this rollout: only the third time is it taken at
+# its word.
 verdict="" progress="" events="" seen_events=""
 look() {
-  local try listed
-  for try in 1 2 3; do
+  local lost=0 unlisted=0 listed
+  while ((lost < 3 && unlisted < 3)); do
     sleep "$ROLLOUT_POLL"
     try_ask ecs describe-services --cluster "$ECS_CLUSTER" --services "$ECS_SERVICE"
     if [[ -n "$refusal" ]]; then
-      warn "  no answer from ECS ($try of 3): $refusal"
+      lost=$((lost + 1))
+      warn "  no answer from ECS ($lost of 3): $refusal"
       continue
     fi
     mv "$scratch/answer" "$scratch/service"
@@ -59,8 +60,9 @@ look() {
       events="$(cat)"
     } <"$scratch/lines"
     [[ "$listed" != true ]] || return 0
+    unlisted=$((unlisted + 1))
   done
-  [[ -z "$refusal" ]] || stop_watching "ECS did not answer three times in a row: $refusal"
+  ((lost < 3)) || stop_watching "ECS did not answer three times in a row: $refusal"
 }
 
 # Says what is new, and at least every 30 s that there is nothing new. Leaves in $changed whether there was.
