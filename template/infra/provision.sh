@@ -315,16 +315,13 @@ apply_documents() {
   fact documents "applied: $lifecycle_policy, $deploy_policy"
 }
 
-# CloudFormation takes a resource over as it is, and thinks from then on that it is as the stack says.
+# CloudFormation takes a resource over as it is, and thinks from then on that it is as the stack says. So it is made so on
+# every run: an earlier one may have been interrupted.
 mend_what_was_taken_over() {
-  if [[ "$(pick 'takes_over("Repository")' "$scratch/changes")" == true ]]; then
-    ask ecr put-image-tag-mutability --repository-name "$ECR_REPOSITORY" --image-tag-mutability IMMUTABLE
-    ask ecr put-image-scanning-configuration --repository-name "$ECR_REPOSITORY" \
-      --image-scanning-configuration scanOnPush=true
-  fi
-  if [[ "$(pick 'takes_over("LogGroup")' "$scratch/changes")" == true ]]; then
-    ask logs put-retention-policy --log-group-name "$LOG_GROUP" --retention-in-days "$LOG_RETENTION_DAYS"
-  fi
+  ask ecr put-image-tag-mutability --repository-name "$ECR_REPOSITORY" --image-tag-mutability IMMUTABLE
+  ask ecr put-image-scanning-configuration --repository-name "$ECR_REPOSITORY" \
+    --image-scanning-configuration scanOnPush=true
+  ask logs put-retention-policy --log-group-name "$LOG_GROUP" --retention-in-days "$LOG_RETENTION_DAYS"
 }
 
 tell_cost() { fact costs "$(pick cost infra/task-definition.json)"; }

@@ -19,6 +19,7 @@ class Service:
         uv = os.environ.get("UV") or shutil.which("uv")
         assert uv, "uv is not on PATH: `make test` brings it"
         environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+        environment["PATH"] = f"{Path(uv).parent}:{environment['PATH']}"  # linters call it again
         done = subprocess.run(
             [uv, *words], cwd=self.path, env=environment, capture_output=True, text=True
         )

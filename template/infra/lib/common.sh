@@ -127,6 +127,9 @@ ask() {
   [[ -z "$refusal" ]] || refused "$1 $2"
 }
 
+# Did AWS say no, or its client? Where the call itself broke, nobody knows whether it was taken.
+said_no() { [[ "$refusal" == *"An error occurred ("* || "$refusal" == *"Parameter validation failed"* ]]; }
+
 # Until `touched` is set, nothing has been changed in AWS.
 touched=""
 permissions="what a deploy needs is in ops/iam-policy-github-actions.json"

@@ -60,11 +60,7 @@ start_rollout() {
   goes_on
   try_ask ecs "$operation-service" --cli-input-json "$request"
   if [[ -n "$refusal" ]]; then
-    # Where the call itself broke, nobody knows whether it was taken. These two were refused, by AWS or by its client.
-    case "$refusal" in
-      *"An error occurred ("* | *"Parameter validation failed"*) unfinished="" ;;
-      *) ;;
-    esac
+    if said_no; then unfinished=""; fi
     refused "ecs $operation-service"
   fi
   mv "$scratch/answer" "$scratch/service"

@@ -132,8 +132,6 @@ def summary:
   if . == [] then "nothing to change"
   else group_by(.word) | map("\(length) to \(.[0].word)") | join(", ") end;
 
-def takes_over($id): any(.[]; .id == $id and .word == "take over");
-
 def padded($width): . + (" " * ([$width - length, 0] | max) // "");
 
 # --- what becomes of it: the events of the stack, newest first ---

@@ -82,8 +82,8 @@ wait_for_change_set() {
 }
 
 refused_because() {
-  unfinished=""
   refusal="$2"
+  if said_no; then unfinished=""; fi
   refused "$1"
 }
 
