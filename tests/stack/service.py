@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from cloudformation import Place, Stack, load
 from rendering import Render
+from simulated_aws.template import Place, Stack, load
 
 # What feeds the parameters of the stack: settings as they stand, ...
 SETTING = {

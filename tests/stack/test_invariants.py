@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cloudformation import Place, Refused, Stack, references
 from documents import policy_findings
 from rendering import Render
 from service import (
@@ -25,6 +24,7 @@ from service import (
     arns,
     grants,
 )
+from simulated_aws.template import BadTemplate, Place, Stack, references
 
 Invariant = Callable[[Service], None]
 INVARIANTS: dict[str, Invariant] = {}
@@ -419,7 +419,7 @@ def refusal(stack: Stack) -> str:
     """What CloudFormation says against the parameters."""
     try:
         return "\n".join(stack.broken_rules) if stack.parameters else ""
-    except Refused as refused:
+    except BadTemplate as refused:
         return str(refused)
 
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import pytest
 import test_invariants as i
-from cloudformation import Refused, references
 from rendering import Render
 from service import ALL, Service
+from simulated_aws.template import BadTemplate, references
 
 
 class Mistake(NamedTuple):
@@ -423,7 +423,7 @@ def broken(example: Render, folder: Path, mistake: Mistake) -> Service:
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_noticed(example: Render, tmp_path: Path, name: str) -> None:
     service = broken(example, tmp_path, MISTAKES[name])
-    with pytest.raises((AssertionError, Refused)):
+    with pytest.raises((AssertionError, BadTemplate)):
         MISTAKES[name].breaks(service)
 
 

@@ -1,4 +1,4 @@
-"""CloudFormation, as far as infra/stack.yml uses it. What it does not know is an error.
+"""A template of CloudFormation, as far as infra/stack.yml goes. What it does not know is an error.
 
 It says what a stack would ask AWS for: parameters checked, conditions decided, references resolved.
 It is our reading of CloudFormation; cfn-lint is the second opinion.
@@ -13,9 +13,14 @@ from typing import Any
 
 import yaml
 
+from simulated_aws.refusal import Refused
 
-class Refused(Exception):
+
+class BadTemplate(Refused):
     """CloudFormation would not take this template, or these values."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ValidationError", message)
 
 
 class Loader(yaml.CSafeLoader):
@@ -29,7 +34,7 @@ def _short_form(loader: yaml.CSafeLoader, name: str, node: yaml.Node) -> dict[st
     elif isinstance(node, yaml.ScalarNode):
         value = loader.construct_scalar(node)
     else:
-        raise Refused(f"!{name} of a mapping, {node.start_mark}")
+        raise BadTemplate(f"!{name} of a mapping, {node.start_mark}")
     if name == "GetAtt":
         value = value.split(".", 1)
     return {name if name in {"Ref", "Condition"} else f"Fn::{name}": value}
@@ -52,7 +57,7 @@ def load(text: str) -> dict[str, Any]:
         "Outputs",
     }
     if unknown := loaded.keys() - sections:
-        raise Refused(f"unknown sections: {sorted(unknown)}")
+        raise BadTemplate(f"unknown sections: {sorted(unknown)}")
     return loaded
 
 
@@ -131,13 +136,21 @@ class Stack:
     template: Mapping[str, Any]
     given: Mapping[str, str]
     place: Place
+    # What Ref (an attribute too) and GetAtt give of a resource: invented where nothing is made.
+    identify: Callable[["Stack", str, str], Any] = lambda stack, name, attribute: stack.invented(
+        name, attribute
+    )
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
-        """The values that a Ref gives. Raises Refused where CloudFormation would take none."""
+        """The values that a Ref gives. Raises BadTemplate where CloudFormation would take none."""
         declared = self.template["Parameters"]
-        if unknown := self.given.keys() - declared.keys():
-            raise Refused(f"unknown parameters: {sorted(unknown)}")
+        if unknown := sorted(self.given.keys() - declared.keys()):
+            names = ", ".join(unknown)
+            raise BadTemplate(f"Parameters: [{names}] do not exist in the template")
+        asked = {name for name, rule in declared.items() if "Default" not in rule}
+        if missing := sorted(asked - self.given.keys()):
+            raise BadTemplate(f"Parameters: [{', '.join(missing)}] must have values")
         return {name: self._parameter(name, **rule) for name, rule in declared.items()}
 
     def _parameter(
@@ -153,12 +166,13 @@ class Stack:
     ) -> Any:
         del Description
         text = self.given.get(name, Default)
-        if text is None:
-            raise Refused(f"{name} has no value")
-        if AllowedValues is not None and text not in map(str, AllowedValues):
-            raise Refused(f"{name} {ConstraintDescription}")
-        if AllowedPattern is not None and not re.fullmatch(AllowedPattern, text):
-            raise Refused(f"{name} {ConstraintDescription}")
+        assert text is not None
+        allowed = AllowedValues is None or text in map(str, AllowedValues)
+        fits = AllowedPattern is None or re.fullmatch(AllowedPattern, text)
+        if not (allowed and fits):
+            # As aws-ia/taskcat#627 got to see it.
+            reason = f"Parameter {name} failed to satisfy constraint: {ConstraintDescription}"
+            raise BadTemplate(reason)
         if Type == "String":
             return text
         if Type == "Number":
@@ -166,7 +180,7 @@ class Stack:
         if Type == "CommaDelimitedList":
             return text.split(",") if text else []
         if not text:
-            raise Refused(f"{name}: {Type} is not empty")
+            raise BadTemplate(f"{name}: {Type} is not empty")
         return text.split(",") if Type.startswith("List<") else text
 
     @cached_property
@@ -189,7 +203,7 @@ class Stack:
 
     def holds(self, condition: str) -> bool:
         if condition not in self.conditions:
-            raise Refused(f"there is no condition {condition}")
+            raise BadTemplate(f"there is no condition {condition}")
         return self.conditions[condition]
 
     def there(self, name: str) -> bool:
@@ -204,24 +218,31 @@ class Stack:
 
     def resource(self, name: str) -> Resource:
         if name not in self.template["Resources"] or not self.there(name):
-            raise Refused(f"there is no resource {name}")
+            raise BadTemplate(f"there is no resource {name}")
         body = dict(self.template["Resources"][name])
         kind, properties = body.pop("Type"), body.pop("Properties")
+        if "Metadata" in body:
+            body["Metadata"] = self._value(body["Metadata"], set())
         return Resource(name, kind, self._value(properties, set()), body)
 
     @cached_property
-    def order(self) -> list[str]:
-        """The names of the resources, each after those that it needs."""
+    def needs(self) -> dict[str, set[str]]:
+        """The names of the resources, each with those that must be there before it."""
         needs: dict[str, set[str]] = {}
         for name, body in self.template["Resources"].items():
             if self.there(name):
                 needs[name] = set()
                 self._value(body.get("Properties"), needs[name])
                 self._value(body.get("Metadata"), needs[name])
+        return needs
+
+    @cached_property
+    def order(self) -> list[str]:
+        """The names of the resources, each after those that it needs."""
         try:
-            return list(TopologicalSorter(needs).static_order())
+            return list(TopologicalSorter(self.needs).static_order())
         except CycleError as error:
-            raise Refused(f"they wait for each other: {error.args[1]}") from error
+            raise BadTemplate(f"they wait for each other: {error.args[1]}") from error
 
     @cached_property
     def outputs(self) -> dict[str, Any]:
@@ -268,7 +289,7 @@ class Stack:
             return arguments[0] == arguments[1]
         if key == "Fn::Not":
             return not arguments[0]
-        raise Refused(f"unknown function {key}")
+        raise BadTemplate(f"unknown function {key}")
 
     def _reference(self, name: str, needs: set[str]) -> Any:
         pseudo = {
@@ -283,14 +304,17 @@ class Stack:
             return self.parameters[name]
         return self._attribute(name, "Ref", needs)
 
-    def _attribute(self, name: str, attribute: str, needs: set[str]) -> str:
+    def _attribute(self, name: str, attribute: str, needs: set[str]) -> Any:
         needs.add(name)
         if name not in self.template["Resources"] or not self.there(name):
-            raise Refused(f"a reference to {name}, which is not there")
+            raise BadTemplate(f"a reference to {name}, which is not there")
+        return self.identify(self, name, attribute)
+
+    def invented(self, name: str, attribute: str) -> str:
         body = self.template["Resources"][name]
         identity = IDENTITIES.get((body["Type"], attribute))
         if identity is None:
-            raise Refused(f"unknown attribute {name}.{attribute}")
+            raise BadTemplate(f"unknown attribute {name}.{attribute}")
         # Only the names in it are asked for: two security groups may refer to each other.
         names = {key: body["Properties"][key] for key in body["Properties"] if "Name" in key}
         return identity(Resource(name, body["Type"], self._value(names, set())), self.place)
@@ -303,7 +327,7 @@ class Stack:
             if match[1] in own:
                 return str(self._value(own[match[1]], needs))
             if dot:
-                return self._attribute(name, attribute, needs)
+                return str(self._attribute(name, attribute, needs))
             return str(self._reference(name, needs))
 
         return re.sub(r"\$\{([^}]*)\}", replacement, text)
