@@ -6,7 +6,7 @@ It is our reading of CloudFormation; cfn-lint is the second opinion.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -128,6 +128,20 @@ IDENTITIES: Mapping[tuple[str, str], Identity] = {
 
 NO_VALUE = object()
 
+# What Ref (an attribute, too) and GetAtt give of a resource.
+Identify = Callable[["Stack", str, str], Any]
+
+
+def invented(stack: "Stack", name: str, attribute: str) -> Any:
+    """Where nothing is made."""
+    body = stack.template["Resources"][name]
+    identity = IDENTITIES.get((body["Type"], attribute))
+    if identity is None:
+        raise BadTemplate(f"unknown attribute {name}.{attribute}")
+    # Only the names in it are asked for: two security groups may refer to each other.
+    names = {key: value for key, value in body["Properties"].items() if "Name" in key}
+    return identity(Resource(name, body["Type"], stack.value(names)), stack.place)
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -136,10 +150,7 @@ class Stack:
     template: Mapping[str, Any]
     given: Mapping[str, str]
     place: Place
-    # What Ref (an attribute too) and GetAtt give of a resource: invented where nothing is made.
-    identify: Callable[["Stack", str, str], Any] = lambda stack, name, attribute: stack.invented(
-        name, attribute
-    )
+    identify: Identify = invented
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
@@ -189,16 +200,15 @@ class Stack:
         return [
             assertion["AssertDescription"]
             for rule in self.template.get("Rules", {}).values()
-            if self._value(rule["RuleCondition"], set())
+            if self.value(rule["RuleCondition"])
             for assertion in rule["Assertions"]
-            if not self._value(assertion["Assert"], set())
+            if not self.value(assertion["Assert"])
         ]
 
     @cached_property
     def conditions(self) -> dict[str, bool]:
         return {
-            name: bool(self._value(value, set()))
-            for name, value in self.template["Conditions"].items()
+            name: bool(self.value(value)) for name, value in self.template["Conditions"].items()
         }
 
     def holds(self, condition: str) -> bool:
@@ -222,18 +232,19 @@ class Stack:
         body = dict(self.template["Resources"][name])
         kind, properties = body.pop("Type"), body.pop("Properties")
         if "Metadata" in body:
-            body["Metadata"] = self._value(body["Metadata"], set())
-        return Resource(name, kind, self._value(properties, set()), body)
+            body["Metadata"] = self.value(body["Metadata"])
+        return Resource(name, kind, self.value(properties), body)
 
     @cached_property
     def needs(self) -> dict[str, set[str]]:
         """The names of the resources, each with those that must be there before it."""
         needs: dict[str, set[str]] = {}
+        before = replace(self, identify=invented)  # nothing needs to be there to know that
         for name, body in self.template["Resources"].items():
             if self.there(name):
                 needs[name] = set()
-                self._value(body.get("Properties"), needs[name])
-                self._value(body.get("Metadata"), needs[name])
+                before._value(body.get("Properties"), needs[name])
+                before._value(body.get("Metadata"), needs[name])
         return needs
 
     @cached_property
@@ -247,13 +258,17 @@ class Stack:
     @cached_property
     def outputs(self) -> dict[str, Any]:
         return {
-            name: self._value(output["Value"], set())
+            name: self.value(output["Value"])
             for name, output in self.template["Outputs"].items()
             if self.there(name)
         }
 
     def of_type(self, kind: str) -> Iterator[Resource]:
         return (resource for resource in self.resources.values() if resource.type == kind)
+
+    def value(self, value: Any) -> Any:
+        """Any part of the template with its functions carried out."""
+        return self._value(value, set())
 
     def _value(self, value: Any, needs: set[str]) -> Any:
         """The value with its functions carried out; `needs` gets the resources it refers to."""
@@ -309,15 +324,6 @@ class Stack:
         if name not in self.template["Resources"] or not self.there(name):
             raise BadTemplate(f"a reference to {name}, which is not there")
         return self.identify(self, name, attribute)
-
-    def invented(self, name: str, attribute: str) -> str:
-        body = self.template["Resources"][name]
-        identity = IDENTITIES.get((body["Type"], attribute))
-        if identity is None:
-            raise BadTemplate(f"unknown attribute {name}.{attribute}")
-        # Only the names in it are asked for: two security groups may refer to each other.
-        names = {key: body["Properties"][key] for key in body["Properties"] if "Name" in key}
-        return identity(Resource(name, body["Type"], self._value(names, set())), self.place)
 
     def _substitute(self, argument: Any, needs: set[str]) -> str:
         text, own = (argument, {}) if isinstance(argument, str) else argument

@@ -1,0 +1,510 @@
+"""What the resources of infra/stack.yml stand for: the calls that make, change and delete them.
+
+Written after the section "Return values" and the update behaviour in CloudFormation's resource
+reference; the schemas of the types, which cfn-lint brings, say what replaces a resource and what
+names it. A property that nothing takes, or a type that is not here, is an error.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError, ParamValidationError
+
+Json = dict[str, Any]
+# The client of a service, with the credentials of whoever has the stack made.
+Aws = Callable[[str], Any]
+
+
+class NotSimulated(NotImplementedError):
+    """CloudFormation knows this, and the simulation does not."""
+
+
+class Failed(Exception):
+    """A resource could not be made, changed or deleted, and why."""
+
+
+@dataclass
+class Wanted:
+    """The properties that a resource shall have, and those it has; none may be overlooked."""
+
+    properties: Mapping[str, Any]
+    before: Mapping[str, Any] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+
+    @property
+    def changed(self) -> set[str]:
+        """Names of the properties that are not yet so; the default of one is not known here."""
+        names = self.properties.keys() | self.before.keys()
+        return {name for name in names if self.properties.get(name) != self.before.get(name)}
+
+    def take(self, *names: str) -> Json:
+        """Those of the properties that are there."""
+        self.taken |= set(names)
+        return {name: self.properties[name] for name in names if name in self.properties}
+
+    def take_all(self) -> Json:
+        return self.take(*(self.properties.keys() | self.before.keys()))
+
+    def take_new(self, *names: str) -> Json:
+        """Those that are to be changed. To take one away takes more than to leave it out."""
+        new = {name for name in names if name in self.changed - self.taken}
+        if gone := new - self.properties.keys():
+            raise NotSimulated(f"the default of {', '.join(sorted(gone))}")
+        return self.take(*new)
+
+    def done(self, kind: str) -> None:
+        if left := self.changed - self.taken:
+            raise NotSimulated(f"{', '.join(sorted(left))} of {kind}")
+
+
+def lower(value: Any) -> Any:
+    """`ScanOnPush` as most other APIs have it: `scanOnPush`."""
+    if isinstance(value, dict):
+        return {key[0].lower() + key[1:]: lower(member) for key, member in value.items()}
+    return [lower(item) for item in value] if isinstance(value, list) else value
+
+
+class Kind:
+    """A type of resource. What Ref gives is the id that `make` returns."""
+
+    type: str
+    gone: tuple[str, ...] = ()  # what AWS says of one that is not there
+
+    def __init__(self, aws: Aws) -> None:
+        self.aws = aws
+
+    def make(self, name: str, wanted: Wanted) -> str:
+        """Make it, under that name where it has none of its own. `adjust` does the rest."""
+        raise NotImplementedError
+
+    def adjust(self, id: str, wanted: Wanted) -> None:
+        """Make what is not yet so, of what can be changed in place."""
+
+    def attributes(self, id: str) -> Json:
+        """What GetAtt gives."""
+        del id
+        return {}
+
+    def delete(self, id: str, properties: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    def look(self, id: str) -> bool:
+        """Whether one with that name is there. Only asked of types that are named."""
+        raise NotImplementedError
+
+    # --- for CloudFormation ---
+
+    @property
+    def schema(self) -> Json:
+        return schema(self.type)
+
+    @property
+    def replacing(self) -> set[str]:
+        """The properties that cannot be changed in place."""
+        return {path.split("/")[2] for path in self.schema.get("createOnlyProperties", [])}
+
+    @property
+    def naming(self) -> list[str]:
+        """The properties that name it; none where AWS makes up its id."""
+        names = [path.split("/")[2] for path in self.schema["primaryIdentifier"]]
+        made_up = {path.split("/")[2] for path in self.schema.get("readOnlyProperties", [])}
+        return [] if set(names) & made_up else names
+
+    def create(self, name: str, wanted: Wanted) -> str:
+        with failing():
+            if self.there(wanted.properties):
+                raise Failed(handler(self.conflict(wanted.properties), "AlreadyExists"))
+            id = self.make(name, wanted)
+            self.adjust(id, wanted)
+        wanted.done(self.type)
+        return id
+
+    def update(self, id: str, wanted: Wanted) -> None:
+        with failing():
+            self.adjust(id, wanted)
+        wanted.done(self.type)
+
+    def remove(self, id: str, properties: Mapping[str, Any]) -> None:
+        """Delete it. What is gone already is no failure (the contract of delete handlers)."""
+        with failing(self.gone):
+            self.delete(id, properties)
+
+    def there(self, properties: Mapping[str, Any]) -> str | None:
+        """The id of one with the same name."""
+        if not self.naming or any(key not in properties for key in self.naming):
+            return None
+        id = "|".join(properties[key] for key in self.naming)
+        try:
+            return id if self.look(id) else None
+        except ClientError as error:
+            if error.response["Error"]["Code"] in self.gone:
+                return None
+            raise
+
+    def conflict(self, properties: Mapping[str, Any]) -> str:
+        """As aws-cloudformation/rain#744 got to see it."""
+        id = "|".join(properties[key] for key in self.naming)
+        return f"Resource of type '{self.type}' with identifier '{id}' already exists."
+
+
+def handler(message: str, code: str) -> str:
+    """The reason in an event of a resource."""
+    return f'Resource handler returned message: "{message}" (HandlerErrorCode: {code})'
+
+
+@contextmanager
+def failing(gone: Sequence[str] = ()) -> Iterator[None]:
+    """What AWS refuses becomes the reason of an event, but for those codes."""
+    try:
+        yield
+    except ClientError as error:
+        refusal = error.response["Error"]
+        if refusal["Code"] not in gone:
+            said = f"{refusal['Message']} (Error Code: {refusal['Code']})"
+            raise Failed(handler(said, "GeneralServiceException")) from error
+    except ParamValidationError as error:
+        raise Failed(handler(" ".join(str(error).split()), "InvalidRequest")) from error
+
+
+@cache
+def schema(kind: str) -> Json:
+    """Of cfn-lint's data, without the seconds that cfn-lint takes to import."""
+    found = find_spec("cfnlint")
+    assert found is not None
+    assert found.origin is not None
+    data = Path(found.origin).parent / "data" / "schemas"
+    types = json.loads((data / "providers" / "us-east-1.json").read_text(encoding="utf-8"))
+    name = types[kind]
+    schema: Json = json.loads((data / "resources" / f"{name}.json").read_text(encoding="utf-8"))
+    return schema
+
+
+class Repository(Kind):
+    type = "AWS::ECR::Repository"
+    gone = ("RepositoryNotFoundException",)
+
+    def make(self, name: str, wanted: Wanted) -> str:
+        name = wanted.take("RepositoryName").get("RepositoryName", name.lower())
+        self.aws("ecr").create_repository(repositoryName=name)
+        return name
+
+    def adjust(self, id: str, wanted: Wanted) -> None:
+        ecr = self.aws("ecr")
+        for change in lower([wanted.take_new("ImageTagMutability")]):
+            if change:
+                ecr.put_image_tag_mutability(repositoryName=id, **change)
+        for change in lower([wanted.take_new("ImageScanningConfiguration")]):
+            if change:
+                ecr.put_image_scanning_configuration(repositoryName=id, **change)
+
+    def attributes(self, id: str) -> Json:
+        [found] = self.aws("ecr").describe_repositories(repositoryNames=[id])["repositories"]
+        return {"Arn": found["repositoryArn"]}
+
+    def delete(self, id: str, properties: Mapping[str, Any]) -> None:
+        del properties
+        self.aws("ecr").delete_repository(repositoryName=id)
+
+    def look(self, id: str) -> bool:
+        return bool(self.attributes(id))
+
+
+class LogGroup(Kind):
+    type = "AWS::Logs::LogGroup"
+    gone = ("ResourceNotFoundException",)
+
+    def make(self, name: str, wanted: Wanted) -> str:
+        name = wanted.take("LogGroupName").get("LogGroupName", name)
+        self.aws("logs").create_log_group(logGroupName=name)
+        return name
+
+    def adjust(self, id: str, wanted: Wanted) -> None:
+        if days := wanted.take_new("RetentionInDays"):
+            self.aws("logs").put_retention_policy(logGroupName=id, **lower(days))
+
+    def attributes(self, id: str) -> Json:
+        [found] = self.find(id)
+        return {"Arn": found["arn"]}
+
+    def find(self, id: str) -> list[Json]:
+        groups = self.aws("logs").describe_log_groups(logGroupNamePrefix=id)["logGroups"]
+        return [group for group in groups if group["logGroupName"] == id]
+
+    def delete(self, id: str, properties: Mapping[str, Any]) -> None:
+        del properties
+        self.aws("logs").delete_log_group(logGroupName=id)
+
+    def look(self, id: str) -> bool:
+        return self.find(id) != []
+
+
+class Cluster(Kind):
+    type = "AWS::ECS::Cluster"
+    gone = ("ClusterNotFoundException",)
+
+    def make(self, name: str, wanted: Wanted) -> str:
+        name = wanted.take("ClusterName").get("ClusterName", name)
+        self.aws("ecs").create_cluster(clusterName=name)
+        return name
+
+    def delete(self, id: str, properties: Mapping[str, Any]) -> None:
+        del properties
+        self.aws("ecs").delete_cluster(cluster=id)
+
+    def look(self, id: str) -> bool:
+        found = self.aws("ecs").describe_clusters(clusters=[id])["clusters"]
+        return any(cluster["status"] == "ACTIVE" for cluster in found)
+
+
+class Role(Kind):
+    type = "AWS::IAM::Role"
+    gone = ("NoSuchEntity", "NoSuchEntityException")
+
+    def make(self, name: str, wanted: Wanted) -> str:
+        name = wanted.take("RoleName").get("RoleName", name)
+        trust = json.dumps(wanted.take("AssumeRolePolicyDocument")["AssumeRolePolicyDocument"])
+        self.aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+        return name
+
+    def adjust(self, id: str, wanted: Wanted) -> None:
+        for trust in wanted.take_new("AssumeRolePolicyDocument").values():
+            self.aws("iam").update_assume_role_policy(RoleName=id, PolicyDocument=json.dumps(trust))
+
+    def attributes(self, id: str) -> Json:
+        return {"Arn": self.aws("iam").get_role(RoleName=id)["Role"]["Arn"]}
+
+    def delete(self, id: str, properties: Mapping[str, Any]) -> None:
+        del properties
+        self.aws("iam").delete_role(RoleName=id)
+
+    def look(self, id: str) -> bool:
+        return bool(self.attributes(id))
+
+
+class RolePolicy(Kind):
+    type = "AWS::IAM::RolePolicy"
+    gone = ("NoSuchEntity", "NoSuchEntityException")
+
+    def make(self, name: str, wanted: Wanted) -> str:
+        del name
+        names = wanted.take("PolicyName", "RoleName")
+        return f"{names['PolicyName']}|{names['RoleName']}"
+
+    def adjust(self, id: str, wanted: Wanted) -> None:
+        policy, role = id.split("|")
+        for document in wanted.take_new("PolicyDocument").values():
+            self.aws("iam").put_role_policy(
+                RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(document)
+            )
+
+    def delete(self, id: str, properties: Mapping[str, Any]) -> None:
+        del properties
+        policy, role = id.split("|")
+        self.aws("iam").delete_role_policy(RoleName=role, PolicyName=policy)
+
+    def look(self, id: str) -> bool:
+        policy, role = id.split("|")
+        return bool(self.aws("iam").get_role_policy(RoleName=role, PolicyName=policy))
+
+
+def permission(rule: Mapping[str, Any]) -> Json:
+    """A rule of a security group as EC2 takes it."""
+    rule = dict(rule)
+    text = {"Description": rule.pop("Description")} if "Description" in rule else {}
+    if "CidrIp" in rule:
+        rule["IpRanges"] = [{"CidrIp": rule.pop("CidrIp")} | text]
+    for key in "SourceSecurityGroupId", "DestinationSecurityGroupId":
+        if key in rule:
+            rule["UserIdGroupPairs"] = [{"GroupId": rule.pop(key)} | text]
+    return rule
+
+
+EVERYTHING = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+
+
+class SecurityGroup(Kind):
+    type = "AWS::EC2::SecurityGroup"
+    gone = ("InvalidGroup.NotFound",)
+
+    def make(self, name: str, wanted: Wanted) -> str:
+        given = wanted.take("GroupDescription", "VpcId")
+        ec2 = self.aws("ec2")
+        made = ec2.create_security_group(
+            GroupName=name, Description=given["GroupDescription"], VpcId=given["VpcId"]
+        )
+        id = str(made["GroupId"])
+        if "SecurityGroupEgress" in wanted.properties:  # the rule that EC2 itself gives a group
+            ec2.revoke_security_group_egress(GroupId=id, IpPermissions=[EVERYTHING])
+        return id
+
+    def adjust(self, id: str, wanted: Wanted) -> None:
+        ec2 = self.aws("ec2")
+        for key, revoke, authorize in (
+            (
+                "SecurityGroupIngress",
+                ec2.revoke_security_group_ingress,
+                ec2.authorize_security_group_ingress,
+            ),
+            (
+                "SecurityGroupEgress",
+                ec2.revoke_security_group_egress,
+                ec2.authorize_security_group_egress,
+            ),
+        ):
+            before = wanted.before.get(key, [])
+            after = wanted.take(key).get(key, [])
+            if old := [permission(rule) for rule in before if rule not in after]:
+                revoke(GroupId=id, IpPermissions=old)
+            if new := [permission(rule) for rule in after if rule not in before]:
+                authorize(GroupId=id, IpPermissions=new)
+
+    def attributes(self, id: str) -> Json:
+        return {"GroupId": id}
+
+    def delete(self, id: str, properties: Mapping[str, Any]) -> None:
+        del properties
+        self.aws("ec2").delete_security_group(GroupId=id)
+
+
+class SecurityGroupIngress(Kind):
+    type = "AWS::EC2::SecurityGroupIngress"
+    gone = ("InvalidGroup.NotFound", "InvalidSecurityGroupRuleId.NotFound")
+
+    def make(self, name: str, wanted: Wanted) -> str:
+        del name
+        rule = wanted.take_all()
+        made = self.aws("ec2").authorize_security_group_ingress(
+            GroupId=rule.pop("GroupId"), IpPermissions=[permission(rule)]
+        )
+        [found] = made["SecurityGroupRules"]
+        return str(found["SecurityGroupRuleId"])
+
+    def delete(self, id: str, properties: Mapping[str, Any]) -> None:
+        self.aws("ec2").revoke_security_group_ingress(
+            GroupId=properties["GroupId"], SecurityGroupRuleIds=[id]
+        )
+
+
+class LoadBalancer(Kind):
+    type = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+    gone = ("LoadBalancerNotFound",)
+
+    def make(self, name: str, wanted: Wanted) -> str:
+        given = {"Name": name[:32]}
+        given |= wanted.take("Name", "Type", "Scheme", "Subnets", "SecurityGroups")
+        [made] = self.aws("elbv2").create_load_balancer(**given)["LoadBalancers"]
+        return str(made["LoadBalancerArn"])
+
+    def adjust(self, id: str, wanted: Wanted) -> None:
+        elb = self.aws("elbv2")
+        if subnets := wanted.take_new("Subnets"):
+            elb.set_subnets(LoadBalancerArn=id, **subnets)
+        if groups := wanted.take_new("SecurityGroups"):
+            elb.set_security_groups(LoadBalancerArn=id, **groups)
+        for attributes in wanted.take_new("LoadBalancerAttributes").values():
+            elb.modify_load_balancer_attributes(LoadBalancerArn=id, Attributes=attributes)
+
+    def attributes(self, id: str) -> Json:
+        [found] = self.aws("elbv2").describe_load_balancers(LoadBalancerArns=[id])["LoadBalancers"]
+        return {"DNSName": found["DNSName"], "LoadBalancerFullName": id.split(":loadbalancer/")[1]}
+
+    def delete(self, id: str, properties: Mapping[str, Any]) -> None:
+        del properties
+        self.aws("elbv2").delete_load_balancer(LoadBalancerArn=id)
+
+
+class TargetGroup(Kind):
+    type = "AWS::ElasticLoadBalancingV2::TargetGroup"
+    gone = ("TargetGroupNotFound",)
+
+    def make(self, name: str, wanted: Wanted) -> str:
+        given = {"Name": name[:32]}
+        given |= wanted.take(*(wanted.properties.keys() - {"TargetGroupAttributes"}))
+        [made] = self.aws("elbv2").create_target_group(**given)["TargetGroups"]
+        return str(made["TargetGroupArn"])
+
+    def adjust(self, id: str, wanted: Wanted) -> None:
+        elb = self.aws("elbv2")
+        for attributes in wanted.take_new("TargetGroupAttributes").values():
+            elb.modify_target_group_attributes(TargetGroupArn=id, Attributes=attributes)
+        if check := wanted.take_new(*(wanted.changed - self.replacing)):
+            elb.modify_target_group(TargetGroupArn=id, **check)
+
+    def attributes(self, id: str) -> Json:
+        return {"TargetGroupFullName": id.split(":")[-1]}
+
+    def delete(self, id: str, properties: Mapping[str, Any]) -> None:
+        del properties
+        self.aws("elbv2").delete_target_group(TargetGroupArn=id)
+
+
+class Listener(Kind):
+    type = "AWS::ElasticLoadBalancingV2::Listener"
+    gone = ("ListenerNotFound",)
+
+    def make(self, name: str, wanted: Wanted) -> str:
+        del name
+        [made] = self.aws("elbv2").create_listener(**wanted.take_all())["Listeners"]
+        return str(made["ListenerArn"])
+
+    def adjust(self, id: str, wanted: Wanted) -> None:
+        if change := wanted.take_new(*(wanted.changed - self.replacing)):
+            self.aws("elbv2").modify_listener(ListenerArn=id, **change)
+
+    def delete(self, id: str, properties: Mapping[str, Any]) -> None:
+        del properties
+        self.aws("elbv2").delete_listener(ListenerArn=id)
+
+
+class Alarm(Kind):
+    type = "AWS::CloudWatch::Alarm"
+    gone = ("ResourceNotFound",)
+
+    def make(self, name: str, wanted: Wanted) -> str:
+        return str(wanted.properties.get("AlarmName", name))
+
+    def adjust(self, id: str, wanted: Wanted) -> None:
+        if wanted.changed:
+            self.aws("cloudwatch").put_metric_alarm(**{"AlarmName": id} | wanted.take_all())
+
+    def delete(self, id: str, properties: Mapping[str, Any]) -> None:
+        del properties
+        self.aws("cloudwatch").delete_alarms(AlarmNames=[id])
+
+    def look(self, id: str) -> bool:
+        return bool(self.aws("cloudwatch").describe_alarms(AlarmNames=[id])["MetricAlarms"])
+
+
+class Rule(Kind):
+    type = "AWS::Events::Rule"
+    gone = ("ResourceNotFoundException",)
+
+    def make(self, name: str, wanted: Wanted) -> str:
+        del wanted
+        return name
+
+    def adjust(self, id: str, wanted: Wanted) -> None:
+        events = self.aws("events")
+        if wanted.changed - {"Targets"}:
+            rule = wanted.take("Description", "EventPattern")
+            rule["EventPattern"] = json.dumps(rule["EventPattern"])
+            events.put_rule(Name=id, **rule)
+        before = [target["Id"] for target in wanted.before.get("Targets", [])]
+        for targets in wanted.take_new("Targets").values():
+            if old := set(before) - {target["Id"] for target in targets}:
+                events.remove_targets(Rule=id, Ids=sorted(old))
+            events.put_targets(Rule=id, Targets=targets)
+
+    def delete(self, id: str, properties: Mapping[str, Any]) -> None:
+        events = self.aws("events")
+        events.remove_targets(Rule=id, Ids=[target["Id"] for target in properties["Targets"]])
+        events.delete_rule(Name=id)
+
+
+KINDS = {kind.type: kind for kind in Kind.__subclasses__()}
