@@ -92,7 +92,10 @@ def test_the_deploy_policy_has_the_names_of_the_settings() -> None:
     assert named("TagRevisionsAsTheyAreRegistered") == [family]
     assert named("PassTheTasksTheirRoles") == [role("EXECUTION_ROLE"), role("TASK_ROLE")]
     assert named("RollOutRevisionsOfThisFamily") == [arn("ecs", f"service/{service}"), family]
-    assert named("WatchTheService") == [arn("ecs", f"service/{service}")]
+    assert named("WatchTheService") == [
+        arn("ecs", f"service/{service}"),
+        arn("ecs", f"service-revision/{service}/*"),
+    ]
     assert named("ListTasks") == [arn("ecs", f"cluster/{cluster}")]
     assert named("ReadTasks") == [arn("ecs", f"task/{cluster}/*")]
     assert named("ReadTheLog") == [arn("logs", f"log-group:{names['LOG_GROUP']}:log-stream:*")]

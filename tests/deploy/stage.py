@@ -50,7 +50,7 @@ OUTPUTS: dict[str, str | None] = {
     "ScalingResourceLabel": LABEL,
 }
 
-OURS, BEFORE = 42, 41  # revisions: the one that is rolled out, and the one that served until then
+OURS, BEFORE = 42, 41  # revisions: the one that is rolled out, and one that has served before it
 
 
 @cache
@@ -166,7 +166,7 @@ class Run:
 
     def changed_nothing(self) -> None:
         """Assert that AWS was only asked to tell, and that docker built nothing."""
-        telling = re.compile(r"\w+ (describe|get)-|docker version")
+        telling = re.compile(r"[\w-]+ (describe|filter|get|list)-|docker version|curl ")
         changing = [name for name in self.asked if not telling.match(name)]
         assert changing == [], f"this may change nothing:\n{self.text}"
 
@@ -304,11 +304,12 @@ class Stage:
         return document | {
             "taskDefinitionArn": self.arn("task-definition", f"{document['family']}:{revision}"),
             "revision": revision,
+            "status": "ACTIVE",
         }
 
-    def has_revision(self, revision: int, tags: Mapping[str, str]) -> None:
+    def has_revision(self, revision: int, tags: Mapping[str, str], **more: Any) -> None:
         answer = {
-            "taskDefinition": self.task_definition(revision),
+            "taskDefinition": self.task_definition(revision) | more,
             "tags": [{"key": key, "value": value} for key, value in tags.items()],
         }
         self.answers("ecs describe-task-definition", answer)
@@ -350,8 +351,9 @@ class Stage:
         """The deployment of a revision that has served for a while."""
         return self.deployment(revision, "COMPLETED", running=1)
 
-    def leaving(self, revision: int = BEFORE) -> Json:
-        return self.deployment(revision, "COMPLETED", status="ACTIVE", running=1)
+    def leaving(self) -> Json:
+        """The deployment of the revision that serves until ours does."""
+        return self.deployment(self.serving, "COMPLETED", status="ACTIVE", running=1)
 
     def described(
         self, *deployments: Json, says: Sequence[str] = (), status: str = "ACTIVE"
@@ -388,6 +390,7 @@ class Stage:
 
     def serves(self, revision: int) -> None:
         """The service runs a revision, and stays so unless `rolls_out` says what happens then."""
+        self.serving = revision
         self.now: Json | None = self.described(self.steady(revision))
         self.describes(self.now)
 
@@ -418,6 +421,22 @@ class Stage:
             ),
             self.described(self.deployment(OURS, "COMPLETED", running=1)),
         )
+
+    def has_served(self, *revisions: int) -> None:
+        """The revisions that were rolled out well, the last first; ECS lists them in no order."""
+        cluster, service = self.settings["ECS_CLUSTER"], self.settings["ECS_SERVICE"]
+        rollouts: list[Json] = []
+        tasks: list[Json] = []
+        for age, revision in enumerate(revisions):
+            arn = self.arn("service-revision", f"{cluster}/{service}/{revision}")
+            task = self.arn("task-definition", self.revision(revision))
+            created = NOW - timedelta(hours=age)
+            rollouts.insert(age // 2, {"targetServiceRevisionArn": arn, "createdAt": created})
+            tasks.append({"serviceRevisionArn": arn, "taskDefinition": task})
+        unique = {task["serviceRevisionArn"]: task for task in sorted(tasks, key=str)}
+        self.answers("ecs list-service-deployments", {"serviceDeployments": rollouts})
+        described = {"serviceRevisions": list(unique.values()), "failures": []}
+        self.answers("ecs describe-service-revisions", described)
 
     def stops(self, *tasks: Json) -> None:
         """Tasks that have stopped."""

@@ -10,6 +10,8 @@ from stage import OUTPUTS, Stage, refusal
 
 Break = Callable[[Stage], object]
 
+SCRIPTS = ["infra/deploy.sh", "infra/deploy-manual.sh", "infra/rollback.sh"]
+
 
 @pytest.fixture
 def stage(example: Render, tmp_path: Path) -> Stage:
@@ -274,7 +276,7 @@ def test_a_stack_whose_update_was_rolled_back_still_carries_the_service(stage: S
     stage.deploy().ends(0)
 
 
-@pytest.mark.parametrize("script", ["infra/deploy.sh", "infra/deploy-manual.sh"])
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_help_needs_nothing_but_bash(stage: Stage, script: str) -> None:
     (stage.service / "infra/settings.env").unlink()
     stage.lacks("git", "jq", "aws", "docker")

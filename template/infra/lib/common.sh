@@ -36,7 +36,7 @@ load_settings() {
   source infra/settings.env
   export APP_NAME AWS_ACCOUNT_ID AWS_REGION STACK_NAME ECR_REGISTRY ECR_REPOSITORY ECS_CLUSTER ECS_SERVICE TASK_FAMILY \
     CONTAINER_NAME LOG_GROUP MIN_TASKS MAX_TASKS ROLLOUT_POLL ROLLOUT_TIMEOUT
-  export AWS_DEFAULT_REGION="$AWS_REGION" AWS_PAGER=""
+  export AWS_DEFAULT_REGION="$AWS_REGION" AWS_PAGER="" TZ=UTC
 
   local name
   for name in MIN_TASKS MAX_TASKS ROLLOUT_POLL ROLLOUT_TIMEOUT; do
@@ -132,7 +132,7 @@ said_no() { [[ "$refusal" == *"An error occurred ("* || "$refusal" == *"Paramete
 
 # Until `touched` is set, nothing has been changed in AWS.
 touched=""
-permissions="what a deploy needs is in ops/iam-policy-github-actions.json"
+permissions="the permissions that it needs are in ops/iam-policy-github-actions.json"
 refused() {
   local text="AWS refused \"$1\": $refusal"
   case "$refusal" in

@@ -3,6 +3,9 @@
 # Text of somebody else's: on one line, without control characters.
 def line: tostring | gsub("[[:cntrl:][:space:]]+"; " ");
 
+# A time of ECS in seconds. The CLI writes a number (version 1) or text (version 2), which is UTC as TZ tells it to.
+def seconds: if type == "number" then . else .[:19] + "Z" | fromdateiso8601 end;
+
 # --- task definitions: infra/task-definition.json ---
 
 # FAMILY:N of an ARN.
@@ -35,8 +38,17 @@ def to_register:
   | tojson;
 
 # Of an answer to describe-task-definition.
-def is_ours:
-  .tags // [] | map({(.key): .value}) | add // {} | .commit == env.commit and .document == env.document;
+def tag($key): first(.tags[]? | select(.key == $key) | .value) // "";
+
+def is_ours: tag("commit") == env.commit and tag("document") == env.document;
+
+# How ECR is asked for its image; empty where that is not of the service's repository.
+def image_id:
+  "\(env.ECR_REGISTRY)/\(env.ECR_REPOSITORY)" as $repository
+  | container.image // ""
+  | if startswith("\($repository)@") then "imageDigest=" + .[($repository | length) + 1:]
+    elif startswith("\($repository):") then "imageTag=" + .[($repository | length) + 1:]
+    else "" end;
 
 # Where a task writes its log; null where it does not use the awslogs driver.
 def log_stream:
@@ -160,6 +172,31 @@ def news:
   ((env.told_events | fromjson) as $told | events[] | select(.id as $id | all($told[]; . != $id)) | .message | line);
 
 def reasons: (primary.taskDefinition // "" | revision), (ours.rolloutStateReason // "ECS gives no reason" | line);
+
+# --- going back: which revisions have served ---
+
+def to_list_served:
+  {cluster: env.ECS_CLUSTER, service: env.ECS_SERVICE, status: ["SUCCESSFUL"], maxResults: 100} | tojson;
+
+# Of an answer to list-service-deployments: what they rolled out, the last first, as many as ECS describes at once.
+def last_first:
+  reduce (.serviceDeployments | sort_by(.createdAt | seconds)[].targetServiceRevisionArn) as $arn
+    ([]; . - [$arn] + [$arn])
+  | reverse[:20];
+
+def to_describe_served: last_first | select(. != []) | {serviceRevisionArns: .} | tojson;
+
+# Of that answer and one to describe-service-revisions: the numbers of the revisions of this family, the last first.
+def served:
+  . as [$deployments, $described]
+  | ([$described.serviceRevisions[] | {(.serviceRevisionArn): (.taskDefinition | revision)}] | add // {}) as $name
+  | [$deployments | last_first[] | $name[.] // empty | ltrimstr("\(env.TASK_FAMILY):") | tonumber? // empty]
+  | tojson;
+
+def goes_back_to:
+  (env.present | tonumber) as $present
+  | if env.state == "IN_PROGRESS" and any(.[]; . == $present) then $present
+    else first(.[] | select(. < $present)) // empty end;
 
 # --- its stopped tasks ---
 

@@ -3,11 +3,11 @@
 source infra/lib/checks.sh
 source infra/lib/report.sh
 
-# Leaves $digest, empty where ECR has no image of this commit.
+# find_image imageTag=TAG, or imageDigest=DIGEST. Leaves $digest, empty where ECR has no such image.
 digest=""
 find_image() {
   digest=""
-  try_ask ecr describe-images --repository-name "$ECR_REPOSITORY" --image-ids "imageTag=$commit"
+  try_ask ecr describe-images --repository-name "$ECR_REPOSITORY" --image-ids "$1"
   case "$refusal" in
     "") digest="$(jq --raw-output '.imageDetails[0].imageDigest' "$scratch/answer")" ;;
     *ImageNotFoundException*) ;;
@@ -16,7 +16,8 @@ find_image() {
   esac
 }
 
-# DOCKER_BUILD_FLAGS are for machines that need more to build, such as --network=host.
+# DOCKER_BUILD_FLAGS are for machines that need more to build, such as --network=host. A push that fails is not the end:
+# ECR refuses a tag that another deploy of this commit has pushed meanwhile, and then the image is there.
 push_image() {
   local name="$ECR_REGISTRY/$ECR_REPOSITORY:$commit" flags
   check_docker
@@ -33,18 +34,18 @@ push_image() {
     fail "the image does not build: the lines above say why"
 
   touched=yes
-  in_group "Pushing it" docker push "$name" ||
-    fail "the image cannot be pushed to $ECR_REGISTRY: the lines above say why"
+  in_group "Pushing it" docker push "$name" || warn "docker could not push it: asking ECR whether it is there all the same"
 }
 
 # Leaves $image by its digest: a tag could be moved, a digest cannot.
 export image=""
 provide_image() {
-  find_image
+  find_image "imageTag=$commit"
   if [[ -z "$digest" ]]; then
     push_image
-    find_image
-    [[ -n "$digest" ]] || fail "ECR does not list $commit, which was just pushed: deploy again"
+    find_image "imageTag=$commit"
+    [[ -n "$digest" ]] ||
+      fail "the image did not get to $ECR_REGISTRY: docker's lines above say why. Mend that, and deploy again"
   else
     say "ECR has the image of this commit: nothing is built"
   fi

@@ -30,13 +30,20 @@ find_rollout() {
   } <"$scratch/lines"
   [[ -n "$revision" ]] || return 0
 
-  ask ecs describe-task-definition --task-definition "$revision" --include TAGS
-  query 'is_ours, (.taskDefinition | container.image)' "$scratch/answer" >"$scratch/lines"
+  read_revision
+  [[ -z "$refusal" ]] || refused "ecs describe-task-definition"
+  query 'is_ours, (.taskDefinition | container.image)' "$scratch/revision" >"$scratch/lines"
   {
     read -r same
     read -r image
   } <"$scratch/lines"
   if [[ "$same" == true ]]; then follow; else state=""; fi
+}
+
+# Leaves $revision as ECS has it, with its tags, in $scratch/revision.
+read_revision() {
+  try_ask ecs describe-task-definition --task-definition "$revision" --include TAGS
+  [[ -n "$refusal" ]] || mv "$scratch/answer" "$scratch/revision"
 }
 
 # Leaves the ARN of the new revision in $revision.
@@ -46,7 +53,8 @@ register_revision() {
   request="$(query to_register infra/task-definition.json)"
   touched=yes
   ask ecs register-task-definition --cli-input-json "$request"
-  revision="$(jq --raw-output .taskDefinition.taskDefinitionArn "$scratch/answer")"
+  mv "$scratch/answer" "$scratch/revision"
+  revision="$(jq --raw-output .taskDefinition.taskDefinitionArn "$scratch/revision")"
 }
 
 # Points the service at $revision, or makes it where there is none.
@@ -56,18 +64,20 @@ start_rollout() {
   if [[ -z "$service" ]]; then operation=create; fi
   desired="$(query 'service.desiredCount // 0' "$scratch/service")"
   request="$(query "to_$operation" "$scratch/plan")"
-  touched=yes
   goes_on
   try_ask ecs "$operation-service" --cli-input-json "$request"
   if [[ -n "$refusal" ]]; then
     if said_no; then unfinished=""; fi
     refused "ecs $operation-service"
   fi
+  touched=yes
   mv "$scratch/answer" "$scratch/service"
   follow
 }
 
-goes_on() { unfinished="The rollout of ${revision##*/} goes on in ECS. To watch on, run infra/${0##*/} again."; }
+# What to type for this very rollout.
+typed="infra/${0##*/}"
+goes_on() { unfinished="The rollout of ${revision##*/} goes on in ECS. To watch on, run $typed again."; }
 
 # What tells this rollout apart: its id, when it began, and the revisions that ECS could go back to. $name is FAMILY:N.
 export name="" deployment="" began="" earlier=""

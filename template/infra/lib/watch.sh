@@ -116,8 +116,9 @@ tell_stopped_tasks() {
 }
 
 # Why, what ECS said, which tasks died of what, the last words of one of them, and what to do. Ends the script.
+remedy="mend what the lines above show, commit that, and deploy it"
 end_badly() {
-  local now why what next="mend what the lines above show, commit that, and deploy it"
+  local now why what next="$remedy"
   query reasons "$scratch/service" >"$scratch/lines"
   {
     read -r now
@@ -128,7 +129,7 @@ end_badly() {
     "rolled back") what="$name did not come up and was rolled back to $now: $why" ;;
     overtaken)
       what="$name was overtaken by $now before it served"
-      next="nothing, if $now was deployed on purpose; deploy again if it was not"
+      next="nothing, if $now was deployed on purpose; if it was not, run $typed again"
       ;;
     *)
       what="$name does not serve: somebody deletes the service $ECS_SERVICE"
@@ -146,7 +147,7 @@ end_badly() {
 
   complain "$what"
   show "$scratch/details"
-  summarise "Not deployed: $what" "$scratch/details"
+  summarise "Failed: $what" "$scratch/details"
   exit 1
 }
 
@@ -156,7 +157,7 @@ tell_log() {
   local stream
   task="$(query 'map(select(has_run)) | last // empty | task_id' --slurp "$scratch/stopped")"
   [[ -n "$task" ]] || return 0
-  stream="$(query 'log_stream // empty' infra/task-definition.json)"
+  stream="$(query '.taskDefinition | log_stream // empty' "$scratch/revision")"
   [[ -n "$stream" ]] || return 0
   say "Last lines of the log of $task:"
   try_ask logs get-log-events --log-group-name "$LOG_GROUP" --log-stream-name "$stream" --limit 20
