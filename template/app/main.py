@@ -6,8 +6,10 @@ import os
 from typing import Annotated, Literal
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, StringConstraints
 
+from app.limits import MAX_BODY_SIZE, BodyTimeout, refuse
 from app.logs import RequestLog
 
 WORDS_PER_MINUTE = 220
@@ -19,6 +21,8 @@ app = FastAPI(
     title=os.environ.get("APP_TITLE", "service"),
     description=os.environ.get("APP_DESCRIPTION", "A FastAPI service on AWS ECS Fargate"),
     version=os.environ.get("COMMIT", "unknown"),
+    max_body_size=MAX_BODY_SIZE,
+    exception_handlers={RequestValidationError: refuse},
 )
 
 
@@ -51,4 +55,5 @@ async def reading_time(article: Article) -> ReadingTime:
 
 
 # The middleware added last runs first: keep this one last, so that it sees every request.
+app.add_middleware(BodyTimeout)
 app.add_middleware(RequestLog)

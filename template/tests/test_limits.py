@@ -1,0 +1,110 @@
+"""A request that is too large, too slow or no JSON is refused with a clean answer."""
+
+import asyncio
+import json
+
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.testclient import TestClient
+from httpx2 import Response
+from pydantic import BaseModel
+from starlette.types import Message
+
+from app import limits, main
+from app.limits import MAX_BODY_SIZE, BodyTimeout, refuse
+
+client = TestClient(main.app, raise_server_exceptions=False)
+
+
+def post(body: bytes) -> Response:
+    headers = {"content-type": "application/json"}
+    return client.post("/reading-time", content=body, headers=headers)
+
+
+def test_a_body_may_have_the_largest_size_and_no_byte_more() -> None:
+    text = b'{"text":"a"}'
+    assert post(text + b" " * (MAX_BODY_SIZE - len(text))).status_code == 200
+    assert post(text + b" " * (MAX_BODY_SIZE - len(text) + 1)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "text", [b'"\\ud800"', b"NaN", b"1e400", b"null", b'{"a":' * 5000 + b"1" + b"}" * 5000]
+)
+def test_a_value_that_cannot_be_repeated_is_refused_all_the_same(text: bytes) -> None:
+    answer = post(b'{"text":%b}' % text)
+    assert answer.status_code in {400, 422}, answer.text
+    assert answer.json()["detail"]
+
+
+def test_a_refusal_says_what_and_where_and_does_not_repeat_the_input() -> None:
+    answer = post(b'{"text":"%b"}' % (b"a" * 100_001))
+    assert answer.status_code == 422
+    (found,) = answer.json()["detail"]
+    assert found.keys() == {"type", "loc", "msg"}
+    assert found["loc"] == ["body", "text"]
+
+
+slow = FastAPI(exception_handlers={RequestValidationError: refuse})
+slow.add_middleware(BodyTimeout)
+
+
+class Anything(BaseModel):
+    text: str
+
+
+@slow.post("/json")
+async def typed(_anything: Anything) -> None:
+    return
+
+
+@slow.post("/late")
+async def late(request: Request) -> bool:
+    """Whether the client has left, which is known long after its body came."""
+    await request.body()
+    await asyncio.sleep(limits.BODY_TIMEOUT * 2)
+    return await request.is_disconnected()
+
+
+def send(path: str, *messages: Message) -> list[Message]:
+    """What the app answers to a client that sends these messages, and then nothing."""
+    incoming = iter(messages)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if message := next(incoming, None):
+            return message
+        return await asyncio.Future()
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    asyncio.run(slow(scope, receive, keep))
+    return sent
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BODY_TIMEOUT", 0.05)
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("half", [[], [{"type": "http.request", "body": b"{", "more_body": True}]])
+def test_who_does_not_send_the_rest_is_not_waited_for(half: list[Message]) -> None:
+    start, _ = send("/json", *half)
+    assert start["status"] == 408
+    assert (b"connection", b"close") in start["headers"], "what comes later is no new request"
+
+
+@pytest.mark.usefixtures("short")
+def test_an_answer_may_take_longer_than_its_request() -> None:
+    start, body = send("/late", {"type": "http.request", "body": b"{}", "more_body": False})
+    assert start["status"] == 200
+    assert json.loads(body["body"]) is False

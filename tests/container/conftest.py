@@ -1,0 +1,96 @@
+"""What the container tests stand on: an engine, and two images made on it once."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from owned import Service
+from rendering import Render
+
+from container.containers import NO_ENGINE, Container, built, engine_answers, serving
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+# What an owner may add one day, and what the tests ask for.
+ENDPOINTS = '''
+import os
+
+from fastapi import UploadFile
+
+
+@app.post("/uploads", max_body_size=20_000_000)
+async def upload(file: UploadFile) -> dict[str, object]:
+    """Say how large the file was, and whether it was too large for memory."""
+    return {"size": file.size, "rolled": getattr(file.file, "_rolled")}
+
+
+@app.get("/worker")
+async def worker() -> int:
+    return os.getpid()
+
+
+@app.get("/crash")
+async def crash() -> None:
+    raise ZeroDivisionError("on purpose")
+'''
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engine() -> None:
+    """CI has an engine; who has none at home is told how to get one."""
+    if engine_answers():
+        return
+    if os.environ.get("CI"):
+        pytest.fail(NO_ENGINE)
+    pytest.skip(NO_ENGINE)
+
+
+@pytest.fixture(scope="session")
+def service(example: Render, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """A fresh render and its lock file: all that a build needs."""
+    service = Service(example.path).copy(tmp_path_factory.mktemp("fresh") / "ai-assistant")
+    service.uv("lock", "--quiet")
+    return service
+
+
+@pytest.fixture(scope="session")
+def image(service: Service) -> Iterator[str]:
+    """The image of a fresh render."""
+    with built(service.path, "--build-arg", f"COMMIT={COMMIT}") as image:
+        yield image
+
+
+@pytest.fixture(scope="module")
+def container(image: str, service: Service) -> Iterator[Container]:
+    """A container for tests that leave it as they found it."""
+    with serving(image, service.path) as container:
+        yield container
+
+
+@pytest.fixture(scope="session")
+def bumped(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """The fresh render with one more dependency."""
+    bumped = service.copy(tmp_path_factory.mktemp("bumped") / "ai-assistant")
+    bumped.uv("add", "--quiet", "--no-sync", "python-multipart")
+    return bumped
+
+
+@pytest.fixture(scope="session")
+def edited(bumped: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """That one with more endpoints."""
+    edited = bumped.copy(tmp_path_factory.mktemp("edited") / "ai-assistant")
+    with (edited.path / "app" / "main.py").open("a") as main:
+        main.write(ENDPOINTS)
+    return edited
+
+
+@pytest.fixture(scope="session")
+def bumped_image(bumped: Service) -> Iterator[str]:
+    with built(bumped.path) as image:
+        yield image
+
+
+@pytest.fixture(scope="session")
+def edited_image(edited: Service) -> Iterator[str]:
+    with built(edited.path) as image:
+        yield image

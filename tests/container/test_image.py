@@ -1,0 +1,132 @@
+"""The image of a render: what its Dockerfile makes, unchanged, and what of it a deploy pushes."""
+
+import gzip
+import io
+import json
+import re
+import tarfile
+from pathlib import Path
+
+import pytest
+from owned import Service
+
+from container.conftest import COMMIT
+from container.containers import Container, built, docker, succeed
+
+pytestmark = pytest.mark.container
+
+
+def layers(image: str) -> list[str]:
+    """The digests of an image's layers, the base's first."""
+    found: list[str] = json.loads(succeed("inspect", "--format", "{{json .RootFS.Layers}}", image))
+    return found
+
+
+def changed_layer(before: str, after: str, folder: Path) -> bytes:
+    """The tar archive of the one layer in which two images differ."""
+    digests = layers(before)
+    changed = [number for number, digest in enumerate(layers(after)) if digest not in digests]
+    assert len(changed) == 1, f"{len(changed)} of {len(digests)} layers are pushed and pulled again"
+    succeed("save", "--output", folder / "image.tar", after)
+    with tarfile.open(folder / "image.tar") as image:
+        (manifest,) = json.loads(member(image, "manifest.json"))
+        layer = member(image, manifest["Layers"][changed[0]])
+    return gzip.decompress(layer) if layer.startswith(b"\x1f\x8b") else layer
+
+
+def member(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    assert file, f"{name} is no file"
+    return file.read()
+
+
+def test_health_says_which_commit_was_built(container: Container) -> None:
+    status, _, body = container.get("/health")
+    assert (status, json.loads(body)) == (200, {"status": "ok", "commit": COMMIT})
+
+
+def test_it_is_not_root(image: str, container: Container) -> None:
+    assert succeed("inspect", "--format", "{{.Config.User}}", image) == "10001:10001"
+    assert container.run("id", "-u").stdout.strip() == "10001"
+    assert container.run("id", "-g").stdout.strip() == "10001"
+
+
+@pytest.mark.parametrize("tool", ["uv", "uvx", "curl", "wget", "gcc", "git"])
+def test_what_the_app_does_not_need_is_left_out(container: Container, tool: str) -> None:
+    assert container.run("bash", "-c", f"type -P {tool}").returncode == 1
+
+
+def test_nothing_but_the_app_is_copied(container: Container) -> None:
+    found = container.run("ls", "-A", "/srv").stdout.split()
+    assert found == [".venv", "__pycache__", "app", "gunicorn.conf.py"]
+
+
+def test_nothing_is_compiled_at_start(container: Container) -> None:
+    """Every module of the running app comes from bytecode that nobody checks against its source."""
+    script = """
+import json, sys
+import app.main, gunicorn.app.wsgiapp, uvicorn_worker
+caches = {m.__cached__ for m in sys.modules.values() if getattr(m, "__cached__", None)}
+def unchecked(cache):
+    try:
+        with open(cache, "rb") as file:
+            return file.read(8)[4:] == bytes([1, 0, 0, 0])
+    except FileNotFoundError:
+        return False
+assert len(caches) > 100
+print(json.dumps(sorted(c for c in caches if not unchecked(c))))
+"""
+    stale = json.loads(container.run("python", "-c", script).stdout)
+    assert stale == [], "each start would compile these again: the root file system is read-only"
+
+
+def test_two_builds_have_the_same_layers(image: str, service: Service, tmp_path: Path) -> None:
+    """Another commit, checkout, umask and secret: what is the same is neither pushed nor pulled."""
+    other = service.copy(tmp_path / "elsewhere")
+    for path in other.path.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    cache = other.path / "app" / "__pycache__"
+    cache.mkdir()
+    (cache / "main.cpython-311.pyc").write_bytes(b"of another machine")
+    (other.path / "app" / ".env").write_text("TOKEN=secret")
+    with built(other.path, "--no-cache", "--build-arg", "COMMIT=another") as again:
+        assert layers(again) == layers(image)
+
+
+def test_a_dependency_more_changes_the_packages_alone(
+    image: str, bumped_image: str, tmp_path: Path
+) -> None:
+    layer = changed_layer(image, bumped_image, tmp_path)
+    with tarfile.open(fileobj=io.BytesIO(layer)) as pushed:
+        assert all(name.startswith("srv/.venv") for name in pushed.getnames() if name != "srv")
+
+
+def test_an_edit_changes_the_code_alone(
+    bumped_image: str, edited_image: str, tmp_path: Path
+) -> None:
+    layer = changed_layer(bumped_image, edited_image, tmp_path)
+    code = io.BytesIO()
+    with (
+        tarfile.open(fileobj=io.BytesIO(layer)) as pushed,
+        tarfile.open(fileobj=code, mode="w") as files,
+    ):
+        for file in (member for member in pushed if member.isfile()):
+            assert re.match(r"srv/(app/|(__pycache__/)?gunicorn\.conf\.)", file.name), file.name
+            files.addfile(file, pushed.extractfile(file))
+    assert len(gzip.compress(layer)) <= 1.1 * len(gzip.compress(code.getvalue()))
+
+
+def test_a_missing_lock_file_says_what_to_do(service: Service, tmp_path: Path) -> None:
+    unlocked = service.copy(tmp_path / "unlocked")
+    (unlocked.path / "uv.lock").unlink()
+    done = docker("build", "--network", "host", unlocked.path)
+    assert done.returncode != 0
+    assert "Unable to find lockfile at `uv.lock`" in done.stderr
+
+
+def test_a_lock_file_that_is_not_up_to_date_is_refused(service: Service, tmp_path: Path) -> None:
+    stale = service.copy(tmp_path / "stale")
+    stale.uv("add", "--quiet", "--frozen", "python-multipart")
+    done = docker("build", "--network", "host", stale.path)
+    assert done.returncode != 0
+    assert "The lockfile at `uv.lock` needs to be updated" in done.stderr

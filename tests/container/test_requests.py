@@ -1,0 +1,160 @@
+"""What may come over the wire: through the load balancer, around it, and from who means no good."""
+
+import json
+from typing import Any
+
+import pytest
+from owned import Service
+
+from container.containers import Container, serving, until
+
+pytestmark = pytest.mark.container
+
+# For the scripts below: send bytes and return all that comes back until the server closes.
+SEND = """
+import json, socket
+def send(data):
+    with socket.create_connection(("127.0.0.1", 8080), 60) as connection:
+        try:
+            connection.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it has answered before it has read all
+        answer = b""
+        try:
+            while data := connection.recv(65536):
+                answer += data
+        except ConnectionResetError:
+            pass
+        return answer.decode("latin-1")
+def post(body, *headers):
+    head = ["POST /reading-time HTTP/1.1", "Host: x", "Connection: close", *headers]
+    return "\\r\\n".join([*head, "", ""]).encode("latin-1") + body
+def typed(body):
+    return post(body, "Content-Type: application/json", f"Content-Length: {len(body)}")
+"""
+
+MALFORMED = {
+    "not HTTP": r"b'\x16\x03\x01 this is TLS\r\n\r\n'",
+    "an unknown method": r"b'FOO / HTTP/1.1\r\nHost: x\r\n\r\n'",
+    "an unknown version": r"b'GET / HTTP/3.0\r\nHost: x\r\n\r\n'",
+    "HTTP/2 without a word": r"b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'",
+    "a path of bytes": r"b'GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n'",
+    "a path without end": r"b'GET /' + b'a' * 100_000 + b' HTTP/1.1\r\nHost: x\r\n\r\n'",
+    "a target that is no path": r"b'CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n'",
+    "a header with a null byte": r"b'GET / HTTP/1.1\r\nHost: x\r\nX: \0\r\n\r\n'",
+    "a header on two lines": r"b'GET / HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\n\r\n'",
+    "two lengths": r"post(b'{}', 'Content-Length: 2', 'Content-Length: 3')",
+    "a length below nothing": r"post(b'{}', 'Content-Length: -1')",
+    "length and chunks": r"post(b'0\r\n\r\n', 'Content-Length: 2', 'Transfer-Encoding: chunked')",
+    "a chunk without a size": r"post(b'zz\r\n', 'Transfer-Encoding: chunked')",
+    "no body": r"typed(b'')",
+    "no JSON": r"typed(b'{')",
+    "no UTF-8": r"typed(b'{\"text\": \"\xff\"}')",
+    "half of a pair": r"typed(b'{\"text\": \"\\ud800\"}')",
+    "not a number": r"typed(b'{\"text\": NaN}')",
+    "too large a number": r"typed(b'{\"text\": 1e999}')",
+    "too many digits": r"typed(b'{\"text\": ' + b'9' * 5000 + b'}')",
+    "too deep": r"typed(b'[' * 100_000)",
+    "deep": r"typed(b'{\"text\":' * 5000 + b'1' + b'}' * 5000)",
+    "another type": r"post(b'{}', 'Content-Type: \xff', 'Content-Length: 2')",
+    "a body too large": r"typed(b' ' * 3_000_000)",
+    "a body too large to come": r"post(b'', 'Content-Length: 99999999999')",
+    "chunks too large": r"post(b'300000\r\n' + b' ' * 0x300000, 'Transfer-Encoding: chunked')",
+}
+
+
+def test_what_is_malformed_or_too_large_is_refused_and_costs_nothing(
+    image: str, service: Service
+) -> None:
+    requests = ", ".join(f"{name!r}: {request}" for name, request in MALFORMED.items())
+    script = f"{SEND}\nprint(json.dumps({{k: send(v) for k, v in {{{requests}}}.items()}}))"
+    with serving(image, service.path) as container:
+        before = container.memory()
+        answers = container.ask(script)
+        unclean = {k: v[:99] for k, v in answers.items() if not v.startswith("HTTP/1.1 4")}
+        assert not unclean
+        assert container.healthy()
+        assert len(container.workers()) == 1, "the worker lives on"
+        assert container.memory() - before < 64 * 1024
+        assert {line["level"] for line in container.lines()} <= {"INFO", "WARNING"}
+
+
+def test_who_sends_half_a_request_keeps_nobody_waiting(image: str, service: Service) -> None:
+    script = f"""{SEND}
+import http.client
+halves = [b"", b"GET", b"GET / HTTP/1.1\\r\\nX: ", post(b"{{", "Content-Length: 9")] * 25
+held = []
+for half in halves:
+    held.append(socket.create_connection(("127.0.0.1", 8080), 60))
+    held[-1].sendall(half)
+connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=60)
+statuses, headers = set(), {{"content-type": "application/json"}}
+for _ in range(500):
+    connection.request("POST", "/reading-time", '{{"text": "a"}}', headers)
+    answer = connection.getresponse()
+    statuses.add(answer.status)
+    answer.read()
+print(json.dumps(sorted(statuses)))
+"""
+    with serving(image, service.path) as container:
+        assert container.ask(script) == [200]
+        assert container.healthy()
+
+
+def logged(container: Container, trace: str) -> dict[str, Any]:
+    def found() -> list[dict[str, Any]]:
+        return [line for line in container.lines() if line.get("trace_id") == trace]
+
+    (line,) = until(found)
+    return dict(line)
+
+
+CLAIMS = {"x-forwarded-for": "198.51.100.66, 203.0.113.9", "x-forwarded-proto": "https"}
+
+
+def test_behind_the_load_balancer_client_and_scheme_are_those_that_it_saw(
+    container: Container,
+) -> None:
+    """It appends the address that it saw to whatever a client claims, and replaces the scheme."""
+    status, headers, _ = container.get(
+        "/reading-time/", host="example.com", **CLAIMS, **{"x-amzn-trace-id": "Root=behind"}
+    )
+    assert (status, headers["location"]) == (307, "https://example.com/reading-time")
+    assert logged(container, "Root=behind")["client"] == "203.0.113.9"
+
+
+def test_from_outside_the_private_networks_nothing_is_believed(container: Container) -> None:
+    outside = "198.18.0.7"
+    status, location = container.ask(f"""
+import fcntl, http.client, json, socket, struct
+family = struct.pack("HH4s8x", socket.AF_INET, 0, socket.inet_aton("{outside}"))
+with socket.socket() as any_socket:  # 0x8916 is SIOCSIFADDR: one more address for this network
+    fcntl.ioctl(any_socket, 0x8916, b"lo:1".ljust(16, b"\\0") + family)
+connection = http.client.HTTPConnection("{outside}", 8080, 60, source_address=("{outside}", 0))
+claims = {CLAIMS} | {{"host": "example.com", "x-amzn-trace-id": "Root=outside"}}
+connection.request("GET", "/reading-time/", headers=claims)
+answer = connection.getresponse()
+print(json.dumps([answer.status, answer.headers["location"]]))
+""")
+    assert (status, location) == (307, "http://example.com/reading-time")
+    assert logged(container, "Root=outside")["client"] == outside
+
+
+def test_a_large_upload_has_a_place_to_go(edited_image: str, edited: Service) -> None:
+    upload = """
+import http.client, json
+part = 'Content-Disposition: form-data; name="file"; filename="large"'
+def upload(size):
+    body = "\\r\\n".join(["--border", part, "", "x" * size, "--border--", ""]).encode()
+    connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=60)
+    headers = {"content-type": "multipart/form-data; boundary=border"}
+    connection.request("POST", "/uploads", body, headers)
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
+print(json.dumps([upload(10_000_000), upload(25_000_000)]))
+"""
+    with serving(edited_image, edited.path) as container:
+        (status, body), (too_large, _) = container.ask(upload)
+        assert (status, json.loads(body)) == (200, {"size": 10_000_000, "rolled": True})
+        assert too_large == 413
+        assert container.run("ls", "/dev/shm").stdout == "", "nothing of it is left"

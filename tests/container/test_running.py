@@ -1,0 +1,142 @@
+"""A container of a fresh render, run as its task definition says."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from owned import Service
+from rendering import EXAMPLE, render
+
+from container.containers import Container, serving, starting, succeed, until
+
+pytestmark = pytest.mark.container
+
+
+def test_the_engine_holds_it_to_what_fargate_would(container: Container) -> None:
+    """Or everything below would be proven for more than it gets."""
+    state = container.run("bash", "-c", "cat /proc/self/status; cat /proc/mounts").stdout
+    for capabilities in "CapPrm", "CapEff", "CapBnd":
+        assert re.search(rf"{capabilities}:\s+0{{16}}\n", state), capabilities
+    assert re.search(r"NoNewPrivs:\s+1\n", state)
+    assert re.search(r" / overlay ro\b", state), "the root file system is read-only"
+    held = succeed("inspect", "--format", "{{json .HostConfig}}", container.id)
+    assert json.loads(held)["NanoCpus"] == 250_000_000
+    assert json.loads(held)["Memory"] == 512 * 2**20
+
+
+def test_it_stops_well_and_says_nothing_but_information(image: str, service: Service) -> None:
+    with serving(image, service.path) as container:
+        assert container.stop() == 0
+        lines = container.lines()
+    assert {line["level"] for line in lines} == {"INFO"}, lines
+
+
+def test_the_health_check_is_red_while_the_app_hangs(image: str, service: Service) -> None:
+    with serving(image, service.path) as container:
+        container.run("bash", "-c", "kill -STOP -1")
+        assert not container.healthy()
+        container.run("bash", "-c", "kill -CONT -1")
+        until(container.healthy)
+
+
+def test_the_health_check_is_red_when_nothing_listens(image: str, service: Service) -> None:
+    with starting(image, service.path, "sleep", "60") as container:
+        assert not container.healthy()
+
+
+def test_the_health_check_is_red_when_the_app_answers_an_error(
+    image: str, service: Service
+) -> None:
+    script = """
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Ill(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_error(503)
+HTTPServer(("127.0.0.1", 8080), Ill).serve_forever()
+"""
+    with starting(image, service.path, "python", "-c", script) as container:
+        until(
+            lambda: container.run("bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8080").returncode == 0
+        )
+        assert not container.healthy()
+
+
+def test_a_killed_worker_comes_back_and_the_container_stays(image: str, service: Service) -> None:
+    with serving(image, service.path) as container:
+        (worker,) = container.workers()
+        container.run("bash", "-c", f"kill -KILL {worker}")
+        until(lambda: len(container.workers()) == 2)
+        until(container.healthy)
+        restarts = succeed("inspect", "--format", "{{.RestartCount}}", container.id)
+        assert restarts == "0"
+
+
+def test_an_app_that_cannot_start_ends_with_a_reason_in_its_log(
+    image: str, service: Service
+) -> None:
+    with starting(image, service.path, "gunicorn", "app.main:missing") as container:
+        assert succeed("wait", container.id) != "0", "ECS replaces a task that ends"
+        said = [line["message"] for line in container.lines()]
+    assert any("missing" in message for message in said), said
+
+
+def test_logs_stay_json_when_the_app_crashes(edited_image: str, edited: Service) -> None:
+    with serving(edited_image, edited.path) as container:
+        assert container.get("/crash")[0] == 500
+        until(lambda: container.logged("Exception in ASGI application"))
+        (crash,) = [line for line in container.lines() if "exception" in line]
+    assert crash["exception"].startswith("Traceback")
+    assert crash["exception"].endswith("ZeroDivisionError: on purpose")
+
+
+def test_memory_stays_flat(image: str, service: Service) -> None:
+    soak = """
+import http.client, json
+from concurrent.futures import ThreadPoolExecutor
+body = json.dumps({"text": "word " * 100})
+def ask(requests):
+    connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=60)
+    for _ in range(requests):
+        connection.request("POST", "/reading-time", body, {"content-type": "application/json"})
+        answer = connection.getresponse()
+        assert json.loads(answer.read()) == {"words": 100, "minutes": 1}
+with ThreadPoolExecutor(8) as clients:
+    for done in [clients.submit(ask, 500) for _ in range(8)]:
+        done.result()
+print(json.dumps("done"))
+"""
+    with serving(image, service.path) as container:
+        container.ask(soak)
+        warm = container.memory()
+        container.ask(soak)
+        growth = container.memory() - warm
+    assert growth < 1024, f"{growth} kB more after 4000 requests: each leaves something behind"
+
+
+@pytest.fixture
+def larger(template: Path, tmp_path: Path) -> Path:
+    """A render with two whole processors for each task."""
+    return render(template, tmp_path / "larger", {**EXAMPLE, "cpu": 2048, "memory": 4096}).path
+
+
+def test_each_processor_has_a_worker_and_they_share_the_load(
+    edited_image: str, larger: Path
+) -> None:
+    who = """
+import http.client, json
+workers, held = set(), []
+while len(workers) < 2:
+    held.append(http.client.HTTPConnection("127.0.0.1", 8080, timeout=60))
+    held[-1].request("GET", "/worker")
+    workers.add(held[-1].getresponse().read().decode())
+    assert len(held) < 1000, f"{len(held)} connections, and all to the same worker"
+print(json.dumps(sorted(workers)))
+"""
+    with serving(edited_image, larger) as container:
+        ready = until(lambda: len(found := container.workers()) == 2 and found)
+        assert container.ask(who) == sorted(ready)
+        for worker in ready:
+            container.run("bash", "-c", f"kill -STOP {worker}")
+            assert container.get("/health")[0] == 200, "the other one answers alone"
+            container.run("bash", "-c", f"kill -CONT {worker}")
