@@ -49,7 +49,7 @@ main() {
   begin
   load_settings
   export AWS_PARTITION EXECUTION_ROLE TASK_ROLE DEPLOY_ROLE LOG_RETENTION_DAYS ASSIGN_PUBLIC_IP CERTIFICATE_ARN \
-    DOMAIN_NAME ALARM_TOPIC_ARN BEDROCK_MODELS S3_READ_BUCKETS TRACING GITHUB_ENVIRONMENT
+    DOMAIN_NAME ALARM_TOPIC_ARN BEDROCK_MODELS S3_READ_BUCKETS TRACING SECRETS_KMS_KEY_ARN GITHUB_ENVIRONMENT
   need aws jq
   check_documents
   check_applied_documents
@@ -152,24 +152,28 @@ look_around() {
 export vpc="" subnets="" task_subnets=""
 choose_network() {
   local from complaint
+  task_subnets="$TASK_SUBNET_IDS"
   if [[ -n "$VPC_ID$SUBNET_IDS" ]]; then
     [[ -n "$VPC_ID" && -n "$SUBNET_IDS" ]] ||
       not_ready "VPC_ID and SUBNET_IDS in infra/settings.env go together: for example VPC_ID=\"vpc-1\" and \
 SUBNET_IDS=\"subnet-1,subnet-2\""
-    vpc="$VPC_ID" subnets="$SUBNET_IDS" task_subnets="$TASK_SUBNET_IDS"
+    [[ -z "$had_vpc" || "$VPC_ID" == "$had_vpc" ]] ||
+      not_ready "the load balancer of the stack $STACK_NAME is in $had_vpc, and none can move to another VPC: set \
+VPC_ID=\"$had_vpc\", or take all down with infra/provision.sh --destroy, and make it anew"
+    vpc="$VPC_ID" subnets="$SUBNET_IDS"
     from="as infra/settings.env says"
   elif [[ -n "$had_vpc" ]]; then
-    vpc="$had_vpc" subnets="$had_subnets" task_subnets="${TASK_SUBNET_IDS:-$had_task_subnets}"
+    vpc="$had_vpc" subnets="$had_subnets"
     from="as it is"
   else
     find_default_network
-    task_subnets="$TASK_SUBNET_IDS"
     from="the default one"
   fi
   ask ec2 describe-subnets --cli-input-json "$(pick subnets_to_describe --null-input)"
   complaint="$(pick subnet_complaint "$scratch/answer")"
   [[ -z "$complaint" ]] || not_ready "$complaint. Choose with VPC_ID and SUBNET_IDS in infra/settings.env"
   fact network "$vpc ($from): $(pick zones "$scratch/answer")"
+  fact tasks "$(pick where_tasks_run "$scratch/answer")"
 }
 
 find_default_network() {
@@ -392,7 +396,7 @@ destroy_service() {
 }
 
 wait_for_service() {
-  local since elapsed running
+  local since elapsed running tries=0
   told_at=0
   since="$(date +%s)"
   while true; do
@@ -403,9 +407,12 @@ wait_for_service() {
     try_ask ecs describe-services --cluster "$ECS_CLUSTER" --services "$ECS_SERVICE"
     [[ "$refusal" != *ClusterNotFoundException* ]] || return 0
     if [[ -n "$refusal" ]]; then
-      warn "  no answer from ECS: $refusal"
+      tries=$((tries + 1))
+      warn "  no answer from ECS ($tries of 3): $refusal"
+      ((tries < 3)) || no_verdict "ECS did not answer three times in a row: $refusal"
       continue
     fi
+    tries=0
     running="$(jq -r '.services[0] | select(. != null and .status != "INACTIVE") | .runningCount' "$scratch/answer")"
     [[ -n "$running" ]] || return 0
     if ((elapsed - told_at >= 30)); then

@@ -48,7 +48,7 @@ SERVICE_ROLES = {
 }
 NO_CHANGES = "The submitted information didn't contain changes. Submit different information."
 ASKS = ("get-", "describe-")
-CHANGE_SET = ("cloudformation create-change-set", "cloudformation delete-change-set")
+CHANGE_SET = "arn:aws:cloudformation:us-east-1:123456789012:changeSet/provision/1"
 
 
 @cache
@@ -254,13 +254,13 @@ class Account(Stage):
         ready = {"Status": "CREATE_COMPLETE", "Changes": resources}
         waits = {"Status": "CREATE_IN_PROGRESS"}
         self.answers("cloudformation describe-change-set", waits, ready)
-        arn = "arn:aws:cloudformation:us-east-1:123456789012:changeSet/provision/1"
-        made = {"Id": arn, "StackId": self.stack_id}
+        made = {"Id": CHANGE_SET, "StackId": self.stack_id}
         self.answers("cloudformation create-change-set", made)
 
     def refuses_changes(self, reason: str) -> None:
         failed = {"Status": "FAILED", "StatusReason": reason}
         self.answers("cloudformation describe-change-set", failed)
+        self.answers("cloudformation describe-events", {"OperationEvents": []})
 
     # --- its events ---
 

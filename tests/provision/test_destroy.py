@@ -113,6 +113,20 @@ def test_a_service_that_never_stops_is_no_verdict(account: Account) -> None:
     assert "cloudformation delete-stack" not in run.asked
 
 
+def test_one_answer_that_is_lost_does_no_harm_and_three_are_no_verdict(account: Account) -> None:
+    lost = refusal("Throttling")
+    draining = {"services": [{"status": "DRAINING", "runningCount": 1}]}
+    gone = {"services": [{"status": "INACTIVE"}]}
+    account.answers("ecs describe-services", lost, lost, draining, lost, gone)
+    account.destroy().ends(0, "no answer from ECS (2 of 3)")
+
+    account.answers("ecs describe-services", draining, lost)
+    run = account.destroy()
+    run.ends(3, "did not answer three times in a row", "run this again")
+    assert run.asked.count("ecs describe-services") == 4
+    assert "cloudformation delete-stack" not in run.asked
+
+
 def test_a_stack_that_cannot_be_deleted_names_what_holds_it(account: Account) -> None:
     held = account.event(
         "DELETE_FAILED", "DeployRole", "AWS::IAM::Role", "must delete policies first"

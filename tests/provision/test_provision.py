@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from account import (
     AUDIENCE,
+    CHANGE_SET,
     HOST,
     NO_CHANGES,
     PREFIX,
@@ -76,6 +77,7 @@ def test_a_second_run_changes_nothing_but_applies_the_documents(account: Account
         *APPLIES,
     ]
     assert run.request(MAKES_A_CHANGE_SET)["ChangeSetType"] == "UPDATE"
+    assert "cloudformation describe-events" not in run.asked, "nothing is wrong"
 
 
 def test_a_change_of_outputs_alone_is_carried_out(account: Account) -> None:
@@ -139,6 +141,7 @@ def test_the_parameters_sent_are_those_of_the_stack(account: Account) -> None:
         "AssignPublicIp": "ENABLED",
         "SecretArns": "",
         "ParameterArns": "",
+        "SecretsKeyArn": "",
         "BedrockModelArns": "",
         "S3BucketArns": "",
         "TaskSubnetIds": "",
@@ -229,6 +232,18 @@ def test_it_says_what_a_month_costs_from_the_size_the_tasks_and_the_addresses(
     account.provision().ends(0, "about $54 a month", "3 public addresses $11", "3 tasks $27")
 
 
+@pytest.mark.parametrize(
+    ("cpu", "memory", "costs"),
+    [("1024", "2048", 36), ("1 vCPU", "2 GB", 36), (".25 vcpu", "512 MB", 9), (256, "0.5GB", 9)],
+)
+def test_a_size_with_its_unit_costs_the_same(
+    account: Account, cpu: str | int, memory: str, costs: int
+) -> None:
+    document = account.render.json("infra/task-definition.json") | {"cpu": cpu, "memory": memory}
+    account.write("infra/task-definition.json", json.dumps(document))
+    account.provision("--plan").ends(0, f"1 task ${costs} ")
+
+
 # --- the provider and the roles of AWS itself ---
 
 
@@ -302,16 +317,30 @@ def choose(account: Account, **settings: str) -> None:
 
 
 def test_the_network_of_the_settings_wins(account: Account) -> None:
-    account.is_up_to_date()
     account.has_network(ZONES | {"subnet-x": "us-east-1a"}, vpc="vpc-9")
     choose(account, VPC_ID="vpc-9", SUBNET_IDS="subnet-a, subnet-b", TASK_SUBNET_IDS="subnet-x")
     run = account.provision()
-    run.ends(0, "as infra/settings.env says")
+    run.ends(0, "as infra/settings.env says", "with public addresses, in subnet-x (us-east-1a)")
     sent = parameters(run)
     assert sent["VpcId"] == "vpc-9"
     assert sent["SubnetIds"] == "subnet-a,subnet-b"
     assert sent["TaskSubnetIds"] == "subnet-x"
     assert "ec2 describe-vpcs" not in run.asked
+
+
+def test_a_stack_does_not_move_to_another_vpc(account: Account) -> None:
+    account.is_up_to_date()
+    account.has_network(vpc="vpc-9")
+    choose(account, VPC_ID="vpc-9", SUBNET_IDS="subnet-a,subnet-b")
+    run = account.provision()
+    run.ends(2, 'VPC_ID="vpc-1"', "infra/provision.sh --destroy")
+    assert changed(run) == []
+
+
+def test_a_stack_gets_other_subnets_of_its_vpc(account: Account) -> None:
+    account.is_up_to_date()
+    choose(account, VPC_ID="vpc-1", SUBNET_IDS="subnet-b,subnet-c")
+    assert parameters(account.provision())["SubnetIds"] == "subnet-b,subnet-c"
 
 
 @pytest.mark.parametrize("name", ["VPC_ID", "SUBNET_IDS"])
@@ -328,13 +357,21 @@ def test_subnets_of_another_vpc_are_refused(account: Account) -> None:
 
 
 def test_a_stack_keeps_its_network(account: Account) -> None:
-    account.is_up_to_date(VpcId="vpc-1", SubnetIds="subnet-b,subnet-c", TaskSubnetIds="subnet-a")
+    account.is_up_to_date(VpcId="vpc-1", SubnetIds="subnet-b,subnet-c")
     run = account.provision()
     run.ends(0, "as it is")
-    sent = parameters(run)
-    assert sent["SubnetIds"] == "subnet-b,subnet-c"
-    assert sent["TaskSubnetIds"] == "subnet-a"
+    assert parameters(run)["SubnetIds"] == "subnet-b,subnet-c"
     assert "ec2 describe-vpcs" not in run.asked
+
+
+def test_tasks_go_back_to_the_subnets_of_the_load_balancer_when_the_settings_name_none(
+    account: Account,
+) -> None:
+    account.is_up_to_date(TaskSubnetIds="subnet-c")
+    account.edit("infra/settings.env", 'ASSIGN_PUBLIC_IP="ENABLED"', 'ASSIGN_PUBLIC_IP="DISABLED"')
+    run = account.provision()
+    run.ends(0, "without public addresses, in the same subnets")
+    assert parameters(run)["TaskSubnetIds"] == ""
 
 
 # --- who may deploy ---
@@ -522,6 +559,37 @@ def test_a_change_set_that_fails_takes_its_empty_stack_along(account: Account) -
     run = account.provision()
     run.ends(2, "no such subnet")
     assert changed(run) == [MAKES_A_CHANGE_SET, "cloudformation delete-stack"]
+
+
+NOT_VALID = "validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]"
+
+
+def test_what_cloudformation_finds_wrong_before_it_begins_is_named(account: Account) -> None:
+    """The reason of the change set says only where to ask."""
+    account.refuses_changes(NOT_VALID)
+    events = [
+        {"EventType": "STACK_EVENT", "EventId": "1"},
+        {
+            "EventType": "VALIDATION_ERROR",
+            "EventId": "2",
+            "LogicalResourceId": "TaskRole",
+            "ValidationStatusReason": "One of\nthat name already exists.",
+        },
+    ]
+    account.answers("cloudformation describe-events", {"OperationEvents": events})
+    run = account.provision()
+    run.ends(2, "TaskRole: One of that name already exists.", "another name in infra/settings.env")
+    asked = run.request("cloudformation describe-events")
+    assert asked == {"ChangeSetName": CHANGE_SET, "Filters": {"FailedEvents": True}}
+    assert changed(run) == [MAKES_A_CHANGE_SET, "cloudformation delete-stack"]
+
+
+def test_an_aws_that_cannot_be_asked_for_it_gives_the_reason_of_the_change_set(
+    account: Account,
+) -> None:
+    account.refuses_changes(NOT_VALID)
+    account.answers("cloudformation describe-events", Refusal("argument operation: Invalid choice"))
+    account.provision().ends(2, NOT_VALID)
 
 
 def test_an_old_cli_is_told_apart(account: Account) -> None:

@@ -18,6 +18,7 @@ SETTING = {
     "ClusterName": "ECS_CLUSTER",
     "ServiceName": "ECS_SERVICE",
     "ExecutionRoleName": "EXECUTION_ROLE",
+    "SecretsKeyArn": "SECRETS_KMS_KEY_ARN",
     "TaskRoleName": "TASK_ROLE",
     "Tracing": "TRACING",
     "DeployRoleName": "DEPLOY_ROLE",
@@ -46,6 +47,7 @@ PARAMETERS = [
     "arn:aws:ssm:us-east-1:123456789012:parameter/one",
     "arn:aws:ssm:us-east-1:123456789012:parameter/two/three",
 ]
+KEY = "arn:aws:kms:us-east-1:123456789012:key/0a"
 MODELS = [
     "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-opus-4",
     "arn:aws:bedrock:*::foundation-model/anthropic.claude-opus-4",
@@ -58,6 +60,7 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 SWITCHES: dict[str, dict[str, str]] = {
     "secrets": {"SecretArns": SECRET},
     "parameters": {"ParameterArns": ",".join(PARAMETERS)},
+    "key": {"SecretsKeyArn": KEY},
     "models": {"BedrockModelArns": ",".join(MODELS)},
     "buckets": {"S3BucketArns": ",".join(BUCKETS)},
     "tracing": {"Tracing": "xray"},
@@ -139,14 +142,15 @@ class Service:
 
 
 def grants(stack: Stack, role: str) -> dict[str, list[str]]:
-    """What a role of the stack may do: the resources of each action, without conditions."""
+    """What a role of the stack may do: the resources of each action, whatever the conditions."""
     name = stack.resources[role].properties["RoleName"]
     allowed: dict[str, list[str]] = {}
     for policy in stack.of_type("AWS::IAM::RolePolicy"):
         if policy.properties["RoleName"] != name:
             continue
         for statement in policy.properties["PolicyDocument"]["Statement"]:
-            assert statement.keys() == {"Sid", "Effect", "Action", "Resource"}, statement
+            keys = statement.keys() - {"Condition"}
+            assert keys == {"Sid", "Effect", "Action", "Resource"}, statement
             assert statement["Effect"] == "Allow"
             for action in as_list(statement["Action"]):
                 assert action not in allowed, f"{action} is granted twice"

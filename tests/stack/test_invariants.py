@@ -13,6 +13,7 @@ from rendering import Render
 from service import (
     BUCKETS,
     CERTIFICATE,
+    KEY,
     MODELS,
     PARAMETERS,
     SECRET,
@@ -105,7 +106,7 @@ def cloudformation_takes_the_template_inline(service: Service) -> None:
 
 @invariant
 def only_images_and_logs_are_kept(service: Service) -> None:
-    kept = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
+    kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
     for name, body in service.template["Resources"].items():
         policies = {key: value for key, value in body.items() if key.endswith("Policy")}
         holds_data = body["Type"] in {"AWS::ECR::Repository", "AWS::Logs::LogGroup"}
@@ -439,10 +440,24 @@ def the_execution_role_pulls_logs_and_reads_exactly_the_secrets(service: Service
     sometimes = {
         "secrets": {"secretsmanager:GetSecretValue": [SECRET]},
         "parameters": {"ssm:GetParameters": PARAMETERS},
+        "key": {"kms:Decrypt": [KEY]},
     }
-    sometimes["all"] = sometimes["secrets"] | sometimes["parameters"]
+    sometimes["all"] = sometimes["secrets"] | sometimes["parameters"] | sometimes["key"]
     for name, stack in service.variants.items():
         assert grants(stack, "ExecutionRole") == always | sometimes.get(name, {}), name
+
+
+@invariant
+def a_key_opens_nothing_but_secrets_and_no_other_permission_has_a_condition(
+    service: Service,
+) -> None:
+    names = "secretsmanager", "ssm"
+    through = [f"{name}.{service.place.region}.amazonaws.com*" for name in names]
+    for policy in service.variants["all"].of_type("AWS::IAM::RolePolicy"):
+        [*statements] = policy.properties["PolicyDocument"]["Statement"]
+        conditions = [each["Condition"] for each in statements if "Condition" in each]
+        only = [{"StringLike": {"kms:ViaService": through}}]
+        assert conditions == (only if policy.name == "DecryptSecrets" else []), policy.name
 
 
 @invariant
@@ -493,7 +508,7 @@ def a_star_stands_only_where_iam_knows_no_resource(service: Service) -> None:
 def iam_accepts_every_policy(service: Service) -> None:
     policies = list(service.variants["all"].of_type("AWS::IAM::RolePolicy"))
     names = [(each.properties["RoleName"], each.properties["PolicyName"]) for each in policies]
-    assert len(policies) == len(set(names)) == 6
+    assert len(policies) == len(set(names)) == 7
     for policy in policies:
         found = policy_findings(policy.properties["PolicyDocument"])
         if policy.name == "InvokeModels":

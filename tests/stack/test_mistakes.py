@@ -86,11 +86,11 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "images that go with the stack": Mistake(
         i.only_images_and_logs_are_kept,
-        "    DeletionPolicy: RetainExceptOnCreate\n", "",
+        "    DeletionPolicy: Retain\n", "",
     ),
-    "images that a failed first try leaves behind": Mistake(
+    "images that were there, and that a failed first try takes along": Mistake(
         i.only_images_and_logs_are_kept,
-        "DeletionPolicy: RetainExceptOnCreate", "DeletionPolicy: Retain",
+        "DeletionPolicy: Retain\n", "DeletionPolicy: RetainExceptOnCreate\n",
     ),
     "a log that a replacement deletes": Mistake(
         i.only_images_and_logs_are_kept,
@@ -300,6 +300,15 @@ MISTAKES: dict[str, Mistake] = {
         i.the_execution_role_pulls_logs_and_reads_exactly_the_secrets,
         "              - logs:CreateLogStream\n",
         "              - logs:CreateLogGroup\n              - logs:CreateLogStream\n",
+    ),
+    "every key": Mistake(
+        i.the_execution_role_pulls_logs_and_reads_exactly_the_secrets,
+        "Resource: !Ref SecretsKeyArn", 'Resource: "*"',
+    ),
+    "a key that opens all that it locks": Mistake(
+        i.a_key_opens_nothing_but_secrets_and_no_other_permission_has_a_condition,
+        "                  - !Sub ssm.${AWS::Region}.amazonaws.com*\n",
+        "                  - !Sub s3.${AWS::Region}.amazonaws.com*\n",
     ),
     "traces without a setting": Mistake(
         i.the_task_role_may_do_what_the_settings_say_and_nothing_without,

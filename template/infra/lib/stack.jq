@@ -13,7 +13,7 @@ def stack:
   | .StackStatus as $status
   | (.Parameters // [] | map({(.ParameterKey): .ParameterValue}) | add // {}) as $had
   | $status, .StackId, (
-      "VpcId", "SubnetIds", "TaskSubnetIds", "GitHubSubject"
+      "VpcId", "SubnetIds", "GitHubSubject"
       | if $status | test("^(REVIEW_|ROLLBACK_|CREATE_FAILED)") then "" else $had[.] // "" end
     );
 
@@ -56,6 +56,7 @@ def parameters:
       ExecutionRoleName: env.EXECUTION_ROLE,
       SecretArns: ($secrets.managed | join(",")),
       ParameterArns: ($secrets.stored | join(",")),
+      SecretsKeyArn: env.SECRETS_KMS_KEY_ARN,
       TaskRoleName: env.TASK_ROLE,
       BedrockModelArns: ([env.BEDROCK_MODELS | listed[] | model_arns] | join(",")),
       S3BucketArns: ([env.S3_READ_BUCKETS | listed[] | arn("s3"; ""; ""; .)] | join(",")),
@@ -108,7 +109,14 @@ def subnet_complaint:
       (select(length < 2)
         | "the load balancer needs subnets in two zones or more, and those of \(env.vpc) are in \(length)"));
 
-def zones: for_the_balancer | sort_by(.AvailabilityZone) | map("\(.SubnetId) (\(.AvailabilityZone))") | join(", ");
+def in_zones: sort_by(.AvailabilityZone) | map("\(.SubnetId) (\(.AvailabilityZone))") | join(", ");
+
+def zones: for_the_balancer | in_zones;
+
+def where_tasks_run:
+  (env.task_subnets | listed) as $own
+  | "\(if env.ASSIGN_PUBLIC_IP == "ENABLED" then "with" else "without" end) public addresses, in "
+    + if $own == [] then "the same subnets" else .Subnets | map(select(.SubnetId | IN($own[]))) | in_zones end;
 
 # --- the subject ---
 
@@ -131,6 +139,12 @@ def changes: [.Changes[]?.ResourceChange | {word: words, id: .LogicalResourceId,
 def summary:
   if . == [] then "nothing to change"
   else group_by(.word) | map("\(length) to \(.[0].word)") | join(", ") end;
+
+# Of DescribeEvents. A name that is taken is the one thing that the settings can mend.
+def not_valid:
+  [.OperationEvents[]? | select(.EventType == "VALIDATION_ERROR") | "\(.LogicalResourceId): \(.ValidationStatusReason)"]
+  | .[0] // "" | line
+  | if endswith("already exists.") then . + " Delete that, or choose another name in infra/settings.env" else . end;
 
 def padded($width): . + (" " * ([$width - length, 0] | max) // "");
 
@@ -184,6 +198,10 @@ def digest: state, failure, now_told, under_way, news;
 
 def counted($number; $thing; $more): "\($number) \($thing)\(if $number == 1 then "" else $more end)";
 
+# Of a size in a task definition: 256 and "256" are units, 1024 of which are a "1 vCPU" or "1 GB"; 512 is "512 MB", too.
+def units: tostring | capture("^\\s*(?<number>[0-9.]+)\\s*(?<unit>[a-z]*)\\s*$"; "i")
+  | (.number | tonumber) * (if .unit | IN("", "MB", "mb", "MiB") then 1 else 1024 end);
+
 # Of infra/task-definition.json. Dollars an hour in us-east-1 as of 2026-04, and 730 hours a month: a rough figure.
 def cost:
   {X86_64: [0.04048, 0.004445], ARM64: [0.03238, 0.00356]}[.runtimePlatform.cpuArchitecture] as [$vcpu, $gb]
@@ -191,7 +209,7 @@ def cost:
   | ((env.subnets | listed | length) + (if env.ASSIGN_PUBLIC_IP == "ENABLED" then $tasks else 0 end)) as $addresses
   | (730 * 0.0225) as $balancer
   | (730 * 0.005 * $addresses) as $ipv4
-  | (730 * $tasks * ((.cpu | tonumber) / 1024 * $vcpu + (.memory | tonumber) / 1024 * $gb)) as $fargate
+  | (730 * $tasks * ((.cpu | units) / 1024 * $vcpu + (.memory | units) / 1024 * $gb)) as $fargate
   | "about $\($balancer + $ipv4 + $fargate | round) a month without traffic: the load balancer $\($balancer | round),"
     + " \(counted($addresses; "public address"; "es")) $\($ipv4 | round),"
     + " \(counted($tasks; "task"; "s")) $\($fargate | round)"

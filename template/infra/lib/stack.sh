@@ -13,7 +13,7 @@ pick() {
 # Leaves in $status what state the stack is in, or nothing where there is none; in $stack_id its id; and what it has of
 # what the settings may leave open, if it has ever come up.
 export status=""
-export had_vpc="" had_subnets="" had_task_subnets="" had_subject=""
+export had_vpc="" had_subnets="" had_subject=""
 stack_id=""
 find_stack() {
   try_ask cloudformation describe-stacks --stack-name "$STACK_NAME"
@@ -25,7 +25,6 @@ find_stack() {
     read -r stack_id
     read -r had_vpc
     read -r had_subnets
-    read -r had_task_subnets
     read -r had_subject
   } <"$scratch/found"
 }
@@ -67,18 +66,30 @@ wait_for_change_set() {
       CREATE_COMPLETE) return ;;
       FAILED)
         why="$(jq -r '.StatusReason // "no reason given"' "$scratch/answer")"
-        discard_change_set
         case "$why" in
           *"didn't contain changes"* | *"No updates are to be performed"*)
+            discard_change_set
             echo '{}' >"$scratch/answer"
             return
             ;;
-          *) refused_because "the change set" "$why" ;;
+          *)
+            find_what_is_not_valid
+            discard_change_set
+            refused_because "the change set" "${not_valid:-$why}"
+            ;;
         esac
         ;;
       *) sleep "$ROLLOUT_POLL" ;;
     esac
   done
+}
+
+# What CloudFormation found wrong before it began: the reason of the change set says only that there is something. Leaves
+# the first of it in $not_valid; nothing where there is none, or where aws is too old to ask.
+not_valid=""
+find_what_is_not_valid() {
+  try_ask cloudformation describe-events --change-set-name "$change_set_arn" --filters FailedEvents=true
+  [[ -n "$refusal" ]] || not_valid="$(pick not_valid "$scratch/answer")"
 }
 
 refused_because() {
