@@ -84,8 +84,8 @@ wait_for_change_set() {
   done
 }
 
-# What CloudFormation found wrong before it began: the reason of the change set says only that there is something. Leaves
-# the first of it in $not_valid; nothing where there is none, or where aws is too old to ask.
+# The reason of a change set may say only that something is not valid. Leaves the first such thing in $not_valid, or
+# nothing where there is none, or where aws is too old to ask.
 not_valid=""
 find_what_is_not_valid() {
   try_ask cloudformation describe-events --change-set-name "$change_set_arn" --filters FailedEvents=true
