@@ -1,0 +1,61 @@
+"""What was asked of the simulation, call by call."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Call:
+    """One request, and what became of it. Docker's talk with the registry is of service ecr."""
+
+    service: str
+    operation: str
+    parameters: dict[str, Any]
+    principal: str = ""  # the ARN of who asked; empty where nobody knows
+    status: int = 0
+    error: str = ""  # the code of the refusal
+    by_docker: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}:{self.operation}"
+
+    @property
+    def changes(self) -> bool:
+        """Whether it asks for anything but to be told."""
+        telling = ("BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Lookup")
+        return not self.operation.startswith(telling)
+
+
+@dataclass
+class CallLog:
+    calls: list[Call] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Call]:
+        return iter(list(self.calls))
+
+    def __len__(self) -> int:
+        return len(self.calls)
+
+    def add(self, call: Call) -> None:
+        self.calls.append(call)
+
+    def clear(self) -> None:
+        self.calls.clear()
+
+    @property
+    def names(self) -> list[str]:
+        """In their order, such as "ecs:DescribeServices"."""
+        return [call.name for call in self]
+
+    @property
+    def changing(self) -> list[str]:
+        """Of the calls that asked for a change and got it."""
+        return [call.name for call in self if call.changes and not call.error]
+
+    def of(self, name: str) -> list[Call]:
+        return [call for call in self if call.name == name]
+
+    def count(self, name: str) -> int:
+        return len(self.of(name))

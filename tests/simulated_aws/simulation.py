@@ -1,0 +1,172 @@
+"""The door: start it, point scripts and clients at it, say what shall happen, see what did."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import mkdtemp
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from simulated_aws.account import Account, through
+from simulated_aws.calls import CallLog
+from simulated_aws.ecs import Ecs
+from simulated_aws.faults import Faults
+from simulated_aws.identity import Sts
+from simulated_aws.images import Ecr, Registry
+from simulated_aws.principals import ROOT_KEY, ROOT_SECRET, Principals
+from simulated_aws.rollouts import Outcome
+from simulated_aws.service import Service, World
+from simulated_aws.warm_aws import WarmAws, put_program
+from simulated_aws.wire import Wire
+
+DOCKER = Path(__file__).with_name("docker_client.py")
+
+
+class SimulatedAws:
+    """One account in one region. moto has one state for a process, so there is one at a time.
+
+    `aws` is what scripts find on their PATH: the real command ("plain"), or the same code in a
+    process that is kept warm ("warm"). `docker` likewise: "recorded" pushes small images without an
+    engine, "real" hands on to the engine of this machine, and None is no docker at all.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: str = "123456789012",
+        region: str = "us-east-1",
+        aws: Literal["plain", "warm"] = "warm",
+        docker: Literal["recorded", "real"] | None = "recorded",
+    ) -> None:
+        self.account = Account(account, region)
+        self.calls = CallLog()
+        self.faults = Faults()
+        principals = Principals(self.account)
+        self.world = World(self.account, principals, principals.root)
+        self.ecs = Ecs(self.world)
+        ecr = Ecr(self.world)
+        self.services: dict[str, Any] = {"ecs": self.ecs, "ecr": ecr, "sts": Sts(self.world)}
+        self.registry = Registry(self.world, ecr, self.calls, self.faults)
+        self.wire = Wire(self.world, self.calls, self.faults, self.services, self.registry)
+        self._aws, self._docker = aws, docker
+        self._warm: WarmAws | None = None
+
+    # --- from start to end ---
+
+    def start(self) -> Self:
+        self.folder = Path(mkdtemp(prefix="simulated-aws-"))
+        self.account.reset()
+        self.wire.start()
+        self._fill_bin()
+        return self
+
+    def stop(self) -> None:
+        """Raises AssertionError where the simulation itself was at a loss."""
+        self.wire.stop()
+        if self._warm:
+            self._warm.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        assert not self.wire.bugs, "the simulated AWS was at a loss:\n" + "\n".join(self.wire.bugs)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.stop()
+        except AssertionError:
+            if error is None:
+                raise
+
+    def reset(self) -> None:
+        """A brand-new account: nothing in it, nothing asked, nothing to come."""
+        with self.wire.lock:
+            self.account.reset()
+            self.world.principals.reset()
+            self.calls.clear()
+            self.faults.clear()
+            self.registry.reset()
+            for service in self.services.values():
+                if isinstance(service, Service):
+                    service.reset()
+
+    # --- for scripts ---
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.wire.port}"
+
+    def environment(self, principal: str = "root", *, cli: int = 1) -> dict[str, str]:
+        """The environment of a script that a principal runs: "root", "user/NAME" or "role/NAME".
+
+        `cli` is the version whose way to write times is wanted. Retries are those of version 2.
+        """
+        config = self.folder / f"config-{cli}"
+        form = "iso8601" if cli == 2 else "none"
+        config.write_text(f"[default]\ncli_timestamp_format = {form}\n")
+        return self._credentials(principal) | {
+            "AWS_CONFIG_FILE": str(config),
+            "AWS_DEFAULT_REGION": self.account.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_PAGER": "",
+            "AWS_RETRY_MODE": "standard",
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "DOCKER_CONFIG": str(self.folder / "docker"),
+            "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "SIMULATED_REGISTRY": f"127.0.0.1:{self.wire.port}",
+        }
+
+    def _credentials(self, principal: str) -> dict[str, str]:
+        kind, _, name = principal.partition("/")
+        if kind == "root":
+            return {"AWS_ACCESS_KEY_ID": ROOT_KEY, "AWS_SECRET_ACCESS_KEY": ROOT_SECRET}
+        if kind == "user":
+            made = self.account.moto("iam", "CreateAccessKey", {"UserName": name})["AccessKey"]
+            return {
+                "AWS_ACCESS_KEY_ID": made["AccessKeyId"],
+                "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"],
+            }
+        assert kind == "role", f"{principal} is no root, user/NAME or role/NAME"
+        credentials = self.world.principals.session(name, "test")
+        return {
+            "AWS_ACCESS_KEY_ID": credentials.access_key,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret,
+            "AWS_SESSION_TOKEN": credentials.token,
+        }
+
+    def _fill_bin(self) -> None:
+        bin = self.folder / "bin"
+        bin.mkdir()
+        if self._aws == "warm":
+            self._warm = WarmAws(self.folder / "warm")
+            self._warm.put_client(bin / "aws")
+        else:
+            real = shutil.which("aws")
+            assert real, "aws is missing: uv sync"
+            (bin / "aws").symlink_to(real)
+        if self._docker == "recorded":
+            put_program(bin / "docker", DOCKER, "recorded")
+        elif self._docker == "real":
+            real = shutil.which("docker")
+            assert real, "docker is missing: install it, or ask for docker='recorded'"
+            put_program(bin / "docker", DOCKER, "real", real)
+
+    # --- for tests ---
+
+    def client(self, service: str) -> Any:
+        """A botocore client of the root's, within this process: not logged, and never refused."""
+        return self.account.client(service, through(self.wire.serve_inside))
+
+    def clients(self) -> Callable[[str], Any]:
+        return self.client
+
+    def next_rollout(self, *outcomes: Outcome) -> None:
+        """What becomes of the next deployments, in their order; of any others that they serve."""
+        self.ecs.outcomes = list(outcomes)
