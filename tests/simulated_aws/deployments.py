@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import md5
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from simulated_aws.rollouts import Outcome, Serves, Steps, comes_back
+from simulated_aws.rollouts import Outcome, Steps, comes_back
 
 if TYPE_CHECKING:
     from simulated_aws.ecs import Ecs
@@ -114,6 +113,7 @@ class Deployment:
     status: str = "PRIMARY"  # or ACTIVE; one that is gone is in no list
     rollout_state: str = "IN_PROGRESS"
     reason: str = ""
+    has_served: bool = False
     failed_tasks: int = 0
     tasks: list[Task] = field(default_factory=list)
     steps: Steps | None = None
@@ -199,7 +199,7 @@ class Deployment:
 
     def complete(self) -> None:
         """It serves alone: all others are gone from the list."""
-        self.rollout_state = "COMPLETED"
+        self.rollout_state, self.has_served = "COMPLETED", True
         self.reason = f"ECS deployment {self.id} completed."
         self.service.keep_only(self)
         self.event(f"(deployment {self.id}) deployment completed.")
@@ -224,7 +224,7 @@ class Deployment:
         self.rollout_state = "FAILED"
         self.reason = "ECS deployment circuit breaker: tasks failed to start."
         self.event(f"(deployment {self.id}) deployment failed: tasks failed to start.")
-        back = self.service.last_completed(self)
+        back = self.service.last_that_served(self)
         if not (self.service.breaker["rollback"] and back):
             self.service.failed(self)
             return
@@ -232,7 +232,7 @@ class Deployment:
         self.status, back.status, back.rollout_state = "ACTIVE", "PRIMARY", "IN_PROGRESS"
         back.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {back.id}."
         back.steps = comes_back(back)
-        self.service.is_rolled_back(self, back)
+        self.service.go_back(self, back)
 
     def overtake(self) -> None:
         self.service.ecs.roll_out_another(self.service)
@@ -377,9 +377,8 @@ class RunningService:
                 other.give_way()
         self.deployments = [deployment]
 
-    def last_completed(self, failed: Deployment) -> Deployment | None:
-        done = (d for d in self.deployments if d.rollout_state == "COMPLETED" and d is not failed)
-        return next(done, None)
+    def last_that_served(self, failed: Deployment) -> Deployment | None:
+        return next((d for d in self.deployments if d.has_served and d is not failed), None)
 
     # --- its history: "View service history using Amazon ECS service deployments" ---
 
@@ -430,7 +429,8 @@ class RunningService:
     def failed(self, deployment: Deployment) -> None:
         self._end_history(deployment.history, "STOPPED", deployment.reason)
 
-    def is_rolled_back(self, failed: Deployment, back: Deployment) -> None:
+    def go_back(self, failed: Deployment, back: Deployment) -> None:
+        self.deployments.sort(key=lambda deployment: deployment is not back)
         failed.history |= {
             "status": "ROLLBACK_IN_PROGRESS",
             "statusReason": failed.reason,
@@ -474,11 +474,3 @@ class RunningService:
             if running:
                 described["currentServiceDeployment"] = running[0]["serviceDeploymentArn"]
         return described
-
-
-def numbers() -> Iterator[int]:
-    """What ids are made of: the same in every run."""
-    return count(1)
-
-
-__all__ = ["Deployment", "RunningService", "Serves", "Task", "numbers"]

@@ -17,6 +17,7 @@ from simulated_aws.policies import Need
 from simulated_aws.refusal import Refused
 from simulated_aws.rollouts import Outcome, Serves
 from simulated_aws.service import Service, World
+from simulated_aws.strictness import SERVICE_LINKED_ROLES, Iam
 
 Json = dict[str, Any]
 
@@ -31,7 +32,7 @@ ROLLED_OUT = {
 }
 # What is no setting of a service, but said once.
 SAID_ONCE = {"clientToken", "cluster", "forceNewDeployment", "service", "serviceName", "tags"}
-SERVICE_ROLE = "AWSServiceRoleForECS"
+SERVICE_ROLE = SERVICE_LINKED_ROLES["ecs.amazonaws.com"]
 
 
 def no_such_service() -> Refused:
@@ -330,8 +331,7 @@ class Ecs(Service):
                     "Unable to assume the service linked role. Please verify that the ECS service "
                     "linked role exists."
                 ) from None
-            ask = {"AWSServiceName": "ecs.amazonaws.com"}
-            self.account.moto("iam", "CreateServiceLinkedRole", ask)
+            Iam(self.world).create_service_linked_role({"AWSServiceName": "ecs.amazonaws.com"})
 
     def _check_settings(self, settings: Json, task_definition: Json) -> None:
         if task_definition.get("networkMode") == "awsvpc":

@@ -16,6 +16,7 @@ class World:
     account: Account
     principals: Principals
     caller: Principal  # who asks at the moment
+    whole: frozenset[str] = frozenset({"cloudformation", "sts"})  # of these, nothing is moto's
 
 
 class Service:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
 from types import TracebackType
@@ -10,6 +9,7 @@ from typing import Any, Literal, Self
 
 from simulated_aws.account import Account, through
 from simulated_aws.calls import CallLog
+from simulated_aws.cloudformation import CloudFormation
 from simulated_aws.ecs import Ecs
 from simulated_aws.faults import Faults
 from simulated_aws.identity import Sts
@@ -17,6 +17,8 @@ from simulated_aws.images import Ecr, Registry
 from simulated_aws.principals import ROOT_KEY, ROOT_SECRET, Principals
 from simulated_aws.rollouts import Outcome
 from simulated_aws.service import Service, World
+from simulated_aws.strictness import Iam, LoadBalancing, Logs
+from simulated_aws.template import Place
 from simulated_aws.warm_aws import WarmAws, put_program
 from simulated_aws.wire import Wire
 
@@ -46,11 +48,25 @@ class SimulatedAws:
         self.world = World(self.account, principals, principals.root)
         self.ecs = Ecs(self.world)
         ecr = Ecr(self.world)
-        self.services: dict[str, Any] = {"ecs": self.ecs, "ecr": ecr, "sts": Sts(self.world)}
+        self._clients: dict[str, Any] = {}
+        self.services: dict[str, Any] = {
+            "cloudformation": self._cloudformation(),
+            "ecr": ecr,
+            "ecs": self.ecs,
+            "elbv2": LoadBalancing(self.world),
+            "iam": Iam(self.world),
+            "logs": Logs(self.world),
+            "sts": Sts(self.world),
+        }
         self.registry = Registry(self.world, ecr, self.calls, self.faults)
         self.wire = Wire(self.world, self.calls, self.faults, self.services, self.registry)
         self._aws, self._docker = aws, docker
         self._warm: WarmAws | None = None
+
+    def _cloudformation(self) -> CloudFormation:
+        account = self.account
+        place = Place(account.partition, account.region, account.id)
+        return CloudFormation(self.client, account.clock, place)
 
     # --- from start to end ---
 
@@ -92,6 +108,7 @@ class SimulatedAws:
             self.calls.clear()
             self.faults.clear()
             self.registry.reset()
+            self.services["cloudformation"] = self._cloudformation()
             for service in self.services.values():
                 if isinstance(service, Service):
                     service.reset()
@@ -162,10 +179,16 @@ class SimulatedAws:
 
     def client(self, service: str) -> Any:
         """A botocore client of the root's, within this process: not logged, and never refused."""
-        return self.account.client(service, through(self.wire.serve_inside))
+        if service not in self._clients:
+            transport = through(self.wire.serve_inside)
+            self._clients[service] = self.account.client(service, transport)
+        return self._clients[service]
 
-    def clients(self) -> Callable[[str], Any]:
-        return self.client
+    @property
+    def cloudformation(self) -> CloudFormation:
+        found = self.services["cloudformation"]
+        assert isinstance(found, CloudFormation)
+        return found
 
     def next_rollout(self, *outcomes: Outcome) -> None:
         """What becomes of the next deployments, in their order; of any others that they serve."""
