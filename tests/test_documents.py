@@ -144,7 +144,12 @@ def test_the_deploy_policy_fits_a_role(example: Render) -> None:
 
 
 def test_everything_is_allowed_on_exact_resources_or_under_a_condition(example: Render) -> None:
-    without_resources = {"ecr:GetAuthorizationToken", "ecs:DescribeTaskDefinition"}
+    without_resources = {
+        "application-autoscaling:DescribeScalableTargets",
+        "application-autoscaling:DescribeScalingPolicies",
+        "ecr:GetAuthorizationToken",
+        "ecs:DescribeTaskDefinition",
+    }
     for statement in example.json("ops/iam-policy-github-actions.json")["Statement"]:
         assert statement["Effect"] == "Allow"
         assert not any("*" in action for action in statement["Action"])

@@ -98,7 +98,8 @@ def test_the_deploy_policy_has_the_names_of_the_settings() -> None:
     ]
     assert named("ListTasks") == [arn("ecs", f"cluster/{cluster}")]
     assert named("ReadTasks") == [arn("ecs", f"task/{cluster}/*")]
-    assert named("ReadTheLog") == [arn("logs", f"log-group:{names['LOG_GROUP']}:log-stream:*")]
+    log = arn("logs", f"log-group:{names['LOG_GROUP']}")
+    assert named("ReadTheLog") == [log, f"{log}:log-stream:*"]
     assert named("ScaleTheService") == [arn("application-autoscaling", "scalable-target/*")]
     assert named("KeepTheAlarmsOfTheScaling") == [alarms]
 

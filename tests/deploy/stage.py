@@ -90,7 +90,9 @@ class Call:
 
     @property
     def name(self) -> str:
-        return " ".join(self.words[:2]) if self.program == "aws" else f"docker {self.words[0]}"
+        return (
+            " ".join(self.words[:2]) if self.program == "aws" else f"{self.program} {self.words[0]}"
+        )
 
     def parameters(self) -> Json:
         """What the CLI would send. Raises AssertionError for an option that it does not know."""
@@ -186,6 +188,7 @@ class Stage:
     folder: Path
     cli: int = 2  # the version of aws: it writes times as text (2) or as numbers (1)
     environment: dict[str, str] = field(default_factory=dict)
+    clock: int = 1000  # seconds, when a script is started
 
     def __post_init__(self) -> None:
         self.service = self.folder / "service"
@@ -262,8 +265,9 @@ class Stage:
 
     def answers(self, command: str, *answers: Json | str | Refusal) -> None:
         """What a command gets to hear, in turn; the last again and again."""
+        others = "curl ", "docker "
         scene = (
-            self.stage / "scenes" / (command if command.startswith("docker") else f"aws {command}")
+            self.stage / "scenes" / (command if command.startswith(others) else f"aws {command}")
         )
         shutil.rmtree(scene, ignore_errors=True)
         scene.mkdir(parents=True)
@@ -485,7 +489,7 @@ class Stage:
         for name in "calls", "counts":
             shutil.rmtree(self.stage / name, ignore_errors=True)
             (self.stage / name).mkdir()
-        (self.stage / "clock").write_text("1000\n")
+        (self.stage / "clock").write_text(f"{self.clock}\n")
         # What the shell of the caller says of AWS must not matter.
         given = {"PATH": str(self.bin), "STAGE": str(self.stage), "HOME": str(self.folder)}
         given |= {"AWS_REGION": "eu-north-1", "AWS_DEFAULT_REGION": "eu-north-1"}
@@ -562,10 +566,11 @@ class Stage:
         assert needed in allowed, f"ops/iam-policy-github-actions.json does not allow {needed}"
 
     def wait_for(self, command: str) -> None:
-        """Return once a command was called."""
+        """Return once a command was called, or once the script sleeps."""
         scene = f"aws {command}"
         for _ in range(500):
-            if (self.stage / "counts" / scene).exists():
+            slept = (self.stage / "clock").read_text().strip() not in ("", str(self.clock))
+            if (self.stage / "counts" / scene).exists() or (command == "sleep" and slept):
                 return
             time.sleep(0.02)
         raise AssertionError(f"{command} was not called within 10 s")

@@ -10,7 +10,7 @@ from stage import OUTPUTS, Stage, refusal
 
 Break = Callable[[Stage], object]
 
-SCRIPTS = ["infra/deploy.sh", "infra/deploy-manual.sh", "infra/rollback.sh"]
+SCRIPTS = [f"infra/{name}.sh" for name in ("deploy", "deploy-manual", "rollback", "status")]
 
 
 @pytest.fixture
@@ -286,7 +286,7 @@ def test_help_needs_nothing_but_bash(stage: Stage, script: str) -> None:
         assert run.err == ""
 
 
-@pytest.mark.parametrize("script", ["infra/deploy.sh", "infra/deploy-manual.sh"])
+@pytest.mark.parametrize("script", ["infra/deploy.sh", "infra/deploy-manual.sh", "infra/status.sh"])
 def test_an_argument_that_means_nothing_is_refused(stage: Stage, script: str) -> None:
     run = stage.run(script, "--force")
     run.ends(2, f'{script} takes no "--force": see {script} --help')

@@ -107,40 +107,57 @@ check_account() {
   found="$account"
 }
 
-# Leaves what the stack puts out in $scratch/stack: the ids that nobody can know before they are made.
-check_stack() {
-  need aws jq
-  local status missing
+# Leaves in $stack what state the stack is in, empty where there is none or, with a $refusal, where nobody knows; in
+# $scratch/stack what it puts out, which nobody can know before it is made; and in $missing what of that it lacks.
+stack="" missing=""
+read_stack() {
+  stack=""
   try_ask cloudformation describe-stacks --stack-name "$STACK_NAME"
-  [[ "$refusal" != *"Stack with id"*"does not exist"* ]] || not_there_yet "$AWS_REGION has no stack $STACK_NAME"
-  [[ -z "$refusal" ]] || refused "cloudformation describe-stacks"
+  if [[ "$refusal" == *"Stack with id"*"does not exist"* ]]; then
+    refusal=""
+    return
+  fi
+  [[ -z "$refusal" ]] || return 0
   query '.Stacks[0].StackStatus, missing_outputs, (outputs | tojson)' "$scratch/answer" >"$scratch/lines"
   {
-    read -r status
+    read -r stack
     read -r missing
     cat >"$scratch/stack"
   } <"$scratch/lines"
+}
 
-  case "$status" in
+check_stack() {
+  need aws jq
+  read_stack
+  [[ -z "$refusal" ]] || refused "cloudformation describe-stacks"
+  case "$stack" in
+    "") not_there_yet "$AWS_REGION has no stack $STACK_NAME" ;;
     CREATE_COMPLETE | IMPORT_COMPLETE | UPDATE_COMPLETE | UPDATE_ROLLBACK_COMPLETE) ;;
     REVIEW_IN_PROGRESS) not_there_yet "the stack $STACK_NAME was only planned" ;;
-    *_IN_PROGRESS) not_ready "the stack $STACK_NAME is being changed ($status): wait until it is done, then deploy" ;;
-    *) not_ready "the stack $STACK_NAME cannot carry the service ($status): mend it with infra/provision.sh" ;;
+    *_IN_PROGRESS) not_ready "the stack $STACK_NAME is being changed ($stack): wait until it is done, then deploy" ;;
+    *) not_ready "the stack $STACK_NAME cannot carry the service ($stack): mend it with infra/provision.sh" ;;
   esac
   [[ -z "$missing" ]] ||
     not_ready "the stack $STACK_NAME lacks these outputs: $missing. Update it with infra/provision.sh"
-  found="$STACK_NAME, $status"
+  found="$STACK_NAME, $stack"
 }
 
-# Leaves the service as it is in $scratch/service, and its status in $service, empty where there is none.
+# Leaves the service as it is in $scratch/service, and its status in $service, empty where there is none or, with a
+# $refusal, where nobody knows.
 service=""
-check_service() {
-  need aws jq
+read_service() {
+  service=""
   try_ask ecs describe-services --cluster "$ECS_CLUSTER" --services "$ECS_SERVICE"
-  [[ "$refusal" != *ClusterNotFoundException* ]] || not_there_yet "$AWS_REGION has no cluster $ECS_CLUSTER"
-  [[ -z "$refusal" ]] || refused "ecs describe-services"
+  [[ -z "$refusal" ]] || return 0
   mv "$scratch/answer" "$scratch/service"
   service="$(query 'service.status // ""' "$scratch/service")"
+}
+
+check_service() {
+  need aws jq
+  read_service
+  [[ "$refusal" != *ClusterNotFoundException* ]] || not_there_yet "$AWS_REGION has no cluster $ECS_CLUSTER"
+  [[ -z "$refusal" ]] || refused "ecs describe-services"
   [[ "$service" != DRAINING ]] ||
     not_ready "the service $ECS_SERVICE is being deleted: wait until it is gone (some minutes), then deploy"
   found="${service:-not there yet: the first deploy makes it}"

@@ -4,7 +4,7 @@
 def line: tostring | gsub("[[:cntrl:][:space:]]+"; " ");
 
 # A time of ECS in seconds. The CLI writes a number (version 1) or text (version 2), which is UTC as TZ tells it to.
-def seconds: if type == "number" then . else .[:19] + "Z" | fromdateiso8601 end;
+def seconds: if type == "number" then floor else .[:19] + "Z" | fromdateiso8601 end;
 
 # --- task definitions: infra/task-definition.json ---
 
@@ -232,3 +232,73 @@ def end_of_task:
   "\(task_id) \(.stopCode // "stopped"): \(.stoppedReason // "no reason given")"
   + ([.containers[] | "; \(.name): \(end_of_container)"] | add // "")
   | line;
+
+# --- a look at all of it: infra/status.sh ---
+
+def cut: .[:118];
+
+def ago:
+  ([(env.now | tonumber) - seconds, 0] | max | floor) as $age
+  | if $age < 120 then "\($age) s ago"
+    elif $age < 7200 then "\($age / 60 | floor) min ago"
+    elif $age < 172800 then "\($age / 3600 | floor) h ago"
+    else "\($age / 86400 | floor) days ago" end;
+
+# Of what curl got, and wrote below it: the status, how many milliseconds it took, and the commit, where one answers.
+def health:
+  rtrimstr("\n") | split("\n")
+  | (.[-1] | split(" ")) as [$code, $seconds]
+  | (.[:-1] | join("\n") | try fromjson.commit catch null) as $commit
+  | $code, ($seconds | tonumber * 1000 | round), ($commit | if type == "string" then line else "" end);
+
+def tasks: "\(.desiredCount) wanted, \(.runningCount) running, \(.pendingCount) starting";
+
+# Of an answer to describe-scalable-targets.
+def bounds:
+  first(.ScalableTargets[]? | "between \(.MinCapacity) and \(.MaxCapacity) by the scaling") // "no scaling is set";
+
+def rollout:
+  primary
+  | if . == null then "none"
+    else
+      "\(.rolloutState // "no state"), begun \(.createdAt | ago)"
+      + (if (.failedTasks // 0) > 0 then ", \(.failedTasks) tasks failed" else "" end)
+    end
+  + if . == null or .rolloutState == "COMPLETED" then ""
+    else ": \(.rolloutStateReason // "ECS gives no reason" | line)" end;
+
+# Of an answer to describe-alarms, and of what the stack puts out: the names of those in alarm, then what to tell of all
+# that watch the load balancer of this service. A neighbour's may begin with the same letters.
+def alarms:
+  . as [$answer, $stack]
+  | ($stack.ScalingResourceLabel // "" | split("/")[:3] | join("/")) as $balancer
+  | [$answer.MetricAlarms[]? | select(any(.Dimensions[]?; .Name == "LoadBalancer" and .Value == $balancer))]
+  | (map(select(.StateValue == "ALARM") | .AlarmName) | join(", ") | line) as $ringing
+  | $ringing, (if $ringing == "" then "none of \(length)" else $ringing end);
+
+def last_events:
+  service.events // [] | .[:3] | reverse
+  | if . == [] then "  none" else .[] | "  \(.createdAt | ago): \(.message | line)" | cut end;
+
+# Of a line of the log: as it stands, or the part of a JSON document that a person reads.
+def in_short:
+  . as $text
+  | try fromjson catch null
+  | if type == "object" and has("message") then
+      "\(.level // "") \(.message)"
+      + (if .exception then ": " + (.exception | tostring | rtrimstr("\n") | split("\n") | last) else "" end)
+    else $text end
+  | line;
+
+def last_lines:
+  .events | sort_by(.timestamp) | .[-5:]
+  | if . == [] then "  none in the last 15 minutes"
+    else .[] | "  \(.timestamp / 1000 | floor | todate | .[11:19])  \(.message | in_short)" | cut end;
+
+# Since when to ask next, what need not be told again, and the lines that were not told yet.
+def fresh_lines:
+  (env.told | fromjson) as $told
+  | ([(env.since | tonumber), ((.events | map(.timestamp) | max // 0) - 15000)] | max) as $since
+  | $since,
+    ([.events[] | select(.timestamp >= $since) | .eventId] | tojson),
+    (.events | sort_by(.timestamp)[] | select(.eventId as $id | all($told[]; . != $id)) | .message | line);
