@@ -137,12 +137,6 @@ def test_a_wrong_policy_is_found_out(example: Render, mistake: str) -> None:
     assert unexpected(policy_findings(json.loads(text.replace(right, wrong)))) != []
 
 
-def test_the_deploy_policy_fits_a_role(example: Render) -> None:
-    """10,240 characters, white space not counted: IAM's quota for the inline policies of a role."""
-    policy = example.json("ops/iam-policy-github-actions.json")
-    assert len(json.dumps(policy, separators=(",", ":"))) < 10_240
-
-
 def test_everything_is_allowed_on_exact_resources_or_under_a_condition(example: Render) -> None:
     without_resources = {
         "application-autoscaling:DescribeScalableTargets",

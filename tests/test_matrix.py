@@ -1,5 +1,6 @@
 """Whatever the answers: every size, every pair of options, hostile but legal texts."""
 
+import json
 import re
 import subprocess
 import sys
@@ -181,6 +182,13 @@ def test_iam_accepts_every_policy(renders: list[Render]) -> None:
     for service in renders:
         policy = service.json("ops/iam-policy-github-actions.json")
         assert unexpected(policy_findings(policy)) == [], service.answers
+
+
+def test_every_policy_fits_a_group(renders: list[Render]) -> None:
+    """IAM's quota for the inline policies of a group, which is half of a role's."""
+    for service in renders:
+        policy = service.json("ops/iam-policy-github-actions.json")
+        assert len(json.dumps(policy, separators=(",", ":"))) <= 5_120, service.answers
 
 
 def test_the_contract_that_ships_with_a_service_holds_in_every_render(

@@ -27,6 +27,7 @@ END_OF_USAGE
 here="$(dirname "${BASH_SOURCE[0]}")"
 CDPATH="" cd -- "$here/.."
 source infra/lib/stack.sh
+source infra/lib/deploy_user.sh
 
 export permissions="sign in as an administrator of the account"
 lifecycle_policy="infra/ecr-lifecycle-policy.json"
@@ -48,8 +49,6 @@ main() {
 
   begin
   load_settings
-  export AWS_PARTITION EXECUTION_ROLE TASK_ROLE DEPLOY_ROLE LOG_RETENTION_DAYS ASSIGN_PUBLIC_IP CERTIFICATE_ARN \
-    DOMAIN_NAME ALARM_TOPIC_ARN BEDROCK_MODELS S3_READ_BUCKETS TRACING SECRETS_KMS_KEY_ARN GITHUB_ENVIRONMENT
   need aws jq
   check_documents
   check_applied_documents
@@ -109,6 +108,7 @@ plan() {
     fact role "to make, for AWS itself: ${role#*/}"
   done
   fact documents "to apply: $lifecycle_policy, $deploy_policy"
+  plan_deploy_user
   tell_cost
   say "Nothing was changed. To do it: infra/provision.sh"
 }
@@ -145,6 +145,7 @@ look_around() {
   find_subject
   find_provider
   find_service_linked_roles
+  find_deploy_user
 }
 
 # --- the network: as the settings say, else as it is, else the default one ---
@@ -317,6 +318,7 @@ apply_documents() {
   ask ecr put-lifecycle-policy --repository-name "$ECR_REPOSITORY" --lifecycle-policy-text "file://$lifecycle_policy"
   ask iam put-role-policy --role-name "$DEPLOY_ROLE" --policy-name deploy --policy-document "file://$deploy_policy"
   fact documents "applied: $lifecycle_policy, $deploy_policy"
+  let_in_deploy_user "$deploy_policy"
 }
 
 # CloudFormation takes a resource over as it is, and thinks from then on that it is as the stack says. So it is made so on
@@ -372,15 +374,6 @@ destroy() {
 
 gone() { fact "$1" "gone: $2"; }
 
-# drop SERVICE OPERATION GONE [ARGUMENT]...: where AWS says GONE, there is nothing left to do.
-drop() {
-  local service="$1" operation="$2" gone="$3"
-  shift 3
-  touched=yes
-  try_ask "$service" "$operation" "$@"
-  [[ -z "$refusal" || "$refusal" =~ $gone ]] || refused "$service $operation"
-}
-
 destroy_service() {
   drop application-autoscaling deregister-scalable-target ObjectNotFoundException --service-namespace ecs \
     --scalable-dimension ecs:service:DesiredCount --resource-id "service/$ECS_CLUSTER/$ECS_SERVICE"
@@ -424,6 +417,8 @@ wait_for_service() {
 
 # A role with a policy that the stack does not know of cannot be deleted.
 destroy_policy() {
+  find_members
+  delete_group
   drop iam delete-role-policy NoSuchEntity --role-name "$DEPLOY_ROLE" --policy-name deploy
 }
 

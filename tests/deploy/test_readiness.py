@@ -1,5 +1,6 @@
 """infra/deploy.sh changes nothing before all is ready, and says in one line what to do."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -80,7 +81,19 @@ BEFORE_AWS_IS_ASKED: dict[str, tuple[Break, str]] = {
     ),
     "a setting is not there": (
         lambda stage: settings(stage, "ROLLOUT_POLL=", "ROLLOUT_PAUSE="),
-        'ROLLOUT_POLL in infra/settings.env is a whole number, not ""',
+        "infra/settings.env has no ROLLOUT_POLL, or an empty one",
+    ),
+    "a setting on which others stand is not there": (
+        lambda stage: settings(stage, "APP_NAME=", "NAME="),
+        "infra/settings.env has no APP_NAME, or an empty one",
+    ),
+    "a setting is only there in the shell of the caller": (
+        lambda stage: settings(stage, "AWS_REGION=", "REGION="),
+        "infra/settings.env has no AWS_REGION",
+    ),
+    "a setting that may be empty is not there": (
+        lambda stage: settings(stage, 'DEPLOY_USER=""\n', ""),
+        'infra/settings.env has no DEPLOY_USER: add DEPLOY_USER=""',
     ),
     "a setting looks octal": (
         lambda stage: settings(stage, 'MAX_TASKS="4"', 'MAX_TASKS="08"'),
@@ -268,6 +281,17 @@ def test_what_is_not_ready_in_aws_ends_it_at_once(stage: Stage, case: str) -> No
     assert run.asked[-1] == last
     (line,) = run.err.splitlines()
     assert line.startswith("error: ")
+
+
+def test_every_setting_is_missed_when_it_is_gone(example: Render) -> None:
+    """By one of the two lists in infra/lib/common.sh, or nobody says what to do."""
+    text = example.text("infra/lib/common.sh").replace("\\\n", "")
+    lists = dict(re.findall(r'^(valued|optional)="(.+?)"$', text, re.MULTILINE))
+    valued, optional = (set(lists[name].split()) for name in ("valued", "optional"))
+    settings = example.settings()
+    assert valued | optional == settings.keys()
+    assert not valued & optional
+    assert {name for name in settings if not settings[name]} <= optional
 
 
 def test_a_stack_whose_update_was_rolled_back_still_carries_the_service(stage: Stage) -> None:

@@ -122,6 +122,7 @@ class Account(Stage):
         self.has_network()
         self.has_provider(None)
         self.has_service_roles()
+        self.has_group(None)
         self.github_says({"use_default": True, "sub_claim_prefix": PREFIX})
         self.has_no_stack()
         self.changes(*self.resources())
@@ -132,6 +133,11 @@ class Account(Stage):
             "iam add-client-id-to-open-id-connect-provider",
             "iam put-role-policy",
             "iam delete-role-policy",
+            "iam add-user-to-group",
+            "iam remove-user-from-group",
+            "iam put-group-policy",
+            "iam delete-group-policy",
+            "iam delete-group",
             "ecr put-lifecycle-policy",
             "ecr put-image-tag-mutability",
             "ecr put-image-scanning-configuration",
@@ -158,6 +164,21 @@ class Account(Stage):
     def has_provider(self, audiences: Sequence[str] | None) -> None:
         answer = refusal("NoSuchEntity") if audiences is None else {"ClientIDList": audiences}
         self.answers("iam get-open-id-connect-provider", answer)
+
+    def has_group(self, members: Sequence[str] | None) -> None:
+        """The group by which a user deploys, and its members; None where it is not there."""
+        name = self.settings["DEPLOY_ROLE"]
+        more = {"Path": "/", "Arn": "arn:aws:iam::123456789012:x/y", "CreateDate": NOW}
+        group = {"GroupName": name, "GroupId": "A" * 16} | more
+        users = [{"UserName": user, "UserId": "A" * 16} | more for user in members or []]
+        there = refusal("NoSuchEntity") if members is None else {"Group": group, "Users": users}
+        self.answers("iam get-group", there)
+        self.answers("iam create-group", {"Group": group})
+
+    def has_user(self, name: str) -> None:
+        arn = f"arn:aws:iam::123456789012:user/{name}"
+        more = {"Path": "/", "Arn": arn, "CreateDate": NOW}
+        self.answers("iam get-user", {"User": {"UserName": name, "UserId": "A" * 16} | more})
 
     def has_service_roles(self, *there: str) -> None:
         """Those roles that AWS itself takes on; the others are seen on the second look."""

@@ -29,16 +29,35 @@ finish() {
   exit "$code"
 }
 
-# The settings are exported: jq reads them as `env.NAME`, and AWS_REGION reaches aws, whatever it was before.
+# The names in infra/settings.env: those that need a value, and those that may be empty.
+valued="APP_NAME AWS_ACCOUNT_ID AWS_REGION AWS_PARTITION STACK_NAME ECR_REGISTRY ECR_REPOSITORY ECS_CLUSTER ECS_SERVICE \
+TASK_FAMILY CONTAINER_NAME LOG_GROUP EXECUTION_ROLE TASK_ROLE DEPLOY_ROLE MIN_TASKS MAX_TASKS ROLLOUT_POLL \
+ROLLOUT_TIMEOUT ASSIGN_PUBLIC_IP LOG_RETENTION_DAYS"
+optional="GITHUB_REPO GITHUB_ENVIRONMENT GITHUB_SUBJECT DEPLOY_USER VPC_ID SUBNET_IDS TASK_SUBNET_IDS CERTIFICATE_ARN \
+DOMAIN_NAME ALARM_TOPIC_ARN SECRETS_KMS_KEY_ARN BEDROCK_MODELS S3_READ_BUCKETS TRACING"
+
+# All of them are exported: jq reads them as `env.NAME`, and AWS_REGION reaches aws. What the shell of the caller calls
+# by the same names does not count. Times are told in UTC, by either version of aws.
 load_settings() {
   [[ -f infra/settings.env ]] || not_ready "infra/settings.env is missing: git restore infra/settings.env"
+  local name
+  for name in $valued $optional; do
+    unset "$name"
+  done
+  set -a +u
   # shellcheck source=/dev/null
   source infra/settings.env
-  export APP_NAME AWS_ACCOUNT_ID AWS_REGION STACK_NAME ECR_REGISTRY ECR_REPOSITORY ECS_CLUSTER ECS_SERVICE TASK_FAMILY \
-    CONTAINER_NAME LOG_GROUP MIN_TASKS MAX_TASKS ROLLOUT_POLL ROLLOUT_TIMEOUT
+  set +a -u
+  for name in $valued; do
+    [[ -n "${!name:-}" ]] ||
+      not_ready "infra/settings.env has no $name, or an empty one: give it back its value, which git log --patch \
+infra/settings.env shows"
+  done
+  for name in $optional; do
+    [[ -n "${!name+set}" ]] || not_ready "infra/settings.env has no $name: add $name=\"\""
+  done
   export AWS_DEFAULT_REGION="$AWS_REGION" AWS_PAGER="" TZ=UTC
 
-  local name
   for name in MIN_TASKS MAX_TASKS ROLLOUT_POLL ROLLOUT_TIMEOUT; do
     [[ "${!name:-}" =~ ^(0|[1-9][0-9]*)$ ]] ||
       not_ready "$name in infra/settings.env is a whole number, not \"${!name:-}\": for example $name=\"5\""
@@ -125,6 +144,15 @@ try_ask() {
 ask() {
   try_ask "$@"
   [[ -z "$refusal" ]] || refused "$1 $2"
+}
+
+# drop SERVICE OPERATION GONE [ARGUMENT]...: where AWS says GONE, there is nothing left to do.
+drop() {
+  local service="$1" operation="$2" gone="$3"
+  shift 3
+  touched=yes
+  try_ask "$service" "$operation" "$@"
+  [[ -z "$refusal" || "$refusal" =~ $gone ]] || refused "$service $operation"
 }
 
 # Did AWS say no, or its client? Where the call itself broke, nobody knows whether it was taken.
