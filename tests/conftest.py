@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from history import History, history
 from rendering import EXAMPLE, ROOT, Render, render
 
 
@@ -45,3 +46,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def example(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Render:
     """A render of example-answers.yml. Tests only read it; one that writes makes its own copy."""
     return render(template, tmp_path_factory.mktemp("example") / EXAMPLE["app_name"], EXAMPLE)
+
+
+@pytest.fixture(scope="session")
+def published(template: Path, tmp_path_factory: pytest.TempPathFactory) -> History:
+    """The template as a repository of releases. Tests only read it."""
+    return history(template, tmp_path_factory.mktemp("published") / "fastapi-ecs-template")

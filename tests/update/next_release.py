@@ -1,0 +1,140 @@
+"""A release that could come next: what maintainers do, one of most things, all at once.
+
+Without it nothing would be tested on the day of a release, when the newest is what stands here. It
+keeps the rule of docs/decisions/room-for-both.md: the template grows inside, a service at the ends.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from edits import edit_json, insert, replace
+
+
+def next_release(repository: Path) -> None:
+    """Change the template in `repository`."""
+    a_question(repository)
+    template = repository / "template"
+    documents(template)
+    stack(template / "infra" / "stack.yml")
+    workflows(template)
+    python(template)
+    the_rest(template)
+
+
+def a_question(repository: Path) -> None:
+    insert(
+        repository / "copier.yml",
+        "# Derived, never asked",
+        """
+        team:
+          type: str
+          help: Which team is called at night?
+          default: ""
+          validator: "{% if team | length > 40 %}team is short: for example payments{% endif %}"
+
+        """,
+    )
+    insert(
+        repository / "template" / "infra" / "settings.env.jinja",
+        "# How a rollout is watched",
+        '# Who is called at night.\nTEAM="{{ team }}"\n\n',
+    )
+
+
+def documents(template: Path) -> None:
+    def task(document: Any) -> None:
+        [container] = document["containerDefinitions"]
+        container["environment"].insert(2, {"name": "APP_TEAM", "value": "{{ team }}"})
+        container["healthCheck"]["interval"] += 1
+
+    def policy(document: Any) -> None:
+        sids = [statement["Sid"] for statement in document["Statement"]]
+        document["Statement"][sids.index("PushImages")]["Action"].insert(2, "ecr:DescribeRegistry")
+        document["Statement"].insert(
+            sids.index("WatchTheService"),
+            {
+                "Sid": "ReadTheTeam",
+                "Effect": "Allow",
+                "Action": ["iam:GetGroup"],
+                "Resource": ["arn:{{ partition }}:iam::{{ aws_account_id }}:group/{{ team }}"],
+            },
+        )
+
+    edit_json(template / "infra" / "task-definition.json.jinja", task)
+    edit_json(template / "ops" / "iam-policy-github-actions.json.jinja", policy)
+    edit_json(
+        template / "infra" / "service.json", lambda d: d.update(healthCheckGracePeriodSeconds=90)
+    )
+    edit_json(
+        template / "infra" / "ecr-lifecycle-policy.json",
+        lambda d: d["rules"][0]["selection"].update(countNumber=8),
+    )
+
+
+def stack(path: Path) -> None:
+    insert(path, "  VpcId:", 'Team:\n  Type: String\n  Default: ""\n\n', margin=2)
+    insert(
+        path,
+        "  Cluster:",
+        """
+        TeamParameter:
+          Type: AWS::SSM::Parameter
+          Properties:
+            Type: String
+            Value: !Ref Team
+
+        """,
+    )
+    insert(path, "  DeployRoleArn:", "Team:\n  Value: !Ref Team\n", margin=2)
+
+
+def workflows(template: Path) -> None:
+    for path in sorted((template / ".github" / "workflows").glob("*.yml")):
+        pin = r"actions/checkout@[0-9a-f]{40}  # v[\d.]+"
+        path.write_text(re.sub(pin, f"actions/checkout@{'9' * 40}  # v99.0.0", path.read_text()))
+    insert(
+        template / ".github" / "workflows" / "ci.yml",
+        "      - name: Lint",
+        '- name: Say who is called\n  run: source infra/settings.env && echo "$TEAM"\n\n',
+    )
+    insert(
+        template / ".pre-commit-config.yaml",
+        "      - id: shellcheck",
+        """
+        - id: deptry
+          name: deptry
+          language: system
+          entry: uv run --locked deptry app
+          pass_filenames: false
+
+        """,
+    )
+
+
+def python(template: Path) -> None:
+    project = template / "pyproject.toml"
+    replace(project, r'"fastapi>=[\d.]+,', '"fastapi>=0.200,')
+    insert(project, '  "gunicorn', '"greenlet>=3,<4",\n')
+    insert(project, '  "httpx2', '"deptry>=0.25,<1",\n')
+    insert(project, '  "FAST"', '"DTZ",\n')
+    replace(template / "gunicorn.conf.py", r"^timeout = \d+", "timeout = 90")
+    insert(
+        template / "app" / "logs.py", "LOGGING", "# Who is called is in the task's environment.\n"
+    )
+
+
+def the_rest(template: Path) -> None:
+    replace(template / "Dockerfile", r"python:3\.\d+", "python:3.99")
+    insert(template / "infra" / "deploy.sh", "set -euo pipefail", "# Called by CI and by people.\n")
+    insert(
+        template / "README.md.jinja",
+        "## Update it",
+        "Who is called at night: `TEAM` in `infra/settings.env`.\n\n",
+    )
+    insert(
+        template / "README.md.jinja", "| the container:", "| the team | `infra/settings.env` |\n"
+    )
+    insert(template / "AGENTS.md", "- Secrets are named", "- The team is a setting.\n")
+    (template / "docs").mkdir(exist_ok=True)
+    (template / "docs" / "team.md").write_text("# The team\n")

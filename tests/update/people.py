@@ -1,0 +1,542 @@
+"""Those who own a service and work in it.
+
+What a person does comes out the same whether before or after an update, and is found again by what
+the files mean, not by how they look.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+from edits import append, edit_json, insert, replace
+from history import Owned
+
+TASK = "infra/task-definition.json"
+POLICY = "ops/iam-policy-github-actions.json"
+STACK = "infra/stack.yml"
+WORKFLOWS = Path(".github/workflows")
+
+
+class Person:
+    answers: ClassVar[Mapping[str, object]] = {}  # where they are not those of the example
+
+    def work(self, service: Owned) -> None:
+        """Change files."""
+        raise NotImplementedError
+
+    def finds(self, service: Owned) -> bool:
+        """Whether all of the work is there, each part where it belongs."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return re.sub(r"(?<!^)(?=[A-Z])", " ", type(self).__name__).lower()
+
+
+def run(service: Owned, *command: str | Path) -> str:
+    """Run a tool in the service: one of this suite, or uv."""
+    uv = Path(os.environ.get("UV") or shutil.which("uv") or "uv").parent
+    tools = f"{Path(sys.executable).parent}{os.pathsep}{uv}{os.pathsep}{os.environ['PATH']}"
+    program = shutil.which(command[0], path=tools) or command[0]
+    done = subprocess.run(
+        [program, *command[1:]],
+        cwd=service.path,
+        env={k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"} | {"PATH": tools},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def python_project(service: Owned) -> Any:
+    return tomllib.loads(service.text("pyproject.toml"))
+
+
+def loaded(service: Owned, name: str | Path) -> Any:
+    """A YAML file; CloudFormation's tags are read as what they stand on."""
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_multi_constructor("!", lambda _loader, _tag, node: node.value)
+    return yaml.load(service.text(os.fspath(name)), Loader)
+
+
+def container(service: Owned, suffix: str) -> Any:
+    containers = service.json(TASK)["containerDefinitions"]
+    [found] = [each for each in containers if each["name"].endswith(suffix)] or [{}]
+    return found
+
+
+def statement(service: Owned, sid: str) -> Any:
+    statements = service.json(POLICY)["Statement"]
+    [found] = [each for each in statements if each["Sid"] == sid] or [{}]
+    return found
+
+
+class AddsDependencies(Person):
+    """As uv's own documentation says."""
+
+    def work(self, service: Owned) -> None:
+        run(service, "uv", "add", "--quiet", "--frozen", "anyio>=4,<5", "pydantic>=2,<3")
+        run(service, "uv", "add", "--quiet", "--frozen", "--dev", "iniconfig>=2,<3")
+
+    def finds(self, service: Owned) -> bool:
+        project = python_project(service)
+        added = {"anyio>=4,<5", "pydantic>=2,<3"}
+        return added <= set(project["project"]["dependencies"]) and (
+            "iniconfig>=2,<3" in project["dependency-groups"]["dev"]
+        )
+
+
+class SortsDependenciesIn(Person):
+    """By hand, in the alphabet's order, right beside the template's own."""
+
+    def work(self, service: Owned) -> None:
+        insert(service.path / "pyproject.toml", '  "fastapi', '"click>=8,<9",\n')
+        insert(service.path / "pyproject.toml", '  "shellcheck', '"pluggy>=1,<2",\n')
+
+    def finds(self, service: Owned) -> bool:
+        project = python_project(service)
+        return (
+            "click>=8,<9" in project["project"]["dependencies"]
+            and "pluggy>=1,<2" in project["dependency-groups"]["dev"]
+        )
+
+
+class WritesTheApp(Person):
+    """In the file that was made once, in files of their own, and in tests of both."""
+
+    def work(self, service: Owned) -> None:
+        main = service.path / "app" / "main.py"
+        insert(
+            main,
+            "# The middleware added last",
+            """
+            @app.get("/orders/{number}")
+            async def order(number: int) -> Order:
+                \"\"\"Say how an order stands.\"\"\"
+                return find(number)
+
+
+            """,
+        )
+        insert(main, "WORDS_PER_MINUTE", "from app.orders import Order, find\n\n")
+        replace(main, r"(?<=RequestLog\n)\nfrom app.orders", "from app.orders")
+        (service.path / "app" / "orders.py").write_text(
+            '"""Orders, until there is a database."""\n\n'
+            "from pydantic import BaseModel\n\n\n"
+            "class Order(BaseModel):\n"
+            "    number: int\n"
+            "    paid: bool = False\n\n\n"
+            "def find(number: int) -> Order:\n"
+            "    return Order(number=number)\n"
+        )
+        append(
+            service.path / "tests" / "test_main.py",
+            """
+
+
+            def test_an_order_is_found() -> None:
+                assert client.get("/orders/7").json() == {"number": 7, "paid": False}
+            """,
+        )
+
+    def finds(self, service: Owned) -> bool:
+        """That the route answers is asked by the test that they wrote."""
+        main, tests = service.text("app/main.py"), service.text("tests/test_main.py")
+        return (
+            '\n\n@app.get("/orders/{number}")\nasync def order(' in main
+            and "\nfrom app.orders import Order, find\n" in main
+            and "def test_an_order_is_found" in tests
+        )
+
+
+class TurnsKnobs(Person):
+    """Changes settings, and adds some of their own at the end."""
+
+    def work(self, service: Owned) -> None:
+        settings = service.path / "infra" / "settings.env"
+        replace(settings, r'^TRACING=""$', 'TRACING="xray"')
+        replace(settings, r'^LOG_RETENTION_DAYS="30"$', 'LOG_RETENTION_DAYS="90"')
+        replace(settings, r'^ROLLOUT_TIMEOUT="\d+"$', 'ROLLOUT_TIMEOUT="900"')
+        append(settings, 'ORDERS_TABLE="$APP_NAME-orders"\n')
+
+    def finds(self, service: Owned) -> bool:
+        settings = service.settings()
+        mine = {
+            "TRACING": "xray",
+            "LOG_RETENTION_DAYS": "90",
+            "ROLLOUT_TIMEOUT": "900",
+            "ORDERS_TABLE": f"{settings['APP_NAME']}-orders",
+        }
+        return mine.items() <= settings.items()
+
+
+class BuildsMoreIntoTheImage(Person):
+    """A package of the system, a build step and a variable."""
+
+    def work(self, service: Owned) -> None:
+        dockerfile = service.path / "Dockerfile"
+        insert(dockerfile, "COPY gunicorn.conf.py", "COPY models /code/srv/models\n")
+        insert(
+            dockerfile,
+            "COPY --from=build /stdlib/",
+            """
+            RUN apt-get update \\
+                && apt-get install --yes --no-install-recommends libmagic1=1:5.* \\
+                && rm -rf /var/lib/apt/lists/*
+            """,
+        )
+        insert(dockerfile, "USER 10001", "ENV MODELS=/srv/models\n")
+
+    def finds(self, service: Owned) -> bool:
+        stages = re.split(r"^FROM ", service.text("Dockerfile"), flags=re.MULTILINE)
+        build, last = stages[-2], stages[-1]
+        return (
+            "COPY models /code/srv/models\n" in build
+            and "install --yes --no-install-recommends libmagic1" in last
+            and "\nENV MODELS=/srv/models\nUSER " in last
+        )
+
+
+class FillsTheContainer(Person):
+    """An environment variable, a secret, and a number of their own."""
+
+    secret: ClassVar = {
+        "name": "STRIPE_KEY",
+        "valueFrom": "arn:aws:ssm:us-east-1:1:parameter/stripe",
+    }
+
+    def work(self, service: Owned) -> None:
+        def change(task: Any) -> None:
+            app = task["containerDefinitions"][0]
+            app["environment"].append({"name": "CURRENCY", "value": "EUR"})
+            app["secrets"].append(self.secret)
+            app["stopTimeout"] = 60
+
+        edit_json(service.path / TASK, change)
+
+    def finds(self, service: Owned) -> bool:
+        app = container(service, "-container")
+        return (
+            {"name": "CURRENCY", "value": "EUR"} in app["environment"]
+            and app["secrets"] == [self.secret]
+            and app["stopTimeout"] == 60
+        )
+
+
+class AddsASidecar(Person):
+    """A second container, with an environment and a log as the first has."""
+
+    def work(self, service: Owned) -> None:
+        def change(task: Any) -> None:
+            log = task["containerDefinitions"][0]["logConfiguration"]
+            sidecar = {
+                "name": "collector",
+                "image": "my-company/collector:1.4",
+                "essential": False,
+                "environment": [{"name": "LEVEL", "value": "warn"}],
+                "secrets": [],
+                "user": "10002:10002",
+                "logConfiguration": log,
+            }
+            task["containerDefinitions"].append(sidecar)
+
+        edit_json(service.path / TASK, change)
+
+    def finds(self, service: Owned) -> bool:
+        app, sidecar = container(service, "-container"), container(service, "collector")
+        environment, log = sidecar.get("environment"), sidecar.get("logConfiguration")
+        mine = [{"name": "LEVEL", "value": "warn"}]
+        return bool(environment == mine and log == app["logConfiguration"])
+
+
+class WidensThePolicy(Person):
+    """An action, a resource and a condition in statements of the template, and one of their own."""
+
+    mine: ClassVar = {
+        "Sid": "ReadTheModels",
+        "Effect": "Allow",
+        "Action": ["s3:GetObject"],
+        "Resource": ["arn:aws:s3:::my-company-models/*"],
+    }
+
+    def work(self, service: Owned) -> None:
+        def change(policy: Any) -> None:
+            named = {statement["Sid"]: statement for statement in policy["Statement"]}
+            named["PushImages"]["Action"].append("ecr:BatchDeleteImage")
+            named["ReadTheLog"]["Action"].append("logs:FilterLogEvents")
+            named["RegisterRevisions"]["Condition"] = {"Bool": {"aws:SecureTransport": "true"}}
+            policy["Statement"].append(self.mine)
+
+        edit_json(service.path / POLICY, change)
+
+    def finds(self, service: Owned) -> bool:
+        return (
+            statement(service, "PushImages")["Action"][-1] == "ecr:BatchDeleteImage"
+            and statement(service, "ReadTheLog")["Action"][-1] == "logs:FilterLogEvents"
+            and "Bool" in statement(service, "RegisterRevisions").get("Condition", {})
+            and statement(service, "ReadTheModels") == self.mine
+        )
+
+
+class GrowsTheStack(Person):
+    """A parameter, a resource and an output at the end of each, and a number in the middle."""
+
+    def work(self, service: Owned) -> None:
+        path = service.path / STACK
+        insert(path, "Rules:", "QueueName:\n  Type: String\n  Default: orders\n\n", margin=2)
+        insert(
+            path,
+            "# infra/deploy.sh reads all of these.",
+            """
+            Orders:
+              Type: AWS::SQS::Queue
+              Properties:
+                QueueName: !Ref QueueName
+
+            """,
+            margin=2,
+        )
+        replace(path, r"(?<=HealthyThresholdCount: )2$", "4")
+        append(path, "QueueUrl:\n  Value: !Ref Orders\n", margin=2)
+
+    def finds(self, service: Owned) -> bool:
+        stack = loaded(service, STACK)
+        return bool(
+            stack["Parameters"].get("QueueName") == {"Type": "String", "Default": "orders"}
+            and stack["Resources"].get("Orders", {}).get("Type") == "AWS::SQS::Queue"
+            and stack["Resources"]["TargetGroup"]["Properties"]["HealthyThresholdCount"] == 4
+            and stack["Outputs"].get("QueueUrl") == {"Value": "Orders"}
+        )
+
+
+class ExtendsTheWorkflows(Person):
+    """A job at the end of CI, a step in the middle of it, and a step after the deploy."""
+
+    def work(self, service: Owned) -> None:
+        ci = service.path / WORKFLOWS / "ci.yml"
+        insert(
+            ci,
+            "      - name: Test",
+            "- name: Check the orders\n  run: uv run pytest tests/test_main.py\n\n",
+        )
+        append(
+            ci,
+            """
+
+            links:
+              name: Links
+              needs: settings
+              runs-on: ubuntu-24.04
+              timeout-minutes: 5
+              permissions: {}
+              steps:
+                - name: Ask the website
+                  run: curl --fail --silent --output /dev/null https://example.com
+            """,
+            margin=2,
+        )
+        append(
+            service.path / WORKFLOWS / "deploy-ecs.yml",
+            """
+
+            - name: Tell the team
+              run: echo "$GITHUB_SHA is out"
+            """,
+            margin=6,
+        )
+
+    def finds(self, service: Owned) -> bool:
+        jobs = loaded(service, WORKFLOWS / "ci.yml")["jobs"]
+        checks = [step["name"] for step in jobs["check"]["steps"]]
+        deploy = loaded(service, WORKFLOWS / "deploy-ecs.yml")["jobs"]["deploy"]["steps"]
+        return (
+            jobs.get("links", {}).get("needs") == "settings"
+            and checks[-2:] == ["Check the orders", "Test"]
+            and deploy[-1]["name"] == "Tell the team"
+        )
+
+
+class ExplainsInTheReadme(Person):
+    """A section, a row and a sentence among what the template says."""
+
+    def work(self, service: Owned) -> None:
+        readme = service.path / "README.md"
+        insert(readme, "## Run it", "## What it is for\n\nIt says how an order stands.\n\n")
+        insert(readme, "| workers and timeouts", "| orders | `app/orders.py` |\n")
+        append(readme, "\n## Who to ask\n\nThe orders team.\n")
+
+    def finds(self, service: Owned) -> bool:
+        text = service.text("README.md")
+        sections = re.findall(r"^## (.+)$", text, re.MULTILINE)
+        table = text.partition("## Where a fact lives")[2].partition("\n## ")[0]
+        return (
+            sections[0] == "What it is for"
+            and sections[-1] == "Who to ask"
+            and "| orders | `app/orders.py` |" in table
+        )
+
+
+class RewritesTheReadme(Person):
+    """Keeps nothing of what the template says."""
+
+    text: ClassVar = "# Orders\n\nEverything about it is in our wiki.\n\nAsk the orders team.\n"
+
+    def work(self, service: Owned) -> None:
+        (service.path / "README.md").write_text(self.text)
+
+    def finds(self, service: Owned) -> bool:
+        return service.text("README.md") == self.text
+
+
+class DeletesFiles(Person):
+    """What they have no use for."""
+
+    unwanted = "AGENTS.md", ".github/dependabot.yml", ".github/workflows/template-update.yml"
+
+    def work(self, service: Owned) -> None:
+        for name in self.unwanted:
+            (service.path / name).unlink()
+
+    def finds(self, service: Owned) -> bool:
+        return not any((service.path / name).exists() for name in self.unwanted)
+
+
+class UsesJq(Person):
+    """Edits one document with jq, and lays all of them out with it."""
+
+    def work(self, service: Owned) -> None:
+        program = '.containerDefinitions[0].environment += [{"name": "LOCALE", "value": "de"}]'
+        for name in service.git("ls-files", "*.json").split():
+            text = run(service, "jq", program if name == TASK else ".", name)
+            (service.path / name).write_text(text)
+
+    def finds(self, service: Owned) -> bool:
+        app = container(service, "-container")
+        return bool(app["environment"][-1] == {"name": "LOCALE", "value": "de"})
+
+
+class FormatsEverything(Person):
+    """Runs the formatters over the whole service, and its scripts, after a file of their own."""
+
+    def work(self, service: Owned) -> None:
+        (service.path / "app" / "prices.py").write_text("PRICES = { 'small':1 ,\n  'large': 2 }\n")
+        (service.path / "infra" / "seed.sh").write_text("#!/usr/bin/env bash\necho   seeded\n")
+        run(service, "ruff", "check", "--quiet", "--fix", "--no-cache")
+        run(service, "ruff", "format", "--quiet", "--no-cache")
+        run(service, "shfmt", "--write", ".")
+
+    def finds(self, service: Owned) -> bool:
+        return (service.path / "app" / "prices.py").exists() and (
+            service.text("app/prices.py") == 'PRICES = {"small": 1, "large": 2}\n'
+            and "\necho seeded\n" in service.text("infra/seed.sh")
+        )
+
+
+class MovesHouse(Person):
+    """Has another name, another region and other sizes than the service began with."""
+
+    answers: ClassVar[Mapping[str, object]] = {
+        "app_name": "order-desk",
+        "aws_region": "eu-central-1",
+        "cpu": 1024,
+        "memory": 4096,
+        "min_tasks": 2,
+        "max_tasks": 8,
+    }
+
+    def work(self, service: Owned) -> None:
+        """All that there is to do was answering again."""
+
+    def finds(self, service: Owned) -> bool:
+        settings, task = service.settings(), service.json(TASK)
+        return (
+            settings["ECS_SERVICE"] == "order-desk-service"
+            and settings["AWS_REGION"] == "eu-central-1"
+            and (settings["MIN_TASKS"], settings["MAX_TASKS"]) == ("2", "8")
+            and (task["family"], task["cpu"], task["memory"]) == ("order-desk-task", "1024", "4096")
+        )
+
+
+class WorksOnWindows(Person):
+    """An editor there ends each line with CR LF."""
+
+    names = ("pyproject.toml", "infra/settings.env", TASK, "app/main.py", "README.md", STACK)
+
+    def work(self, service: Owned) -> None:
+        append(service.path / "pyproject.toml", '\n[tool.orders]\ncurrency = "EUR"\n')
+        for name in self.names:
+            path = service.path / name
+            path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+    def finds(self, service: Owned) -> bool:
+        """Their lines are there, and nothing else of it reaches the repository."""
+        stored = service.git("ls-files", "--eol").splitlines()
+        return all(line.startswith(("i/lf ", "i/none ")) for line in stored) and (
+            python_project(service)["tool"].get("orders") == {"currency": "EUR"}
+        )
+
+
+class AddsLinters(Person):
+    """A hook at the end, a rule among the rules."""
+
+    def work(self, service: Owned) -> None:
+        append(
+            service.path / ".pre-commit-config.yaml",
+            """
+
+            - id: no-prints
+              name: no prints
+              language: pygrep
+              entry: ^ *print\\(
+              files: ^app/
+            """,
+            margin=6,
+        )
+        insert(service.path / "pyproject.toml", '  "PT",', '"N",\n')
+
+    def finds(self, service: Owned) -> bool:
+        [repo] = loaded(service, ".pre-commit-config.yaml")["repos"]
+        rules = python_project(service)["tool"]["ruff"]["lint"]["select"]
+        return bool(repo["hooks"][-1]["id"] == "no-prints" and rules[rules.index("PT") - 1] == "N")
+
+
+class TunesTheServer(Person):
+    """Timeouts that agree with each other, and a scaling of their own."""
+
+    def work(self, service: Owned) -> None:
+        replace(
+            service.path / "gunicorn.conf.py", r"^graceful_timeout = \d+", "graceful_timeout = 20"
+        )
+        append(service.path / "gunicorn.conf.py", "\nmax_requests = 10_000\n")
+
+        def change(scaling: Any) -> None:
+            configuration = scaling["policies"][0]["TargetTrackingScalingPolicyConfiguration"]
+            configuration["TargetValue"] = 45
+
+        edit_json(service.path / "infra" / "autoscaling.json", change)
+
+    def finds(self, service: Owned) -> bool:
+        server = service.text("gunicorn.conf.py")
+        policies = service.json("infra/autoscaling.json")["policies"]
+        targets = {
+            policy["PolicyName"]: policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"]
+            for policy in policies
+        }
+        return (
+            "\ngraceful_timeout = 20\n" in server
+            and server.endswith("\nmax_requests = 10_000\n")
+            and targets["cpu"] == 45
+        )
+
+
+PEOPLE = [person() for person in Person.__subclasses__()]

@@ -1,0 +1,156 @@
+"""From every release, whatever its owner did: an update asks nothing, loses and moves nothing.
+
+Work and update can be done in either order, and the same comes of it. So a service that somebody
+worked in and then updated is compared with a new one in which the same work is done.
+"""
+
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import copier
+import pytest
+import yaml
+from history import HERE, NEXT, RELEASES, History, Owned
+from owned import Service
+from people import PEOPLE, Person
+from rendering import EXAMPLE
+
+# Where both sides changed the same lines or lines that touch: from which version ("" is any), who,
+# in which file, and why it cannot be helped.
+CONFLICTS = {
+    ("v0.1.0", "adds dependencies", "pyproject.toml"): "its lists had no place for yours yet",
+    ("v0.1.0", "turns knobs", "infra/settings.env"): "it had no place for yours yet",
+    (HERE, "sorts dependencies in", "pyproject.toml"): "beside the line that the next one raises",
+    ("", "rewrites the readme", "README.md"): "nothing is left for a change to go into",
+}
+SPANS = [*((release, HERE) for release in RELEASES), (HERE, NEXT)]
+
+
+def listed(start: str, people: Sequence[Person]) -> set[str]:
+    """The files in which a conflict is to be expected, where the template changed them."""
+    return {
+        file
+        for version, who, file in CONFLICTS
+        if version in ("", start) and who in map(str, people)
+    }
+
+
+def without_conflicts(start: str) -> list[Person]:
+    return [person for person in PEOPLE if not listed(start, [person])]
+
+
+def work(service: Owned, people: Sequence[Person]) -> None:
+    for person in people:
+        person.work(service)
+    service.commit("Work")
+
+
+def update(
+    published: History, folder: Path, people: Sequence[Person], start: str, end: str
+) -> Owned:
+    """Let people work in a service made from `start`, update it to `end`, check what came of it.
+
+    Where a conflict was to be expected, the owner's side is taken.
+    """
+    answers = {key: value for person in people for key, value in person.answers.items()}
+    mine = published.service(start, folder / "mine")
+    if answers:
+        mine.update(copier.VcsRef.CURRENT, **answers)
+        mine.commit("Answer again")
+    untouched = mine.tree()
+    work(mine, people)
+    worked = mine.tree()
+
+    new = published.service(end, folder / "new", {**EXAMPLE, **answers})
+    offered = new.tree()
+    work(new, people)
+
+    mine.update(end)
+    changed = {name for name in offered if offered[name] != untouched.get(name)}
+    conflicts = mine.conflicts()
+    assert conflicts == listed(start, people) & changed, (
+        f"from {start} to {end}: let the two stand apart (docs/decisions/room-for-both.md), or "
+        f"list the conflict above, and why:\n{mine.git('diff', '--', *conflicts)}"
+    )
+    for line in mine.git("ls-files", "--unmerged").splitlines():
+        mode, blob, stage, name = line.split()
+        if stage in "23":
+            side = worked if stage == "2" else offered
+            assert side[name] == f"{mode} blob {blob}", f"git has not kept both sides of {name}"
+    if conflicts:
+        mine.git("checkout", "--ours", "--", *conflicts)
+    mine.commit("Update")
+
+    after, expected = mine.tree(), new.tree()
+    for name in (after.keys() | expected.keys()) - conflicts:
+        assert after.get(name) == expected.get(name), difference(mine, new, name)
+    kept = yaml.safe_load(mine.text(".copier-answers.yml"))
+    assert {key: kept[key] for key in EXAMPLE} == {**EXAMPLE, **answers}
+    for person in people:
+        assert person.finds(mine), f"what {person} is lost, or elsewhere"
+    return mine
+
+
+def difference(mine: Owned, new: Owned, name: str) -> str:
+    words = "git", "diff", "--no-index", new.path / name, mine.path / name
+    done = subprocess.run(words, capture_output=True, text=True)
+    return f"{name} is not what the same work in a new service makes of it:\n{done.stdout}"
+
+
+@pytest.mark.parametrize(("start", "end"), SPANS[-2:])
+def test_what_a_whole_team_did_is_where_it_belongs(
+    published: History, tmp_path: Path, start: str, end: str
+) -> None:
+    update(published, tmp_path, without_conflicts(start), start, end)
+
+
+def test_where_both_changed_a_line_git_has_both_sides_whole(
+    published: History, tmp_path: Path
+) -> None:
+    [version, who, file] = next(key for key in CONFLICTS if key[0] == HERE)
+    people = [person for person in PEOPLE if str(person) == who]
+    service = update(published, tmp_path, people, version, NEXT)
+    assert file in service.git("show", "--stat", "HEAD~1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("person", PEOPLE, ids=str)
+@pytest.mark.parametrize(("start", "end"), SPANS)
+def test_an_update_from_every_release_keeps_the_work_of_everybody(
+    published: History, tmp_path: Path, start: str, end: str, person: Person
+) -> None:
+    update(published, tmp_path, [person], start, end)
+
+
+def test_work_that_was_not_done_is_not_found(published: History, tmp_path: Path) -> None:
+    """Or the checks above say nothing."""
+    untouched = published.service(HERE, tmp_path / "service")
+    assert [str(person) for person in PEOPLE if person.finds(untouched)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", RELEASES)
+def test_after_it_the_linters_and_tests_of_the_service_are_green_and_a_conflict_is_red(
+    published: History, tmp_path: Path, start: str
+) -> None:
+    """As CI runs them: on a fresh clone, with what the whole team did."""
+    updated = update(published, tmp_path, without_conflicts(start), start, HERE)
+    updated.git("clone", "--quiet", ".", str(tmp_path / "clone"))
+    service = Service(tmp_path / "clone")
+    service.uv("sync", "--python", "3.11")
+    subprocess.run(["git", "add", "uv.lock"], cwd=service.path, check=True)
+    service.uv("run", "--locked", "pre-commit", "run", "--all-files")
+    last = service.uv("run", "--locked", "pytest").splitlines()[-1]
+    assert re.fullmatch(r"=+ \d+ passed in .*", last), last
+
+    for side in "<<<<<<< before updating", ">>>>>>> after updating":
+        for name in "README.md", "infra/task-definition.json", "infra/stack.yml", "app/orders.py":
+            text = (service.path / name).read_text()
+            (service.path / name).write_text(f"{side}\n{text}")
+            with pytest.raises(AssertionError, match=r"conflict markers\.+Failed"):
+                service.uv(
+                    "run", "--locked", "pre-commit", "run", "--all-files", "conflict-markers"
+                )
+            (service.path / name).write_text(text)
