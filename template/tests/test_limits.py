@@ -2,24 +2,45 @@
 
 import asyncio
 import json
+from typing import Annotated
 
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.testclient import TestClient
 from httpx2 import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, StringConstraints
 from starlette.types import Message
 
-from app import limits, main
+from app import limits
 from app.limits import MAX_BODY_SIZE, BodyTimeout, refuse
 
-client = TestClient(main.app, raise_server_exceptions=False)
+# Not the app of app/main.py: that is yours, and `copier update` brings this file.
+app = FastAPI(max_body_size=MAX_BODY_SIZE, exception_handlers={RequestValidationError: refuse})
+app.add_middleware(BodyTimeout)
+client = TestClient(app, raise_server_exceptions=False)
+
+
+class Anything(BaseModel):
+    text: Annotated[str, StringConstraints(max_length=100_000)]
+
+
+@app.post("/json")
+async def typed(_anything: Anything) -> None:
+    return
+
+
+@app.post("/late")
+async def late(request: Request) -> bool:
+    """Whether the client has left, which is known long after its body came."""
+    await request.body()
+    await asyncio.sleep(limits.BODY_TIMEOUT * 2)
+    return await request.is_disconnected()
 
 
 def post(body: bytes) -> Response:
     headers = {"content-type": "application/json"}
-    return client.post("/reading-time", content=body, headers=headers)
+    return client.post("/json", content=body, headers=headers)
 
 
 def test_a_body_may_have_the_largest_size_and_no_byte_more() -> None:
@@ -45,27 +66,6 @@ def test_a_refusal_says_what_and_where_and_does_not_repeat_the_input() -> None:
     assert found["loc"] == ["body", "text"]
 
 
-slow = FastAPI(exception_handlers={RequestValidationError: refuse})
-slow.add_middleware(BodyTimeout)
-
-
-class Anything(BaseModel):
-    text: str
-
-
-@slow.post("/json")
-async def typed(_anything: Anything) -> None:
-    return
-
-
-@slow.post("/late")
-async def late(request: Request) -> bool:
-    """Whether the client has left, which is known long after its body came."""
-    await request.body()
-    await asyncio.sleep(limits.BODY_TIMEOUT * 2)
-    return await request.is_disconnected()
-
-
 def send(path: str, *messages: Message) -> list[Message]:
     """What the app answers to a client that sends these messages, and then nothing."""
     incoming = iter(messages)
@@ -86,7 +86,7 @@ def send(path: str, *messages: Message) -> list[Message]:
         "query_string": b"",
         "headers": [(b"content-type", b"application/json")],
     }
-    asyncio.run(slow(scope, receive, keep))
+    asyncio.run(app(scope, receive, keep))
     return sent
 
 

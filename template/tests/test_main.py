@@ -5,6 +5,7 @@ import os
 import pytest
 from fastapi.testclient import TestClient
 
+from app.limits import MAX_BODY_SIZE
 from app.main import app
 
 client = TestClient(app)
@@ -26,3 +27,7 @@ def test_reading_takes_whole_minutes(words: int, minutes: int) -> None:
 @pytest.mark.parametrize("article", [{}, {"text": " "}, {"text": 1}, {"text": "a" * 100_001}])
 def test_what_is_no_article_is_refused(article: dict[str, object]) -> None:
     assert client.post("/reading-time", json=article).status_code == 422
+
+
+def test_what_is_too_large_is_refused() -> None:
+    assert client.post("/reading-time", content=b" " * (MAX_BODY_SIZE + 1)).status_code == 413

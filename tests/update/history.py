@@ -1,5 +1,6 @@
 """The template as a service knows it: a repository with a tag for each release."""
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,11 +8,14 @@ from pathlib import Path
 import copier
 from next_release import next_release
 from release import AUTHOR, git, recorded, replay
-from rendering import EXAMPLE, Answers, Render
+from rendering import EXAMPLE, ROOT, Answers, Render
 
 RELEASES = [f"v{version}" for version in recorded()]
 HERE = "v1000.0.0"  # what stands here
 NEXT = "v1001.0.0"  # what could come next
+
+# What an update leaves alone, by copier.yml.
+MADE_ONCE = re.findall(r"== 'update' %\}([\w./]+)\{%", (ROOT / "copier.yml").read_text())
 
 
 @dataclass(frozen=True)

@@ -112,10 +112,13 @@ class SortsDependenciesIn(Person):
 
 
 class WritesTheApp(Person):
-    """In the file that was made once, in files of their own, and in tests of both."""
+    """Their own in place of the example, in the file that was made once and in one beside it."""
 
     def work(self, service: Owned) -> None:
-        main = service.path / "app" / "main.py"
+        main, tests = service.path / "app" / "main.py", service.path / "tests" / "test_main.py"
+        replace(main, r"^class Article(.|\n)*?(?=^@app.get)", "")
+        replace(main, r"^@app.post(.|\n)*?(?=^# The middleware)", "")
+        replace(tests, r"^@pytest.mark(.|\n)*", "")
         insert(
             main,
             "# The middleware added last",
@@ -128,8 +131,7 @@ class WritesTheApp(Person):
 
             """,
         )
-        insert(main, "WORDS_PER_MINUTE", "from app.orders import Order, find\n\n")
-        replace(main, r"(?<=RequestLog\n)\nfrom app.orders", "from app.orders")
+        insert(main, "from app.logs", "from app.orders import Order, find\n")
         (service.path / "app" / "orders.py").write_text(
             '"""Orders, until there is a database."""\n\n'
             "from pydantic import BaseModel\n\n\n"
@@ -140,20 +142,22 @@ class WritesTheApp(Person):
             "    return Order(number=number)\n"
         )
         append(
-            service.path / "tests" / "test_main.py",
+            tests,
             """
-
-
             def test_an_order_is_found() -> None:
                 assert client.get("/orders/7").json() == {"number": 7, "paid": False}
             """,
         )
+        for name in main, tests:
+            run(service, "ruff", "check", "--quiet", "--fix", "--no-cache", name)
+            run(service, "ruff", "format", "--quiet", "--no-cache", name)
 
     def finds(self, service: Owned) -> bool:
-        """That the route answers is asked by the test that they wrote."""
+        """That the route answers is for their test to say."""
         main, tests = service.text("app/main.py"), service.text("tests/test_main.py")
         return (
-            '\n\n@app.get("/orders/{number}")\nasync def order(' in main
+            "reading-time" not in main + tests
+            and '\n\n@app.get("/orders/{number}")\nasync def order(' in main
             and "\nfrom app.orders import Order, find\n" in main
             and "def test_an_order_is_found" in tests
         )
@@ -517,7 +521,7 @@ class TunesTheServer(Person):
         replace(
             service.path / "gunicorn.conf.py", r"^graceful_timeout = \d+", "graceful_timeout = 20"
         )
-        append(service.path / "gunicorn.conf.py", "\nmax_requests = 10_000\n")
+        append(service.path / "gunicorn.conf.py", "\n\n\nmax_requests = 10_000\n")
 
         def change(scaling: Any) -> None:
             configuration = scaling["policies"][0]["TargetTrackingScalingPolicyConfiguration"]
