@@ -230,6 +230,8 @@ class Stage:
         self.answers("application-autoscaling register-scalable-target", target)
         policy = {"PolicyARN": "arn:aws:autoscaling:policy", "Alarms": []}
         self.answers("application-autoscaling put-scaling-policy", policy)
+        self.has_policies()
+        self.answers("application-autoscaling delete-scaling-policy", {})
 
     # --- the service's repository ---
 
@@ -478,6 +480,25 @@ class Stage:
     def logs(self, *messages: str) -> None:
         events = [{"timestamp": 1, "message": message, "ingestionTime": 1} for message in messages]
         self.answers("logs get-log-events", {"events": events})
+
+    def has_policies(self, *more: str) -> None:
+        """The scaling policies of the document, and more that stand in AWS alone."""
+        documented = self.render.json("infra/autoscaling.json")["policies"]
+        names = [policy["PolicyName"] for policy in documented]
+        policies = [
+            {
+                "PolicyARN": f"arn:aws:autoscaling:policy/{name}",
+                "PolicyName": name,
+                "ServiceNamespace": "ecs",
+                "ResourceId": "service/x/y",
+                "ScalableDimension": "ecs:service:DesiredCount",
+                "PolicyType": "TargetTrackingScaling",
+                "CreationTime": NOW,
+            }
+            for name in (*names, *more)
+        ]
+        command = "application-autoscaling describe-scaling-policies"
+        self.answers(command, {"ScalingPolicies": policies})
 
     # --- the scripts ---
 

@@ -18,7 +18,9 @@ SCALES = [
     "application-autoscaling register-scalable-target",
     "application-autoscaling put-scaling-policy",
     "application-autoscaling put-scaling-policy",
+    "application-autoscaling describe-scaling-policies",
 ]
+DELETES_A_POLICY = "application-autoscaling delete-scaling-policy"
 LOOKS = ["ecs describe-services", "ecs list-tasks"]
 BREAKER = "ECS deployment circuit breaker: tasks failed to start."
 
@@ -133,12 +135,28 @@ def test_scaling_is_what_the_document_and_the_settings_say(stage: Stage) -> None
         "ResourceId": f"service/{settings['ECS_CLUSTER']}/{settings['ECS_SERVICE']}",
         "ScalableDimension": "ecs:service:DesiredCount",
     }
-    register, *put = (call.parameters() for call in run.calls if call.name in SCALES)
+    register, *put, described = (call.parameters() for call in run.calls if call.name in SCALES)
     assert register == target | {"MinCapacity": 1, "MaxCapacity": 4}
     policies = stage.render.json("infra/autoscaling.json")["policies"]
     by_requests = policies[1]["TargetTrackingScalingPolicyConfiguration"]
     by_requests["PredefinedMetricSpecification"]["ResourceLabel"] = LABEL
     assert put == [target | policy for policy in policies]
+    assert described == target
+
+
+def test_a_scaling_policy_that_the_document_does_not_name_is_deleted(stage: Stage) -> None:
+    stage.has_policies("by hand", "memory")
+    stage.rolls_out_well()
+    run = stage.deploy()
+    run.ends(0, "does not name: by hand", "does not name: memory")
+    settings = stage.settings
+    deleted = [call.parameters() for call in run.calls if call.name == DELETES_A_POLICY]
+    target = {
+        "ServiceNamespace": "ecs",
+        "ResourceId": f"service/{settings['ECS_CLUSTER']}/{settings['ECS_SERVICE']}",
+        "ScalableDimension": "ecs:service:DesiredCount",
+    }
+    assert deleted == [target | {"PolicyName": name} for name in ("by hand", "memory")]
 
 
 def test_the_first_deploy_makes_the_service(stage: Stage) -> None:
@@ -623,8 +641,9 @@ def test_an_image_that_another_deploy_of_the_commit_pushed_first_is_deployed(sta
     run.ends(0, exists, "asking ECR", f"@{DIGEST}")
 
 
-@pytest.mark.parametrize("command", sorted(set(SCALES)))
+@pytest.mark.parametrize("command", [*sorted(set(SCALES)), DELETES_A_POLICY])
 def test_a_commit_that_serves_without_its_scaling_is_red(stage: Stage, command: str) -> None:
+    stage.has_policies("by hand")
     stage.rolls_out_well()
     stage.answers(command, refusal("ValidationException", "no such thing"))
     run = stage.deploy()

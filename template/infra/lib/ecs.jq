@@ -115,6 +115,13 @@ def to_scale:
           | .ResourceLabel) = $stack.ScalingResourceLabel)
   | tojson;
 
+# Of an answer to describe-scaling-policies and the document: what deletes each policy that is only in the answer.
+def unnamed_policies:
+  . as [$there, $scaling]
+  | ([$there.ScalingPolicies[].PolicyName] - [$scaling.policies[].PolicyName])[]
+  | scaled + {PolicyName: .}
+  | tojson;
+
 # --- a rollout: one of the service's deployments ---
 
 # Of an answer to describe-services, create-service or update-service; null where there is none (any more).

@@ -2,17 +2,25 @@
 # When tasks are added and removed: infra/autoscaling.json, between MIN_TASKS and MAX_TASKS.
 source infra/lib/report.sh
 
-# Asked for on every deploy, also one that finds all in place: an earlier one may have got no further than the rollout.
+# Asked for on every deploy, also one that finds all in place: an earlier one may have got no further than the rollout. A
+# policy that the document does not name (any more) is deleted: it would go on adding and removing tasks.
 apply_scaling() {
-  local target policy
+  local request
   query to_scale --slurp infra/autoscaling.json "$scratch/stack" >"$scratch/lines"
   {
-    read -r target
-    scale register-scalable-target "$target"
-    while read -r policy; do
-      scale put-scaling-policy "$policy"
+    read -r request
+    scale register-scalable-target "$request"
+    while read -r request; do
+      scale put-scaling-policy "$request"
     done
   } <"$scratch/lines"
+
+  scale describe-scaling-policies "$(query 'scaled | tojson' --null-input)"
+  query unnamed_policies --slurp "$scratch/answer" infra/autoscaling.json >"$scratch/lines"
+  while read -r request; do
+    scale delete-scaling-policy "$request"
+    say "deleted a scaling policy that infra/autoscaling.json does not name: $(jq --raw-output .PolicyName <<<"$request")"
+  done <"$scratch/lines"
 }
 
 scale() {
