@@ -5,7 +5,8 @@ usage() {
   cat <<'END_OF_USAGE'
 Make or update what the service stands on: the stack of infra/stack.yml, by change set; GitHub's identity provider and
 the service-linked roles, where the account has none; and the two documents infra/ecr-lifecycle-policy.json and
-ops/iam-policy-github-actions.json, as they stand. It needs the permissions of an administrator.
+ops/iam-policy-github-actions.json, as they stand. DEPLOY_USER gets the second one, too, and nobody else keeps it. It
+needs the permissions of an administrator.
 
   infra/provision.sh                      do it; run again, it changes only what is not so yet
   infra/provision.sh --plan               say what that would change, and change nothing

@@ -104,7 +104,7 @@ choose_revision() {
   fi
   [[ -n "$number" ]] ||
     not_ready "nothing to go back to: ECS lists no revision before $TASK_FAMILY:$present that served (it remembers 90 \
-days). Name one, as in infra/rollback.sh 41, or revert on main and deploy"
+days). Name one all the same (infra/rollback.sh REVISION), or revert on main and deploy"
 }
 
 # Leaves the ARN of revision $number in $revision, its commit in $commit, its status in $status and, as ECR is asked for

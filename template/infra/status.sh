@@ -208,7 +208,7 @@ advice() {
   elif [[ "$wanted" == 0 ]]; then
     say "it is paused: a deploy gives it its tasks back"
   elif [[ "$state" == IN_PROGRESS ]]; then
-    say "wait until the rollout ends; to end it now, go back: infra/rollback.sh"
+    say "wait until the rollout ends, or go back at once: infra/rollback.sh"
   elif [[ -n "$trouble" ]]; then
     say "find out why (infra/status.sh --logs), then deploy what mends it, or go back: infra/rollback.sh"
   else

@@ -184,7 +184,7 @@ def test_a_rollout_under_way_is_as_wanted_while_the_earlier_revision_serves(stag
     stage.answers(CURL, '{"commit":"0"}\n200 0.01')
     run = look(stage)
     run.ends(0, "IN_PROGRESS, begun 60 min ago, 2 tasks failed: ECS deployment")
-    assert told(run)["next"].startswith("wait until the rollout ends; to end it now")
+    assert told(run)["next"].startswith("wait until the rollout ends, or go back at once")
 
 
 # --- one that does not ---
