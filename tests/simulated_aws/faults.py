@@ -7,6 +7,12 @@ from simulated_aws.refusal import Refused
 
 THROTTLED = Refused("ThrottlingException", "Rate exceeded")
 OVERLOADED = Refused("ServiceUnavailable", "Service Unavailable", 503)
+EXPIRED_TOKEN = Refused(
+    "ExpiredToken", "The security token included in the request is expired", 403
+)
+UNKNOWN_CREDENTIALS = Refused(
+    "InvalidClientTokenId", "The security token included in the request is invalid.", 403
+)
 
 
 class ConnectionDropped(Exception):
@@ -43,6 +49,10 @@ class Faults:
 
     def refuse_for_ever(self, operation: str, code: str | Refused, message: str = "") -> None:
         self.refuse(operation, code, message, times=math.inf)
+
+    def expire_tokens(self, *, after: int = 0) -> None:
+        """From now on, or after so many calls, nobody's credentials are good any more."""
+        self.refuse("*", EXPIRED_TOKEN, times=math.inf, after=after)
 
     def throttle(self, operation: str, *, times: float = 1) -> None:
         self.refuse(operation, THROTTLED, times=times)

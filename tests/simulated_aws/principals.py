@@ -124,12 +124,18 @@ class Principals:
                 )
 
     def policies(self, principal: Principal) -> Iterator[Json]:
-        """Inline and attached ones, of a user or a role."""
-        kind = principal.kind.capitalize()
-        who = {f"{kind}Name": principal.name}
+        """Inline and attached ones, of a role, or of a user and the groups it is in."""
+        yield from self._policies_of(principal.kind.capitalize(), principal.name)
+        if principal.kind == "user":
+            asked = {"UserName": principal.name}
+            for group in self.account.moto("iam", "ListGroupsForUser", asked)["Groups"]:
+                yield from self._policies_of("Group", group["GroupName"])
+
+    def _policies_of(self, kind: str, name: str) -> Iterator[Json]:
+        who = {f"{kind}Name": name}
         iam = self.account.moto
-        for name in iam("iam", f"List{kind}Policies", who)["PolicyNames"]:
-            found = iam("iam", f"Get{kind}Policy", who | {"PolicyName": name})
+        for policy_name in iam("iam", f"List{kind}Policies", who)["PolicyNames"]:
+            found = iam("iam", f"Get{kind}Policy", who | {"PolicyName": policy_name})
             yield document(found["PolicyDocument"])
         for attached in iam("iam", f"ListAttached{kind}Policies", who)["AttachedPolicies"]:
             policy = {"PolicyArn": attached["PolicyArn"]}

@@ -14,14 +14,17 @@ from simulated_aws.ecs import Ecs
 from simulated_aws.faults import Faults
 from simulated_aws.identity import Sts
 from simulated_aws.images import Ecr, Registry
+from simulated_aws.load_balancer import LoadBalancer
 from simulated_aws.principals import ROOT_KEY, ROOT_SECRET, Principals
+from simulated_aws.programs import put_program, python
 from simulated_aws.rollouts import Outcome
 from simulated_aws.service import Service, World
-from simulated_aws.strictness import Iam, LoadBalancing, Logs
+from simulated_aws.strictness import Iam, LoadBalancing, Logs, Scaling
 from simulated_aws.template import Place
-from simulated_aws.warm_aws import WarmAws, put_program
+from simulated_aws.warm_aws import WarmAws
 from simulated_aws.wire import Wire
 
+CLIENT = Path(__file__).with_name("warm_client.py")
 DOCKER = Path(__file__).with_name("docker_client.py")
 
 
@@ -50,6 +53,7 @@ class SimulatedAws:
         ecr = Ecr(self.world)
         self._clients: dict[str, Any] = {}
         self.services: dict[str, Any] = {
+            "application-autoscaling": Scaling(self.world),
             "cloudformation": self._cloudformation(),
             "ecr": ecr,
             "ecs": self.ecs,
@@ -59,7 +63,10 @@ class SimulatedAws:
             "sts": Sts(self.world),
         }
         self.registry = Registry(self.world, ecr, self.calls, self.faults)
-        self.wire = Wire(self.world, self.calls, self.faults, self.services, self.registry)
+        balancer = LoadBalancer(self.world, self.ecs, self.registry)
+        self.wire = Wire(
+            self.world, self.calls, self.faults, self.services, self.registry, balancer
+        )
         self._aws, self._docker = aws, docker
         self._warm: WarmAws | None = None
 
@@ -117,10 +124,11 @@ class SimulatedAws:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.wire.port}"
+        return f"http://{self.wire.address}"
 
     def environment(self, principal: str = "root", *, cli: int = 1) -> dict[str, str]:
         """The environment of a script that a principal runs: "root", "user/NAME" or "role/NAME".
+        That of "nobody" has keys that nobody was given.
 
         `cli` is the version whose way to write times is wanted. Retries are those of version 2.
         """
@@ -137,13 +145,15 @@ class SimulatedAws:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "DOCKER_CONFIG": str(self.folder / "docker"),
             "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
-            "SIMULATED_REGISTRY": f"127.0.0.1:{self.wire.port}",
+            "SIMULATED_REGISTRY": self.wire.address,
         }
 
     def _credentials(self, principal: str) -> dict[str, str]:
         kind, _, name = principal.partition("/")
         if kind == "root":
             return {"AWS_ACCESS_KEY_ID": ROOT_KEY, "AWS_SECRET_ACCESS_KEY": ROOT_SECRET}
+        if kind == "nobody":
+            return {"AWS_ACCESS_KEY_ID": "AKIANOBODY0000000000", "AWS_SECRET_ACCESS_KEY": "none"}
         if kind == "user":
             made = self.account.moto("iam", "CreateAccessKey", {"UserName": name})["AccessKey"]
             return {
@@ -159,21 +169,27 @@ class SimulatedAws:
         }
 
     def _fill_bin(self) -> None:
+        """What scripts find first on their PATH: nothing there talks to the world outside."""
         bin = self.folder / "bin"
         bin.mkdir()
+        curl = shutil.which("curl")
+        assert curl, "curl is missing: apt-get install curl"
+        # Every host is the simulation: a load balancer of it, or nobody.
+        put_program(bin / "curl", curl, "--connect-to", f"::{self.wire.address}")
         if self._aws == "warm":
             self._warm = WarmAws(self.folder / "warm")
-            self._warm.put_client(bin / "aws")
+            put_program(bin / "aws", *python(CLIENT), str(self._warm.socket))
+            self._warm.wait()
         else:
             real = shutil.which("aws")
             assert real, "aws is missing: uv sync"
             (bin / "aws").symlink_to(real)
         if self._docker == "recorded":
-            put_program(bin / "docker", DOCKER, "recorded")
+            put_program(bin / "docker", *python(DOCKER), "recorded")
         elif self._docker == "real":
             real = shutil.which("docker")
             assert real, "docker is missing: install it, or ask for docker='recorded'"
-            put_program(bin / "docker", DOCKER, "real", real)
+            put_program(bin / "docker", *python(DOCKER), "real", real)
 
     # --- for tests ---
 

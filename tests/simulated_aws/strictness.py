@@ -1,6 +1,7 @@
 """What AWS refuses or does right, and moto does not, in the services that are moto's otherwise."""
 
 import json
+import math
 from typing import Any
 
 from simulated_aws.refusal import Refused
@@ -44,6 +45,45 @@ class Iam(Service):
                 f"Service role name {name} has been taken in this account, please try a different "
                 "suffix.",
             ) from taken
+
+
+class Scaling(Service):
+    """Errors as the model of Application Auto Scaling has them; moto calls all of them invalid."""
+
+    name = "application-autoscaling"
+
+    def deregister_scalable_target(self, parameters: Json) -> Json:
+        return self._or_not_found("DeregisterScalableTarget", parameters)
+
+    def delete_scaling_policy(self, parameters: Json) -> Json:
+        return self._or_not_found("DeleteScalingPolicy", parameters)
+
+    def put_scaling_policy(self, parameters: Json) -> Json:
+        where = {key: parameters[key] for key in ("ServiceNamespace", "ScalableDimension")}
+        asked = where | {"ResourceIds": [parameters["ResourceId"]]}
+        if not self.moto("DescribeScalableTargets", asked)["ScalableTargets"]:
+            raise Refused(
+                "ObjectNotFoundException",
+                f"No scalable target registered for service namespace: "
+                f"{parameters['ServiceNamespace']}, resource ID: {parameters['ResourceId']}, "
+                f"scalable dimension: {parameters['ScalableDimension']}",
+            )
+        return self.moto("PutScalingPolicy", parameters)
+
+    def register_scalable_target(self, parameters: Json) -> Json:
+        if parameters.get("MinCapacity", 0) > parameters.get("MaxCapacity", math.inf):
+            raise Refused(
+                "ValidationException", "Maximum capacity cannot be less than minimum capacity"
+            )
+        return self.moto("RegisterScalableTarget", parameters)
+
+    def _or_not_found(self, operation: str, parameters: Json) -> Json:
+        try:
+            return self.moto(operation, parameters)
+        except Refused as refused:
+            if not refused.message.startswith("No scal"):
+                raise
+            raise Refused("ObjectNotFoundException", refused.message) from refused
 
 
 class LoadBalancing(Service):

@@ -10,7 +10,6 @@ import gc
 import json
 import os
 import selectors
-import shlex
 import signal
 import socket
 import subprocess
@@ -19,22 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
-CLIENT = Path(__file__).with_name("warm_client.py")
-SERVICES = (
-    "cloudformation",
-    "ecr",
-    "ecs",
-    "iam",
-    "logs",
-    "sts",
-)  # read ahead: most calls are theirs
-
-
-def put_program(path: Path, program: Path, *arguments: str) -> None:
-    """Write a command that runs a Python program of ours; it starts fast, with Python's own."""
-    words = [sys.executable, "-I", "-S", os.fspath(program), *arguments]
-    path.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
-    path.chmod(0o755)
+# Their models are read ahead.
+SERVICES = ("application-autoscaling", "cloudformation", "ecr", "ecs", "iam", "logs", "sts")
 
 
 class WarmAws:
@@ -49,9 +34,8 @@ class WarmAws:
             stdout=subprocess.PIPE,
         )
 
-    def put_client(self, path: Path) -> None:
-        """Write a command that behaves as `aws` does."""
-        put_program(path, CLIENT, os.fspath(self.socket))
+    def wait(self) -> None:
+        """Until it can be called."""
         assert self._process.stdout
         ready = self._process.stdout.readline()
         assert ready, "awscli cannot be imported: uv sync"

@@ -18,7 +18,9 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from simulated_aws import permissions, protocol
 from simulated_aws.calls import Call, CallLog
-from simulated_aws.faults import ConnectionDropped, Faults
+from simulated_aws.faults import UNKNOWN_CREDENTIALS, ConnectionDropped, Faults
+from simulated_aws.images import Registry
+from simulated_aws.load_balancer import LoadBalancer
 from simulated_aws.protocol import Answer, Asked, Json
 from simulated_aws.refusal import Refused
 from simulated_aws.service import World
@@ -43,7 +45,8 @@ class Wire:
     calls: CallLog
     faults: Faults
     services: Mapping[str, Any]
-    registry: Any
+    registry: Registry
+    load_balancer: LoadBalancer
     bugs: list[str] = field(default_factory=list)  # of the simulation itself, with their traces
 
     def __post_init__(self) -> None:
@@ -70,9 +73,9 @@ class Wire:
             self._server = None
 
     @property
-    def port(self) -> int:
+    def address(self) -> str:
         assert self._server, "the simulated AWS has not been started"
-        return self._server.port
+        return f"127.0.0.1:{self._server.port}"
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
@@ -80,6 +83,8 @@ class Wire:
             with self.lock:
                 if request.path.startswith("/v2/"):
                     answer = self.registry.serve(request)
+                elif request.host != self.address and self.load_balancer.stands_at(request.host):
+                    answer = self.load_balancer.serve(request)
                 else:
                     answer = self.serve(request)
         except ConnectionDropped:
@@ -165,14 +170,8 @@ class Wire:
         return protocol.refusal(asked, Refused("SimulationAtALoss", self.bugs[-1]))
 
 
-# How the errors that every service shares are called where the service speaks JSON, and elsewhere
-# ("Common error types" of each service's API Reference).
-UNKNOWN_CREDENTIALS = Refused(
-    "InvalidClientTokenId", "The security token included in the request is invalid.", 403
-)
-EXPIRED_TOKEN = Refused(
-    "ExpiredToken", "The security token included in the request is expired", 403
-)
+# What the errors that every service shares are called where a service speaks JSON: "Common error
+# types" of each service's API Reference.
 IN_JSON = {
     "AccessDenied": ("AccessDeniedException", 400),
     "ExpiredToken": ("ExpiredTokenException", 400),
