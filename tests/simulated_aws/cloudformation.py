@@ -301,14 +301,17 @@ class CloudFormation:
         only(parameters, "StackName")
         if "StackName" not in parameters:
             those = [stack for stack in self.stacks.values() if stack.status != "DELETE_COMPLETE"]
+            for stack in those:
+                stack.advance()
         else:
             found = self.find(parameters["StackName"])
+            if found:  # once it is gone, only its id finds it
+                found.advance()
+                found = self.find(parameters["StackName"])
             if found is None:
                 reason = f"Stack with id {parameters['StackName']} does not exist"
                 raise Refused("ValidationError", reason)
             those = [found]
-        for stack in those:
-            stack.advance()
         return {"Stacks": [described(stack) for stack in those]}
 
     def describe_stack_events(self, parameters: Json) -> Json:

@@ -77,6 +77,19 @@ class Scaling(Service):
             )
         return self.moto("RegisterScalableTarget", parameters)
 
+    def describe_scalable_targets(self, parameters: Json) -> Json:
+        """Each has a role; one that was registered without has AWS's own.
+
+        API Reference, "ScalableTarget"; User Guide, "Service-linked roles".
+        """
+        answer = self.moto("DescribeScalableTargets", parameters)
+        principal = "ecs.application-autoscaling.amazonaws.com"
+        role = f"role/aws-service-role/{principal}/{SERVICE_LINKED_ROLES[principal]}"
+        own = self.account.arn("iam", role, region="")
+        for target in answer["ScalableTargets"]:
+            target.setdefault("RoleARN", own)
+        return answer
+
     def _or_not_found(self, operation: str, parameters: Json) -> Json:
         try:
             return self.moto(operation, parameters)
