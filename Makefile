@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all
+.PHONY: help demo rehearse test test-all
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv),.uv/bin/uv)
@@ -9,6 +9,9 @@ help:  ## List the commands
 
 demo: .venv/ready  ## Render the example into build/, lock it, test it, start it and ask it for /health
 	@$(UV) run --no-sync python scripts/demo.py
+
+rehearse: .venv/ready  ## Live its life on a simulated AWS: provision, deploy, roll back, take down (DOCKER=yes: by a real docker)
+	@PYTHONPATH=tests $(UV) run --no-sync python scripts/rehearse.py $(if $(DOCKER),--docker)
 
 test: .venv/ready  ## Test the template: renders, linters, deploys against a stub; under three minutes
 	$(UV) run --no-sync pytest

@@ -1,39 +1,17 @@
 """Render the example, lock it, test it, start it and ask it for /health: what `make demo` runs."""
 
 import json
-import os
-import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from narration import ROOT, UV, render_example, run, say, show
+
 SERVICE = ROOT / "build" / "ai-assistant"
 START_UP = 30  # seconds; it takes one
-
-
-def say(text: str) -> None:
-    print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n{text}", flush=True)
-
-
-def show(*command: str | Path) -> None:
-    program, *words = command
-    short = [os.path.relpath(word, ROOT) if isinstance(word, Path) else word for word in words]
-    print(f"  $ {Path(program).name} {' '.join(short)}", flush=True)
-
-
-def run(*command: str | Path, cwd: Path = SERVICE) -> None:
-    """Show a command and run it. Ends the demo with its exit code when it fails."""
-    show(*command)
-    # The service has an environment of its own: the one that runs this script is not meant.
-    environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
-    done = subprocess.run([str(word) for word in command], cwd=cwd, env=environment, check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
 
 
 def free_port() -> int:
@@ -78,17 +56,12 @@ def serve() -> None:
 
 
 def main() -> None:
-    uv = os.environ.get("UV", "uv")  # set by `uv run`
     say("1. Answer the questions with example-answers.yml, and render")
-    shutil.rmtree(SERVICE, ignore_errors=True)
-    copier = Path(sys.executable).parent / "copier"
-    answers = ROOT / "example-answers.yml"
-    quiet = "--quiet", "--defaults", "--vcs-ref", "HEAD", "--data-file", answers
-    run(copier, "copy", *quiet, ROOT, SERVICE, cwd=ROOT)
+    render_example(SERVICE)
     say("2. Lock its dependencies")
-    run(uv, "sync", "--quiet")
+    run(UV, "sync", "--quiet", cwd=SERVICE)
     say("3. Run its tests")
-    run(uv, "run", "pytest", "--quiet")
+    run(UV, "run", "pytest", "--quiet", cwd=SERVICE)
     say("4. Start it, and ask it for its health")
     serve()
     say("It works. Look around, and start it yourself:")

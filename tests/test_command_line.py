@@ -120,8 +120,10 @@ def test_the_readme_names_commands_that_exist() -> None:
     blocks = "\n".join(re.findall(r"^```sh\n(.*?)^```", readme, re.MULTILINE | re.DOTALL))
     targets = set(re.findall(r"(?:^|`)make ([a-z-]+)", readme, re.MULTILINE))
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True).stdout
-    assert {"demo", "test"} <= targets <= set(re.findall(r"make ([a-z-]+)", listed))
+    assert {"demo", "rehearse", "test"} <= targets <= set(re.findall(r"make ([a-z-]+)", listed))
     assert "uvx copier copy https://" in blocks
     assert "--trust" not in blocks
     run = (ROOT / ".ci" / "run").read_text()
-    assert {"make demo", "make test", "make test-all"} <= set(re.findall(r"make [a-z-]+", run))
+    assert {"make demo", "make rehearse", "make test", "make test-all"} <= set(
+        re.findall(r"make [a-z-]+", run)
+    )

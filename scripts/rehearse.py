@@ -1,0 +1,314 @@
+"""Play the whole life of the example on a simulated AWS: what `make rehearse` runs.
+
+The scripts are those of the render, run by the real `aws`, `jq` and `git`. Nothing leaves this
+machine but the question of `uv lock`. Exits with 1 where the story does not go as it is told here.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from narration import (
+    ANSWERS,
+    BOLD,
+    DIM,
+    GREEN,
+    RED,
+    ROOT,
+    UV,
+    YELLOW,
+    coloured,
+    render_example,
+    run,
+    say,
+)
+from simulated_aws.calls import Call
+from simulated_aws.rollouts import Crashes, Outcome
+from simulated_aws.simulation import SimulatedAws
+
+EXAMPLE = yaml.safe_load(ANSWERS.read_text(encoding="utf-8"))
+APP = EXAMPLE["app_name"]
+DEPLOY_ROLE = f"role/{APP}-{EXAMPLE['aws_region']}-github-actions"
+WIDTH = 100
+BOOM = "RuntimeError: DATABASE_URL is not set"
+
+
+class Astray(Exception):
+    """The story goes otherwise than it is told."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that a person types, and what comes of it."""
+
+    title: str
+    types: tuple[str, ...]
+    says: tuple[str, ...]
+    code: int = 0
+    who: str = DEPLOY_ROLE  # as CI does
+    asked: tuple[str, str] = ("", "")  # the end of a question, and the answer to it
+    becomes: tuple[Outcome, ...] = ()  # what becomes of the rollout, where it does not serve
+    note: str = ""
+
+
+STORY = (
+    Step(
+        "See what it would stand on, and what that costs",
+        ("infra/provision.sh --plan",),
+        says=("Nothing was changed",),
+        who="root",
+    ),
+    Step(
+        "Make it: one CloudFormation stack, and the two documents",
+        ("infra/provision.sh",),
+        says=("documents applied", "url       http://"),
+        who="root",
+    ),
+    Step(
+        "Deploy for the first time, with no more permissions than CI has",
+        ("infra/deploy.sh",),
+        says=(f"as {APP}-task:1 at http://",),
+    ),
+    Step(
+        "Deploy the next commit",
+        (
+            "echo '# The second release.' >> app/main.py",
+            "git commit --quiet --all --message 'Second release'",
+            "infra/deploy.sh",
+        ),
+        says=(f"as {APP}-task:2 at http://",),
+    ),
+    Step(
+        "Deploy a release that crashes: ECS rolls it back, and the deploy is red",
+        (
+            """echo 'raise RuntimeError("DATABASE_URL is not set")' >> app/main.py""",
+            "git commit --quiet --all --message 'Need a database'",
+            "infra/deploy.sh",
+        ),
+        code=1,
+        says=(f"rolled back to {APP}-task:2", "exit code 3", BOOM),
+        becomes=(Crashes(exit_code=3, says=("Traceback (most recent call last):", BOOM)),),
+        note="No container runs here: the simulation is told what becomes of this one.",
+    ),
+    Step(
+        "Go back further by hand, to the first release",
+        ("infra/rollback.sh 1",),
+        says=(f"Going back from {APP}-task:2", f"as {APP}-task:1"),
+    ),
+    Step(
+        "See what runs now",
+        ("infra/status.sh",),
+        says=(f"revision  {APP}-task:1", ": 200 in"),
+    ),
+    Step(
+        "Take it down",
+        ("infra/provision.sh --destroy",),
+        says=("stack     gone", "Kept: the images"),
+        who="root",
+        asked=("type the name of the app: ", APP),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a step went."""
+
+    step: Step
+    calls: list[Call]
+    seconds: float
+
+    @property
+    def changing(self) -> int:
+        return sum(call.changes for call in self.calls)
+
+
+@dataclass
+class Rehearsal:
+    """A service in a folder, whose scripts see the simulated AWS for the real one."""
+
+    aws: SimulatedAws
+    service: Path
+
+    def prepare(self) -> None:
+        render_example(self.service)
+        run(UV, "lock", "--quiet", cwd=self.service)
+        subject = f"repo:{EXAMPLE['github_repository']}:ref:refs/heads/main"
+        for line in (
+            """echo 'ROLLOUT_POLL="0"' >> infra/settings.env    # this AWS is quick""",
+            f"""echo 'GITHUB_SUBJECT="{subject}"' >> infra/settings.env    # GitHub is not asked""",
+            "git init --quiet --initial-branch main",
+            "git add --all",
+            "git commit --quiet --message 'Start from the template'",
+        ):
+            code, _ = self.type(line, "root")
+            if code:
+                raise Astray(f"`{line}` ended with {code}")
+
+    def environment(self, who: str) -> dict[str, str]:
+        """That of this machine, but for all that it says of AWS, of GitHub and of git."""
+        apart = "AWS_", "GIT_", "GITHUB_"
+        given = {k: v for k, v in os.environ.items() if not k.startswith(apart)}
+        given |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+        for role in "AUTHOR", "COMMITTER":
+            given |= {f"GIT_{role}_NAME": "Me", f"GIT_{role}_EMAIL": "me@example.com"}
+        return given | self.aws.environment(who)
+
+    def play(self, step: Step) -> Told:
+        """Raises Astray where it ends otherwise than told."""
+        if step.note:
+            print(coloured(f"  {step.note}", DIM))
+        self.aws.next_rollout(*step.becomes)
+        before, started = len(self.aws.calls), time.monotonic()
+        for line in step.types:
+            code, said = self.type(line, step.who, step.asked)
+            if code and line is not step.types[-1]:
+                raise Astray(f"`{line}` ended with {code}")
+        told = Told(step, list(self.aws.calls)[before:], time.monotonic() - started)
+        tell_calls(told)
+        if code != step.code:
+            raise Astray(f"`{line}` ended with {code}, and should with {step.code}")
+        for words in step.says:
+            if words not in said:
+                raise Astray(f"`{line}` should have said {words!r}")
+        return told
+
+    def type(self, line: str, who: str, asked: tuple[str, str] = ("", "")) -> tuple[int, str]:
+        """Run a line of a shell as somebody, and show it: its exit code, and what it said."""
+        print(f"  $ {line}", flush=True)
+        question, answer = asked
+        said = []
+        with subprocess.Popen(
+            ["bash", "-c", line],
+            cwd=self.service,
+            env=self.environment(who),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # a Ctrl-C comes to this program alone, which passes it on
+        ) as process:
+            assert process.stdin
+            assert process.stdout
+            try:
+                process.stdin.write(f"{answer}\n" if answer else "")
+                process.stdin.close()
+                for text in process.stdout:
+                    if question:  # whoever types the answer ends the line
+                        text = text.replace(question, f"{question}{answer}\n")
+                    said.append(text)
+                    for shown in text.splitlines():
+                        red = shown.startswith("error:")
+                        print(f"    {coloured(shown, RED) if red else shown}", flush=True)
+            except BaseException:
+                end(process)
+                raise
+        return process.returncode, "".join(said)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """A script with all that it has started: as by Ctrl-C, and less kindly if that does not do."""
+    for sent in signal.SIGINT, signal.SIGTERM, signal.SIGKILL:
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, sent)
+            process.wait(timeout=5)
+            return
+
+
+def counted(calls: Iterable[Call]) -> list[str]:
+    """What was asked and how often, in the order of the first time; with what was refused."""
+    names = Counter(f"{c.name} ({c.error})" if c.error else c.name for c in calls)
+    return [f"{name} x {n}" if n > 1 else name for name, n in names.items()]
+
+
+def tell_calls(told: Told) -> None:
+    """What was really sent to AWS: names and numbers, so nothing of it is secret."""
+    who = "an administrator" if told.step.who == "root" else "the deploy role"
+    print(f"  {len(told.calls)} calls were sent to AWS, by {who}:")
+    looks = [call for call in told.calls if not call.changes]
+    changes = [call for call in told.calls if call.changes]
+    for title, calls, colour in ("looks", looks, DIM), ("changes", changes, YELLOW):
+        # A name stays in one piece with how often it was called.
+        lines = textwrap.wrap(
+            ", ".join(word.replace(" ", "\xa0") for word in counted(calls)) or "none",
+            width=WIDTH,
+            initial_indent=f"    {title:9}",
+            subsequent_indent=" " * 13,
+            break_on_hyphens=False,
+        )
+        print("\n".join(coloured(line.replace("\xa0", " "), colour) for line in lines), flush=True)
+
+
+def tell_end(story: list[Told], service: Path, seconds: float) -> None:
+    say(f"It went as told, in {seconds:.0f} s:")
+    print()
+    for number, told in enumerate(story, start=2):
+        step = told.step
+        command, code = step.types[-1], coloured(f"exit {step.code}", RED if step.code else GREEN)
+        calls = f"{len(told.calls):3} calls, {told.changing:2} to change something"
+        print(f"  {number}  {command:30} {code}  {calls}  {told.seconds:4.1f} s")
+    say("In a real account it is the same commands. Your own service, from this template:")
+    print(f"""
+  uvx copier copy {ROOT} ../my-service
+  cd ../my-service                       # then as the message after the copy says
+  infra/provision.sh --plan              # with an administrator's credentials
+  infra/provision.sh
+  git push origin main                   # deploys it; from here: infra/deploy-manual.sh
+
+The service of this rehearsal is in {os.path.relpath(service)}: look around.
+""")
+
+
+def rehearse(service: Path, *, engine: bool) -> None:
+    """Raises Astray, and AssertionError where the simulation is at a loss."""
+    started = time.monotonic()
+    print(coloured("A rehearsal: the real scripts, on an AWS that is only simulated.", BOLD))
+    with SimulatedAws(
+        account=EXAMPLE["aws_account_id"],
+        region=EXAMPLE["aws_region"],
+        docker="real" if engine else "recorded",
+    ) as aws:
+        rehearsal = Rehearsal(aws, service)
+        say("1. Render the example, lock it, and put it into git")
+        rehearsal.prepare()
+        story = []
+        for number, step in enumerate(STORY, start=2):
+            say(f"{number}. {step.title}")
+            story.append(rehearsal.play(step))
+    tell_end(story, service, time.monotonic() - started)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--docker", action="store_true", help="build and push by a real engine")
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "rehearsal")
+    asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if missing := [tool for tool in ("bash", "curl", "git", "jq") if not shutil.which(tool)]:
+        sys.exit(f"not installed: {', '.join(missing)} (apt-get install {missing[0]})")
+    try:
+        rehearse(asked.folder.resolve(), engine=asked.docker)
+    except KeyboardInterrupt:
+        print("\nStopped: nothing is left running.", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # whoever read this has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (Astray, AssertionError) as reason:
+        why = str(reason).strip().splitlines()[-1]  # the simulation tells where it was at a loss
+        sys.exit(coloured(f"\nThe story goes astray: {why}", RED))
+
+
+if __name__ == "__main__":
+    main()
