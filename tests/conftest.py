@@ -3,11 +3,16 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from history import History, history
 from rendering import EXAMPLE, ROOT, Render, render
+
+if TYPE_CHECKING:  # it imports much, and few tests need it
+    from simulated_aws.simulation import SimulatedAws
 
 
 def pytest_configure() -> None:
@@ -52,3 +57,20 @@ def example(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Render:
 def published(template: Path, tmp_path_factory: pytest.TempPathFactory) -> History:
     """The template as a repository of releases. Tests only read it."""
     return history(template, tmp_path_factory.mktemp("published") / "fastapi-ecs-template")
+
+
+@pytest.fixture(scope="session")
+def started_aws() -> Iterator["SimulatedAws"]:
+    """Started once: it takes a second. moto has one state for a process, so there is only one."""
+    from simulated_aws.simulation import SimulatedAws
+
+    with SimulatedAws() as aws:
+        yield aws
+
+
+@pytest.fixture
+def aws(started_aws: "SimulatedAws") -> Iterator["SimulatedAws"]:
+    """A brand-new account in an AWS that can also fail."""
+    started_aws.reset()
+    yield started_aws
+    started_aws.check()

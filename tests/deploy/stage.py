@@ -26,6 +26,7 @@ from botocore.session import get_session
 from botocore.validate import ParamValidator
 from documents import enum_findings
 from rendering import Render
+from repository import Repository
 
 Json = dict[str, Any]
 
@@ -178,7 +179,7 @@ def deployment_id(revision: int) -> str:
 
 
 @dataclass
-class Stage:
+class Stage(Repository):
     """A service in a git repository of its own, and what AWS and docker answer to its scripts.
 
     At first all is well: the stack is there, an earlier commit serves, and ECR lacks this one.
@@ -200,9 +201,7 @@ class Stage:
             shutil.copytree(pristine, self.service)
         else:
             shutil.copytree(self.render.path, self.service)
-            self.git("init", "--quiet", "--initial-branch", "main")
-            self.write("uv.lock", "version = 1\n")
-            self.commit("Start")
+            self.begin()
             shutil.copytree(self.service, pristine)
 
         self.bin.mkdir()
@@ -232,36 +231,6 @@ class Stage:
         self.answers("application-autoscaling put-scaling-policy", policy)
         self.has_policies()
         self.answers("application-autoscaling delete-scaling-policy", {})
-
-    # --- the service's repository ---
-
-    def git(self, *words: str) -> str:
-        done = subprocess.run(
-            ["git", *words], cwd=self.service, capture_output=True, check=True, text=True
-        )
-        return done.stdout.strip()
-
-    def write(self, name: str, text: str) -> None:
-        (self.service / name).write_text(text, encoding="utf-8")
-
-    def edit(self, name: str, old: str, new: str) -> None:
-        text = (self.service / name).read_text(encoding="utf-8")
-        assert old in text, f"{name} does not say {old!r} any more: change this test with it"
-        self.write(name, text.replace(old, new))
-
-    def change(self, name: str, change: Mapping[str, Any]) -> None:
-        """Give a JSON document other values at its top, and commit it."""
-        document = json.loads((self.service / name).read_text(encoding="utf-8"))
-        self.write(name, json.dumps(document | dict(change), indent=2))
-        self.commit(f"Change {name}")
-
-    def commit(self, message: str) -> None:
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", message)
-
-    @property
-    def head(self) -> str:
-        return self.git("rev-parse", "HEAD")
 
     # --- what AWS and docker answer ---
 

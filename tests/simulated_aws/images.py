@@ -205,9 +205,6 @@ class Registry:
         return Answer(200, [VERSION, ("Content-Type", kind), *about(content)], content)
 
     def _put_manifest(self, request: Request, repository: str, settings: Json, name: str) -> Answer:
-        content, kind = request.get_data(), request.content_type
-        digest = digest_of(content)
-        self._check_layers(json.loads(content))
         is_tag = not name.startswith("sha256:")
         is_settled = settings["imageTagMutability"] == "IMMUTABLE"
         if is_tag and is_settled and self._is_tagged(repository, name):
@@ -218,6 +215,14 @@ class Registry:
                 f"The image tag '{name}' already exists in the '{repository}' repository and "
                 "cannot be overwritten because the tag is immutable.",
             )
+        digest = self.put(repository, name, request.get_data(), request.content_type)
+        where = ("Location", f"/v2/{repository}/manifests/{digest}")
+        return Answer(201, [VERSION, where, ("Docker-Content-Digest", digest)], b"")
+
+    def put(self, repository: str, name: str, content: bytes, kind: str) -> str:
+        """Keep a manifest by a tag, or by its digest, which this returns; ECR lists it then."""
+        self._check_layers(json.loads(content))
+        digest = digest_of(content)
         self.manifests[repository, name] = self.manifests[repository, digest] = content, kind
         image: Json = {
             "repositoryName": repository,
@@ -225,15 +230,13 @@ class Registry:
             "imageManifestMediaType": kind,
             "imageDigest": digest,
         }
+        tagged = {} if name == digest else {"imageTag": name}
         try:
-            self.world.account.moto(
-                "ecr", "PutImage", image | ({"imageTag": name} if is_tag else {})
-            )
+            self.world.account.moto("ecr", "PutImage", image | tagged)
         except Refused as refused:
             if refused.code != "ImageAlreadyExistsException":
                 raise Wrong(refused.status, "DENIED", refused.message) from refused
-        where = ("Location", f"/v2/{repository}/manifests/{digest}")
-        return Answer(201, [VERSION, where, ("Docker-Content-Digest", digest)], b"")
+        return digest
 
     def _check_layers(self, manifest: Json) -> None:
         parts = [manifest["config"], *manifest["layers"]] if "layers" in manifest else []

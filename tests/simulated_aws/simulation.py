@@ -90,7 +90,12 @@ class SimulatedAws:
         if self._warm:
             self._warm.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
-        assert not self.wire.bugs, "the simulated AWS was at a loss:\n" + "\n".join(self.wire.bugs)
+        self.check()
+
+    def check(self) -> None:
+        """Raises AssertionError where the simulation itself was at a loss."""
+        bugs, self.wire.bugs = self.wire.bugs, []
+        assert not bugs, "the simulated AWS was at a loss:\n" + "\n".join(bugs)
 
     def __enter__(self) -> Self:
         return self.start()
