@@ -152,6 +152,8 @@ def push_blob(host: str, repository: str, blob: bytes) -> None:
     if status == 200:
         print(f"{digest(blob)[7:19]}: Layer already exists")
         return
+    if status == 401:
+        raise Failed("no basic auth credentials")
     if status != 404:  # docker does not learn why: the answer to a HEAD has no body
         raise Failed(f"error parsing HTTP {status} response body: unexpected end of JSON input")
     started = answered(ask(host, "POST", f"/v2/{repository}/blobs/uploads/"))

@@ -60,6 +60,15 @@ class Rehearsal(Repository):
     def deploy_role(self) -> str:
         return f"role/{self.settings['DEPLOY_ROLE']}"
 
+    @property
+    def url(self) -> str:
+        """Where the load balancer of the stack is, as a script would ask for it."""
+        (stack,) = self.aws.client("cloudformation").describe_stacks(
+            StackName=self.settings["STACK_NAME"]
+        )["Stacks"]
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        return str(outputs["Url"])
+
     def run(
         self, *words: str, principal: str = "root", typing: str = "", cli: int = 1, **more: str
     ) -> Done:

@@ -17,7 +17,6 @@ PLAIN = str(Path(sys.executable).with_name("aws"))
 
 COMMANDS = [
     "--version",
-    "sts get-caller-identity",
     "sts get-caller-identity --output text --query Arn",
     "ecs describe-services --cluster nowhere --services app",
     "ecs bogus",
@@ -44,6 +43,7 @@ def warm(aws: SimulatedAws) -> str:
     return str(aws.folder / "bin/aws")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_it_prints_and_ends_as_the_plain_one(
     aws: SimulatedAws, warm: str, tmp_path: Path, command: str
@@ -66,6 +66,7 @@ def test_it_reads_what_is_typed(aws: SimulatedAws, warm: str, tmp_path: Path) ->
     assert "region = eu-west-1" in (tmp_path / "config").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_as_it_ends_the_plain_one(
     aws: SimulatedAws, warm: str, number: signal.Signals
