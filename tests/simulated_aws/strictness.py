@@ -70,15 +70,6 @@ class Scaling(Service):
             )
         return self.moto("PutScalingPolicy", parameters)
 
-    def describe_scalable_targets(self, parameters: Json) -> Json:
-        """moto leaves out the role that AWS takes on for them."""
-        principal = "ecs.application-autoscaling.amazonaws.com"
-        rest = f"role/aws-service-role/{principal}/{SERVICE_LINKED_ROLES[principal]}"
-        answer = self.moto("DescribeScalableTargets", parameters)
-        for target in answer["ScalableTargets"]:
-            target.setdefault("RoleARN", self.account.arn("iam", rest, region=""))
-        return answer
-
     def register_scalable_target(self, parameters: Json) -> Json:
         if parameters.get("MinCapacity", 0) > parameters.get("MaxCapacity", math.inf):
             raise Refused(
