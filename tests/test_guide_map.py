@@ -1,0 +1,102 @@
+"""docs/guide-map.md leaves no step of the guide out, and names nothing that is not there."""
+
+import ast
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+from rendering import ROOT, Render
+
+MAP = ROOT / "docs" / "guide-map.md"
+
+# What the guide numbers or names: its plan, its chapters, its steps, its permissions, its layout.
+STEPS = [
+    *(f"Plan {number}" for number in range(1, 6)),
+    "Image",
+    "Registry by command",
+    *(f"Step {number}" for number in range(1, 13)),
+    "IAM",
+    "Layout",
+]
+LAYOUT = [
+    ".github/workflows/deploy-ecs.yml",
+    "infra/task-definition.json",
+    "infra/ecr-lifecycle-policy.json",
+    "infra/deploy-manual.sh",
+    "ops/iam-policy-github-actions.json",
+    "app/main.py",
+    "Dockerfile",
+    "README.md",
+    ".gitignore",
+]
+
+
+@dataclass(frozen=True)
+class Row:
+    step: str
+    here: str
+    proof: str
+    because: str
+
+
+def quoted(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    lines = [line for line in MAP.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [Row(*row) for row in cells if row[0] not in ("step", "---")]
+
+
+def test_every_step_of_the_guide_has_a_row(rows: list[Row]) -> None:
+    told = list(dict.fromkeys(row.step.partition(":")[0] for row in rows))
+    assert told == STEPS, "one row or more for each, in the order of the guide"
+
+
+def test_no_step_is_told_twice_and_no_cell_is_empty(rows: list[Row]) -> None:
+    steps = [row.step for row in rows]
+    assert sorted(steps) == sorted(set(steps))
+    for row in rows:
+        assert all((row.step, row.here, row.proof, row.because)), f"{row.step}: fill every cell"
+
+
+def test_what_does_a_step_is_there(rows: list[Row], example: Render) -> None:
+    settings = example.settings()
+    for row in rows:
+        assert quoted(row.here), f"{row.step}: which file or command does it?"
+        for words in quoted(row.here):
+            name = words.split()[0]
+            there = name in settings if name.isupper() else (example.path / name).is_file()
+            assert there, f"{row.step}: a service has no {name}"
+
+
+@cache
+def names(file: Path) -> tuple[set[str], set[str]]:
+    """The tests of a file, and all that may stand in the brackets of their ids."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    nodes = list(ast.walk(tree))
+    functions = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    return functions, functions | {text for text in texts if isinstance(text, str)}
+
+
+def test_what_proves_a_step_is_there(rows: list[Row]) -> None:
+    for row in rows:
+        assert quoted(row.proof), f"{row.step}: which test proves it?"
+        for id in quoted(row.proof):
+            found = re.fullmatch(r"(\S+\.py)::(test_\w+)(?:\[(.+)\])?", id)
+            assert found, f"{row.step}: {id} is no test, as in tests/test_source.py::test_name"
+            file, test, case = found.groups()
+            assert (ROOT / file).is_file(), f"{row.step}: there is no {file}"
+            tests, cases = names(ROOT / file)
+            assert test in tests, f"{row.step}: {file} has no {test}"
+            assert case is None or case in cases, f"{row.step}: {test} has no case {case}"
+
+
+def test_the_layout_of_the_guide_is_there(example: Render) -> None:
+    missing = [name for name in LAYOUT if not (example.path / name).is_file()]
+    assert missing == [], "the guide's paths are an interface: put them back"
