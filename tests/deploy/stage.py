@@ -522,7 +522,7 @@ class Stage(Repository):
         return run
 
     def call(self, words: Sequence[str]) -> Call:
-        return Call(words[5], tuple(words[:5]), tuple(words[6:]))
+        return Call(words[6], tuple(words[:6]), tuple(words[7:]))
 
     def check(self, run: Run) -> None:
         """What holds for every run: see the top of this file."""
@@ -535,8 +535,9 @@ class Stage(Repository):
             if call.program != "aws":
                 continue
             region = self.settings["AWS_REGION"]
-            assert call.environment[:3] == (region, region, ""), (
-                f"{call.name}: the settings say which region, and no pager may wait for a key"
+            assert call.environment[:4] == (region, region, "", "UTC"), (
+                f"{call.name}: the settings say which region, no pager may wait for a key, and"
+                " times that are written as text must be in UTC"
             )
             model = operation(*call.words[:2])
             parameters = call.parameters()

@@ -85,7 +85,7 @@ def test_the_image_is_named_after_the_commit_and_deployed_by_its_digest(stage: S
     repository = f"{stage.settings['ECR_REGISTRY']}/{stage.settings['ECR_REPOSITORY']}"
     docker = [call for call in run.calls if call.program == "docker"]
     _, login, build, push = (call.words for call in docker)
-    assert docker[2].environment[3:] == ("1", "1"), "BuildKit, and no manifest but the image's"
+    assert docker[2].environment[4:] == ("1", "1"), "BuildKit, and no manifest but the image's"
     assert login[-1] == stage.settings["ECR_REGISTRY"]
     assert (stage.stage / "password").read_text().strip() == "a-password"
     assert build[1:3] == ("--platform", "linux/amd64")

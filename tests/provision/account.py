@@ -375,7 +375,7 @@ class Account(Stage):
         return self.ended(self.start("bash", "-c", typing, types, script, "--destroy", *arguments))
 
     def call(self, words: Sequence[str]) -> Call:
-        return Asked(words[5], tuple(words[:5]), tuple(words[6:]), self.service)
+        return Asked(words[6], tuple(words[:6]), tuple(words[7:]), self.service)
 
     def check_permission(self, call: Call, model: OperationModel) -> None:
         """An administrator may do everything."""
