@@ -53,7 +53,8 @@ class Ground:
         self.image = self.push("first")
         subnets = client("ec2").describe_subnets()["Subnets"]
         self.subnets = [subnet["SubnetId"] for subnet in subnets[:2]]
-        self._balance(subnets[0]["VpcId"])
+        self.vpc = subnets[0]["VpcId"]
+        self._balance()
         self.settings = {
             "cluster": "cluster",
             "serviceName": "app",
@@ -72,10 +73,10 @@ class Ground:
             },
         }
 
-    def _balance(self, vpc: str) -> None:
+    def _balance(self) -> None:
         balancing = self.aws.client("elbv2")
         self.target_group = balancing.create_target_group(
-            Name="app-tg", Protocol="HTTP", Port=8080, VpcId=vpc, TargetType="ip"
+            Name="app-tg", Protocol="HTTP", Port=8080, VpcId=self.vpc, TargetType="ip"
         )["TargetGroups"][0]["TargetGroupArn"]
         (balancer,) = balancing.create_load_balancer(Name="app-alb", Subnets=self.subnets)[
             "LoadBalancers"

@@ -195,6 +195,16 @@ class SimulatedAws:
             real = shutil.which("docker")
             assert real, "docker is missing: install it, or ask for docker='recorded'"
             put_program(bin / "docker", *python(DOCKER), "real", real)
+            self._lend_plugins()
+
+    def _lend_plugins(self) -> None:
+        """docker keeps those of a person beside the passwords, which are not lent."""
+        given = os.environ.get("DOCKER_CONFIG")
+        own = (Path(given) if given else Path.home() / ".docker") / "cli-plugins"
+        folder = self.folder / "docker"
+        folder.mkdir()
+        if own.is_dir():
+            (folder / "cli-plugins").symlink_to(own)
 
     # --- for tests ---
 
