@@ -298,21 +298,20 @@ class CloudFormation:
     # --- stacks ---
 
     def describe_stacks(self, parameters: Json) -> Json:
+        """As they are when somebody asks, before they go on."""
         only(parameters, "StackName")
         if "StackName" not in parameters:
             those = [stack for stack in self.stacks.values() if stack.status != "DELETE_COMPLETE"]
-            for stack in those:
-                stack.advance()
         else:
             found = self.find(parameters["StackName"])
-            if found:  # once it is gone, only its id finds it
-                found.advance()
-                found = self.find(parameters["StackName"])
             if found is None:
                 reason = f"Stack with id {parameters['StackName']} does not exist"
                 raise Refused("ValidationError", reason)
             those = [found]
-        return {"Stacks": [described(stack) for stack in those]}
+        answer = {"Stacks": [described(stack) for stack in those]}
+        for stack in those:
+            stack.advance()
+        return answer
 
     def describe_stack_events(self, parameters: Json) -> Json:
         """The newest first, a page at a time."""

@@ -193,7 +193,6 @@ class Stack:
 
     def delete(self, leave: Iterable[str] = ()) -> Iterator[None]:
         self.says("DELETE_IN_PROGRESS", "User Initiated")
-        yield
         for name in leave:
             self.says("DELETE_SKIPPED", made=self.resources.pop(name))
         stuck = yield from self.remove(list(self.resources.values()), "DeletionPolicy")

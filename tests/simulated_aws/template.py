@@ -301,7 +301,7 @@ class Stack:
         if key == "Fn::Split":
             return arguments[1].split(arguments[0])
         if key == "Fn::Equals":
-            return arguments[0] == arguments[1]
+            return str(arguments[0]) == str(arguments[1])
         if key == "Fn::Not":
             return not arguments[0]
         raise BadTemplate(f"unknown function {key}")
