@@ -74,7 +74,7 @@ class CloudFormation:
         self.numbers = itertools.count(1)
 
     def fails(self, resource: str, verb: Verb, reason: str) -> None:
-        """Have a resource fail, with that reason, the next time it is made, changed or deleted."""
+        """Have a resource fail, with that reason, the next time that is done to it."""
         self.failures[resource, verb] = reason
 
     # --- change sets ---

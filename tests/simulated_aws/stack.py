@@ -17,7 +17,7 @@ from simulated_aws.clock import Clock
 from simulated_aws.stack_resources import KINDS, Aws, Failed, Json, Kind, NotSimulated, Wanted
 from simulated_aws.template import Stack as Plan
 
-Verb = Literal["create", "update", "delete"]
+Verb = Literal["create", "update", "roll back", "delete"]
 Steps = Generator[None, None, list[str]]  # gives the names of what failed
 SECONDS = 5.0  # that a resource takes, on the clock of the simulation
 STACK = "AWS::CloudFormation::Stack"
@@ -100,15 +100,15 @@ class Stack:
 
     def says(self, status: str, reason: str = "", made: Made | None = None, **more: str) -> None:
         """An event of a resource, or of the stack itself."""
-        number = len(self.events)
+        now = self.clock.now()
         event = {
             "StackId": self.id,
             "StackName": self.name,
-            "EventId": f"{made.name}-{status}-{number}" if made else f"{self.name}-{number}",
+            "EventId": f"{made.name if made else self.name}-{status}-{now.isoformat()}",
             "LogicalResourceId": made.name if made else self.name,
             "PhysicalResourceId": made.id if made else self.id,
             "ResourceType": made.kind.type if made else STACK,
-            "Timestamp": self.clock.now(),
+            "Timestamp": now,
             "ResourceStatus": status,
         }
         if reason:
@@ -171,7 +171,7 @@ class Stack:
             self.says("UPDATE_IN_PROGRESS", made=done.before)
             yield
             try:
-                self.may_fail(done.after.name, "update")
+                self.may_fail(done.after.name, "roll back")
                 wanted = Wanted(done.before.properties, done.after.properties)
                 done.after.kind.update(done.after.id, wanted)
             except Failed as failed:

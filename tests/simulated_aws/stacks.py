@@ -95,6 +95,10 @@ class Operator:
         return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found}
 
     @property
+    def status(self) -> str:
+        return str(self.client.describe_stacks(StackName=self.stack)["Stacks"][0]["StackStatus"])
+
+    @property
     def outputs(self) -> dict[str, str]:
         [stack] = self.client.describe_stacks(StackName=self.stack)["Stacks"]
         return {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
@@ -129,7 +133,7 @@ def everything(aws: SimulatedAws) -> Json:
     described = {
         "repositories": aws.client("ecr").describe_repositories()["repositories"],
         "logs": logs,
-        "clusters": aws.client("ecs").list_clusters()["clusterArns"],
+        "clusters": clusters(aws),
         "roles": [role | {"policies": policies(aws, role["RoleName"])} for role in roles],
         "groups": [
             group
@@ -143,13 +147,23 @@ def everything(aws: SimulatedAws) -> Json:
             for each in balancers
         ],
         "targets": [
-            each | elb.describe_target_group_attributes(TargetGroupArn=each["TargetGroupArn"])
+            each
+            | elb.describe_target_group_attributes(TargetGroupArn=each["TargetGroupArn"])
+            # moto has a load balancer there as often as a listener has ever led from it
+            | {"LoadBalancerArns": list(set(each["LoadBalancerArns"]))}
             for each in targets
         ],
         "alarms": aws.client("cloudwatch").describe_alarms()["MetricAlarms"],
         "rules": [rule | events.list_targets_by_rule(Rule=rule["Name"]) for rule in rules],
     }
     return {kind: settled(found) for kind, found in described.items()}
+
+
+def clusters(aws: SimulatedAws) -> list[Json]:
+    """Without those that are deleted, which stay known for a while."""
+    ecs = aws.client("ecs")
+    found = ecs.describe_clusters(clusters=ecs.list_clusters()["clusterArns"])["clusters"]
+    return [cluster for cluster in found if cluster["status"] == "ACTIVE"]
 
 
 def policies(aws: SimulatedAws, role: str) -> Json:
