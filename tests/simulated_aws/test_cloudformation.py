@@ -1,7 +1,7 @@
 """CloudFormation in the simulated AWS: what it makes, changes, keeps, takes back and refuses."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -65,18 +65,6 @@ NAMES = ["Group", "Log", "Role", "Targets", "Way"]
 MONTH, WEEK = {"Days": "30"}, {"Days": "7"}
 
 
-@pytest.fixture(scope="module")
-def simulation() -> Iterator[SimulatedAws]:
-    with SimulatedAws(aws="plain", docker=None) as aws:
-        yield aws
-
-
-@pytest.fixture
-def aws(simulation: SimulatedAws) -> SimulatedAws:
-    simulation.reset()
-    return simulation
-
-
 @pytest.fixture
 def operator(aws: SimulatedAws) -> Operator:
     [vpc] = aws.client("ec2").describe_vpcs()["Vpcs"]
@@ -100,6 +88,7 @@ def test_a_stack_is_made_of_real_things_that_know_each_other(
     assert [rule["FromPort"] for rule in group["IpPermissions"]] == [80]
 
 
+@pytest.mark.slow
 def test_what_needs_another_waits_for_it(operator: Operator) -> None:
     operator.create(**WEEK, Writes="yes")
     begun = operator.events.index
@@ -164,6 +153,7 @@ def test_an_update_changes_what_differs_and_nothing_else(
     assert everything(aws) == before
 
 
+@pytest.mark.slow
 def test_what_cannot_be_changed_is_replaced_and_with_it_what_hangs_on_it(
     aws: SimulatedAws, operator: Operator
 ) -> None:
@@ -178,6 +168,7 @@ def test_what_cannot_be_changed_is_replaced_and_with_it_what_hangs_on_it(
     assert len(group["IpPermissions"]) == 1
 
 
+@pytest.mark.slow
 def test_what_has_a_name_of_its_own_cannot_be_replaced(
     aws: SimulatedAws, operator: Operator
 ) -> None:
@@ -207,6 +198,7 @@ def test_a_creation_that_fails_takes_itself_back_but_for_what_is_kept(
     assert operator.execute(again) == "CREATE_COMPLETE"
 
 
+@pytest.mark.slow
 def test_what_aws_itself_refuses_fails_too(aws: SimulatedAws, operator: Operator) -> None:
     """A target group is not found by its name, so nobody sees the other one before."""
     aws.client("elbv2").create_target_group(Name="targets", Protocol="TCP", Port=1, VpcId=vpc(aws))
@@ -214,6 +206,7 @@ def test_what_aws_itself_refuses_fails_too(aws: SimulatedAws, operator: Operator
     assert "DuplicateTargetGroupName" in operator.reason("Targets", "CREATE_FAILED")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("choice", "ends"), [("DO_NOTHING", "CREATE_FAILED"), ("DELETE", "DELETE_COMPLETE")]
 )
@@ -226,6 +219,7 @@ def test_who_asks_may_choose_what_becomes_of_a_creation_that_fails(
     assert bool(everything(aws)["roles"]) == (choice == "DO_NOTHING")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resource", ["Log", "Write", "Group", "Way"])
 def test_an_update_that_fails_leaves_all_as_it_was(
     aws: SimulatedAws, operator: Operator, resource: str
@@ -240,6 +234,7 @@ def test_an_update_that_fails_leaves_all_as_it_was(
     assert "didn't contain changes" in operator.plan(**MONTH)["StatusReason"]
 
 
+@pytest.mark.slow
 def test_a_roll_back_that_is_stuck_goes_on_when_it_is_told_to(
     aws: SimulatedAws, operator: Operator
 ) -> None:
@@ -290,6 +285,7 @@ def test_a_role_with_a_policy_of_somebody_else_cannot_be_deleted_until_it_is_gon
     assert everything(aws)["roles"] == []
 
 
+@pytest.mark.slow
 def test_what_cannot_be_deleted_can_be_left_there(aws: SimulatedAws, operator: Operator) -> None:
     operator.create(**MONTH)
     aws.cloudformation.fails("Role", "delete", "not this one")
@@ -300,6 +296,7 @@ def test_what_cannot_be_deleted_can_be_left_there(aws: SimulatedAws, operator: O
     assert len(everything(aws)["roles"]) == 1
 
 
+@pytest.mark.slow
 def test_what_is_gone_already_is_deleted_without_a_word(
     aws: SimulatedAws, operator: Operator
 ) -> None:
@@ -349,6 +346,7 @@ def test_a_creation_that_fails_keeps_what_it_took_over_or_not(
     assert keeps_its_log(aws) == kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -370,6 +368,7 @@ def test_only_what_has_its_name_in_so_many_words_and_is_kept_is_taken_over(
     assert event["ValidationStatusReason"].endswith("identifier '/a/log' already exists.")
 
 
+@pytest.mark.slow
 def test_what_belongs_to_another_stack_is_not_taken_over(
     aws: SimulatedAws, operator: Operator
 ) -> None:
@@ -381,6 +380,7 @@ def test_what_belongs_to_another_stack_is_not_taken_over(
     assert {each["LogicalResourceId"] for each in events["OperationEvents"]} == {"Log", "Role"}
 
 
+@pytest.mark.slow
 def test_nothing_is_taken_over_unless_it_is_asked_for(
     aws: SimulatedAws, operator: Operator
 ) -> None:
@@ -471,6 +471,7 @@ def test_a_change_set_is_executed_once_and_only_when_it_is_ready(operator: Opera
         execute(operator, operator.plan(**MONTH))
 
 
+@pytest.mark.slow
 def test_a_stack_does_one_thing_at_a_time(operator: Operator) -> None:
     operator.create(**MONTH)
     change_set = operator.plan(**WEEK)
@@ -482,6 +483,7 @@ def test_a_stack_does_one_thing_at_a_time(operator: Operator) -> None:
     assert operator.follow(change_set["StackId"]) == "UPDATE_COMPLETE"
 
 
+@pytest.mark.slow
 def test_a_stack_that_never_came_up_can_only_be_deleted(
     aws: SimulatedAws, operator: Operator
 ) -> None:
@@ -513,6 +515,7 @@ def test_what_it_does_not_know_is_never_dropped(
         operator.create(template, **MONTH)
 
 
+@pytest.mark.slow
 def test_a_property_that_is_taken_away_is_not_overlooked(operator: Operator) -> None:
     operator.create(**MONTH)
     template = operator.template.replace(", RetentionInDays: !Ref Days", "")
