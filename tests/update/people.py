@@ -377,7 +377,7 @@ class ExplainsInTheReadme(Person):
         readme = service.path / "README.md"
         insert(readme, "## Run it", "## What it is for\n\nIt says how an order stands.\n\n")
         insert(readme, "| workers and timeouts", "| orders | `app/orders.py` |\n")
-        append(readme, "\n## Who to ask\n\nThe orders team.\n")
+        append(readme, "\n\n## Who to ask\n\nThe orders team.\n")
 
     def finds(self, service: Owned) -> bool:
         text = service.text("README.md")

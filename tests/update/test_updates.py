@@ -14,7 +14,7 @@ import pytest
 import yaml
 from history import HERE, MADE_ONCE, NEXT, RELEASES, History, Owned
 from owned import Service
-from people import PEOPLE, Person
+from people import PEOPLE, POLICY, Person
 from rendering import EXAMPLE
 
 # Where both sides changed the same lines or lines that touch: from which version ("" is any), who,
@@ -22,6 +22,7 @@ from rendering import EXAMPLE
 CONFLICTS = {
     ("v0.1.0", "adds dependencies", "pyproject.toml"): "its lists had no place for yours yet",
     ("v0.1.0", "turns knobs", "infra/settings.env"): "it had no place for yours yet",
+    ("v0.1.0", "widens the policy", POLICY): "both came to allow the same action",
     (HERE, "sorts dependencies in", "pyproject.toml"): "beside the line that the next one raises",
     ("", "rewrites the readme", "README.md"): "nothing is left for a change to go into",
 }

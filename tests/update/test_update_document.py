@@ -1,0 +1,201 @@
+"""docs/update.md, typed: each block of commands does what the text around it says."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from history import HERE, NEXT, RELEASES, History, Owned
+from release import git
+from rendering import ROOT
+
+DOCUMENT = (ROOT / "docs" / "update.md").read_text()
+
+
+def blocks() -> dict[str, list[str]]:
+    """The blocks of commands below each heading."""
+    sections = re.split(r"^## (.+)$", DOCUMENT, flags=re.MULTILINE)
+    found = {
+        heading: re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        for heading, text in zip(sections[1::2], sections[2::2], strict=True)
+    }
+    return {heading: texts for heading, texts in found.items() if texts}
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Somebody at a shell in a service that follows 1.0.0, while 1.1.0 is out."""
+
+    service: Owned
+    template: Path
+
+    def types(self, heading: str, block: int = 0) -> str:
+        """Paste a block; the first command that fails ends it."""
+        bin_folder = self.service.path.parent / "bin"
+        path = os.pathsep.join([os.fspath(bin_folder), os.environ["PATH"]])
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", blocks()[heading][block]],
+            cwd=self.service.path,
+            env={**os.environ, "PATH": path},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{heading}: {done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    def answers(self) -> dict[str, object]:
+        loaded: dict[str, object] = yaml.safe_load(self.service.text(".copier-answers.yml"))
+        return loaded
+
+    def version(self) -> object:
+        return self.answers()["_commit"]
+
+    def status(self) -> str:
+        return self.service.git("status", "--porcelain")
+
+    def writes(self, name: str, text: str) -> None:
+        (self.service.path / name).write_text(text)
+        self.service.commit("Work")
+
+    def updates(self) -> None:
+        self.service.update("v1.1.0")
+
+
+@pytest.fixture
+def desk(published: History, tmp_path: Path) -> Desk:
+    template = tmp_path / "template"
+    git(tmp_path, "clone", "--quiet", str(published.path), str(template))
+    commits = {"v1.0.0": RELEASES[-1], "v1.1.0": HERE}
+    for version, known in commits.items():
+        git(template, "tag", version, f"{known}^{{commit}}")
+    git(template, "tag", "--delete", HERE, NEXT, *RELEASES)
+    service = History(template).service("v1.0.0", tmp_path / "service")
+    copier = shlex.quote(os.fspath(Path(sys.executable).parent / "copier"))
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "uvx").write_text(f'#!/bin/sh\nshift\nexec {copier} "$@"\n')
+    (tools / "uv").write_text("#!/bin/sh\n")  # that a service is green then: test_updates.py
+    for tool in tools.iterdir():
+        tool.chmod(0o755)
+    return Desk(service, template)
+
+
+def update(desk: Desk) -> None:
+    desk.types("Update")
+    assert desk.version() == "v1.1.0"
+    assert desk.status() == ""
+
+
+def look_first(desk: Desk) -> None:
+    said = desk.types("Look first")
+    assert "1.0.0" in said
+    assert "1.1.0" in said
+    assert "+_commit: v1.1.0" in said
+    desk.types("Undo an update", 0)
+    desk.service.git("switch", "--quiet", "-")
+    assert desk.version() == "v1.0.0"
+    assert desk.status() == ""
+
+
+def answer_a_question_again(desk: Desk) -> None:
+    desk.types("Answer a question again")
+    assert desk.version() == "v1.0.0"
+    assert (desk.answers()["cpu"], desk.answers()["memory"]) == (1024, 2048)
+    assert desk.service.json("infra/task-definition.json")["cpu"] == "1024"
+
+
+def settle_a_conflict(desk: Desk) -> None:
+    desk.writes("README.md", "# Ours\n")
+    desk.updates()
+    assert "<<<<<<< before updating" in desk.service.text("README.md")
+    assert desk.types("Settle a conflict").startswith("README.md\n")
+    assert desk.service.text("README.md") == "# Ours\n"
+    assert desk.service.conflicts() == set()
+    desk.service.commit("Update")
+
+    desk.service.git("reset", "--quiet", "--hard", "HEAD~1")
+    desk.types("Settle a conflict", 1)
+    assert (desk.version(), desk.service.conflicts()) == ("v1.1.0", set())
+    assert desk.service.text("README.md") == "# Ours\n"
+
+
+def undo_an_update(desk: Desk) -> None:
+    (desk.service.path / ".env").write_text("STRIPE_KEY=secret\n")
+    desk.writes("AGENTS.md", "Ours.\n")
+    before = desk.service.tree()
+    desk.updates()
+    (desk.service.path / "left.rej").touch()
+    desk.types("Undo an update", 0)
+    assert (desk.status(), desk.version()) == ("", "v1.0.0")
+    assert desk.service.text(".env") == "STRIPE_KEY=secret\n"
+
+    desk.updates()
+    desk.service.commit("Update")
+    desk.types("Undo an update", 1)
+    assert desk.service.tree() == before
+    desk.updates()
+    assert desk.version() == "v1.1.0"
+
+
+def stop_at_a_version(desk: Desk) -> None:
+    git(desk.template, "tag", "v1.2.0", "HEAD")
+    desk.types("Skip a version, or stop at one")
+    assert desk.version() == "v1.1.0"
+    desk.service.commit("Update")
+    desk.service.update("v1.2.0")
+    assert desk.answers()["team"] == "", "a question that is new then is not in the way"
+
+
+def let_a_bot_do_it(desk: Desk) -> None:
+    desk.types("Let a bot do it")
+    assert desk.version() == "v1.1.0"
+
+
+def leave_for_good(desk: Desk) -> None:
+    before = desk.service.tree()
+    desk.types("Leave the template for good")
+    gone = before.keys() - desk.service.tree().keys()
+    assert gone == {".copier-answers.yml", ".github/workflows/template-update.yml"}
+    assert desk.status() == ""
+
+
+SCENES: dict[str, Callable[[Desk], None]] = {
+    "Update": update,
+    "Look first": look_first,
+    "Answer a question again": answer_a_question_again,
+    "Settle a conflict": settle_a_conflict,
+    "Undo an update": undo_an_update,
+    "Skip a version, or stop at one": stop_at_a_version,
+    "Let a bot do it": let_a_bot_do_it,
+    "Leave the template for good": leave_for_good,
+}
+
+
+def test_every_block_of_commands_is_played() -> None:
+    assert SCENES.keys() == blocks().keys()
+    played = Path(__file__).read_text()
+    for heading, texts in blocks().items():
+        last = f'"{heading}", {len(texts) - 1})' if len(texts) > 1 else f'types("{heading}")'
+        assert last in played, f"nobody types the last block below {heading}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("heading", SCENES)
+def test_the_commands_do_what_the_document_says(desk: Desk, heading: str) -> None:
+    SCENES[heading](desk)
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", DOCUMENT):
+        name, _, anchor = target.partition("#")
+        path = ROOT / "docs" / name if name else ROOT / "docs" / "update.md"
+        assert path.exists(), target
+        headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+        assert not anchor or anchor in {h.lower().replace(" ", "-") for h in headings}, target
