@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from rendering import Render
+from rendering import Render, asked
 
 
 @pytest.fixture
@@ -96,3 +96,18 @@ def test_a_conflict_that_was_left_is_red(example: Render) -> None:
     assert not any(pattern.search(line) for line in ["=======", "# <<<<<<< quoted", "cat <<EOF"])
     for name, content in example.files().items():
         assert not any(pattern.search(line) for line in content.decode().splitlines()), name
+
+
+def test_an_answers_file_that_is_not_whole_is_red(example: Render) -> None:
+    """An update would take a default for what is missing, without a word."""
+    hook = hooks(example)["answers"]
+    assert hook["args"] == ["--multiline", "--negate"], "red is what does not match"
+    assert re.fullmatch(hook["files"], ".copier-answers.yml")
+    whole = example.text(".copier-answers.yml")
+    lines = whole.splitlines(keepends=True)
+    pattern = re.compile(hook["entry"], re.MULTILINE)
+    assert pattern.search(whole)
+    for key in asked():
+        [line] = [line for line in lines if line.startswith(f"{key}:")]
+        assert not pattern.search(whole.replace(line, "")), f"without {key} it is not red"
+        assert not pattern.search("".join(lines[: lines.index(line)])), f"cut off before {key}"
