@@ -1,4 +1,4 @@
-"""The part of GitHub's `gh` that template-update.yml uses, on issues in a file.
+"""The part of GitHub's `gh` that workflows use, on issues and releases in a file.
 
 Usage: fake_gh.py FILE COMMAND...
 """
@@ -38,6 +38,13 @@ def arguments() -> argparse.Namespace:
     closed = issue.add_parser("close")
     closed.add_argument("number", type=int)
     closed.add_argument("--comment")
+
+    release = things.add_parser("release").add_subparsers(dest="verb", required=True)
+    published = release.add_parser("create")
+    published.add_argument("tag")
+    published.add_argument("--verify-tag", action="store_true", required=True)
+    published.add_argument("--title", required=True)
+    published.add_argument("--notes-file", type=argparse.FileType(), required=True)
     return parser.parse_args()
 
 
@@ -79,6 +86,8 @@ def main() -> None:
             )
         case "issue", "edit":
             issues[asked.number - 1].update(title=asked.title, body=asked.body)
+        case "release", "create":
+            state["releases"] = [[asked.tag, asked.title, asked.notes_file.read()]]
         case "issue", "close":
             issues[asked.number - 1].update(state="closed")
     state["changes"] += 1
