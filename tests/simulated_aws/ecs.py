@@ -195,6 +195,8 @@ class Ecs(Service):
             "logGroupName": options["awslogs-group"],
             "logStreamName": f"{options['awslogs-stream-prefix']}/{container['name']}/{task.id}",
         }
+        if self.obstacles.keep_from_writing(task.deployment.task_definition, stream):
+            return
         self.account.moto("logs", "CreateLogStream", stream)
         # moto keeps no event that is older or newer than it believes the time to be.
         moment = int(self.account.wall_clock().timestamp() * 1000)

@@ -46,7 +46,7 @@ class Obstacles:
                 )
         if "executionRoleArn" not in definition:
             return None
-        who = self.world.principals.as_role(definition["executionRoleArn"].split("/")[-1], "task")
+        who = self._executing(definition)
         containers = definition["containerDefinitions"]
         reasons = (
             reason
@@ -56,6 +56,18 @@ class Obstacles:
         )
         reason = next(reasons, None)
         return Blocked(reason) if reason else None
+
+    def keep_from_writing(self, definition: Json, stream: Json) -> str:
+        """Why the lines of a container do not get to its log stream; empty where they do.
+
+        The log driver goes on without a word: the task itself runs on.
+        """
+        return self._denied(self._executing(definition), "logs", "PutLogEvents", stream)
+
+    def _executing(self, definition: Json) -> Principal:
+        """The execution role, as ECS takes it on."""
+        name = definition["executionRoleArn"].split("/")[-1]
+        return self.world.principals.as_role(name, "task")
 
     # --- each of the things that the execution role is for ---
 

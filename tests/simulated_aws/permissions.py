@@ -91,9 +91,15 @@ def register_task_definition(p: Json, account: Account) -> list[Need]:
     return required
 
 
-def arns(action: str, key: str) -> Needs:
-    """An action on resources that the request names by their ARNs."""
-    return lambda p, account: [Need(action, arn, cluster_context(p, account)) for arn in p[key]]
+def of_history(action: str, key: str) -> Needs:
+    """An action on deployments or revisions of services: it is about these services, too."""
+
+    def found(p: Json, account: Account) -> list[Need]:
+        names = [arn.split("/", 1)[1].rsplit("/", 1)[0] for arn in p[key]]
+        services = [account.arn("ecs", f"service/{name}") for name in names]
+        return [Need(action, arn, cluster_context(p, account)) for arn in [*services, *p[key]]]
+
+    return found
 
 
 def in_cluster(action: str) -> Needs:
@@ -121,8 +127,10 @@ ECS: dict[str, Needs] = {
         Need("ecs:DescribeClusters", account.arn("ecs", f"cluster/{last(name)}"))
         for name in p.get("clusters", ["default"])
     ],
-    "DescribeServiceDeployments": arns("ecs:DescribeServiceDeployments", "serviceDeploymentArns"),
-    "DescribeServiceRevisions": arns("ecs:DescribeServiceRevisions", "serviceRevisionArns"),
+    "DescribeServiceDeployments": of_history(
+        "ecs:DescribeServiceDeployments", "serviceDeploymentArns"
+    ),
+    "DescribeServiceRevisions": of_history("ecs:DescribeServiceRevisions", "serviceRevisionArns"),
     "DescribeServices": of_service("ecs:DescribeServices", "services"),
     "DescribeTaskDefinition": anything("ecs:DescribeTaskDefinition"),
     "DescribeTasks": tasks("ecs:DescribeTasks"),
@@ -181,18 +189,26 @@ def log_group(action: str) -> Needs:
     ]
 
 
-def scaling(action: str, *alarms: str) -> Needs:
+def scaling(action: str, *others: str) -> Needs:
+    """Application Auto Scaling asks in the name of its caller, and names what that one lacks:
+    "Permissions validation for Application Auto Scaling API calls on target resources" (its User
+    Guide), and for a service of ECS "IAM permissions required for Amazon ECS service auto scaling"
+    (ECS Developer Guide)."""
+
     def found(p: Json, account: Account) -> list[Need]:
         target = account.arn("application-autoscaling", "scalable-target/*")
         context = {
             "application-autoscaling:service-namespace": p["ServiceNamespace"],
             "application-autoscaling:scalable-dimension": p["ScalableDimension"],
         }
+        _, cluster, service = p["ResourceId"].split("/")
+        alarm = f"alarm:TargetTracking-{p['ResourceId']}-AlarmHigh-0"  # and a Low one
+        about = {
+            "cloudwatch": account.arn("cloudwatch", alarm),
+            "ecs": account.arn("ecs", f"service/{cluster}/{service}"),
+        }
         required = [Need(action, target, context)]
-        name = account.arn("cloudwatch", f"alarm:TargetTracking-{p['ResourceId']}-")
-        # The alarms of target tracking are made in the name of who asks for them: Application Auto
-        # Scaling User Guide, "Identity-based policy examples".
-        return required + [Need(alarm, name) for alarm in alarms]
+        return required + [Need(other, about[other.split(":")[0]]) for other in others]
 
     return found
 
@@ -210,7 +226,11 @@ APPLICATION_AUTOSCALING: dict[str, Needs] = {
         "cloudwatch:PutMetricAlarm",
         "cloudwatch:DeleteAlarms",
     ),
-    "RegisterScalableTarget": scaling("application-autoscaling:RegisterScalableTarget"),
+    "RegisterScalableTarget": scaling(
+        "application-autoscaling:RegisterScalableTarget",
+        "ecs:DescribeServices",
+        "ecs:UpdateService",
+    ),
 }
 
 CLOUDFORMATION: dict[str, Needs] = {"DescribeStacks": stack}

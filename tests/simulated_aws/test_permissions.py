@@ -174,6 +174,23 @@ def test_the_reference_knows_each_action_on_such_a_resource(need: Need) -> None:
     assert any(matches_arn(glob, need.resource) for glob in globs), f"{globs} for {need}"
 
 
+def test_a_call_is_asked_about_every_resource_that_the_reference_requires() -> None:
+    asked: dict[str, set[str]] = {}
+    for need in every_need():
+        asked.setdefault(need.action, set()).add(need.resource)
+    for service in reference():
+        for action in service["privileges"]:
+            name = f"{service['prefix']}:{action['privilege']}"
+            kinds = {r["resource_type"] for r in action["resource_types"]}
+            required = {kind.rstrip("*") for kind in kinds if kind.endswith("*")}
+            for kind in service["resources"]:
+                if kind["resource"] in required and name in asked.keys() - OTHERWISE:
+                    glob = re.sub(r"\$\{[^}]+\}", "*", kind["arn"])
+                    assert any(matches_arn(glob, arn) for arn in asked[name]), (
+                        f"{name} is about a {kind['resource']}, too: add it to permissions.py"
+                    )
+
+
 def test_a_role_is_passed_only_by_who_may_pass_it_on(ground: Ground) -> None:
     ground.role("deploy", {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"})
     register = allow("ecs:RegisterTaskDefinition")
