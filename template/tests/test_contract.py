@@ -85,7 +85,7 @@ def test_the_deploy_policy_has_the_names_of_the_settings() -> None:
     cluster = names["ECS_CLUSTER"]
     service = f"{cluster}/{names['ECS_SERVICE']}"
     family = arn("ecs", f"task-definition/{names['TASK_FAMILY']}:*")
-    alarms = arn("cloudwatch", f"alarm:TargetTracking-service/{service}-*")
+    alarms = arn("cloudwatch", f"alarm:TargetTracking-service/{service}-Alarm*")
     assert named("ReadTheStack") == [arn("cloudformation", f"stack/{names['STACK_NAME']}/*")]
     assert named("PushImages") == [arn("ecr", f"repository/{names['ECR_REPOSITORY']}")]
     assert named("RegisterRevisions") == [family]
