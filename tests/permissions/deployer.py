@@ -1,0 +1,258 @@
+"""Who deploys a service: a workflow by the deploy role, or a user by two keys. What they run, and
+how each run ends where nothing is refused."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from runner import Runner
+from simulated_aws.rehearsal import SUBJECT, Done, Rehearsal
+from simulated_aws.rollouts import Crashes
+
+Json = dict[str, Any]
+
+HOST, AUDIENCE = "token.actions.githubusercontent.com", "sts.amazonaws.com"
+USER = "deployer"
+DENIALS = {"AccessDenied", "AccessDeniedException", "DENIED"}
+
+
+@dataclass
+class Deployer:
+    """Somebody with credentials for a provisioned service, and whoever else does things there."""
+
+    service: Rehearsal
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.aws, self.settings = self.service.aws, self.service.settings
+        self.home = self.service.folder / "runner"
+        self.home.mkdir(exist_ok=True)
+
+    # --- coming in ---
+
+    def come_in_by_role(self, token: str = f"{HOST}|{AUDIENCE}|{SUBJECT}") -> None:
+        """As the workflow does: the role is what its own step reads from the settings."""
+        role = self.step("Read the settings")[1]["role"]
+        given = self.aws.client("sts").assume_role_with_web_identity(
+            RoleArn=role, RoleSessionName="run-1-1", WebIdentityToken=token
+        )
+        self._keep(given["Credentials"])
+
+    def come_in_by_keys(self, user: str) -> None:
+        made = self.aws.client("iam").create_access_key(UserName=user)["AccessKey"]
+        self._keep(made | {"SessionToken": ""})
+
+    def _keep(self, given: Json) -> None:
+        self.keys = {
+            "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": given["SessionToken"],
+        }
+
+    # --- running things ---
+
+    def run(self, *words: str) -> Done:
+        return self.service.run(*words, principal="root", typing="", cli=1, **self.keys)
+
+    def step(self, name: str, **given: str) -> tuple[Done, dict[str, str]]:
+        """A step of the deploy workflow, and what it puts out."""
+        before = len(self.aws.calls)
+        variables = self.aws.environment() | self.keys | {"GITHUB_SHA": self.service.head}
+        done = Runner(self.service.service, self.home, variables).run("deploy-ecs", name, **given)
+        return Done(done.code, done.said, "", list(self.aws.calls)[before:]), done.outputs
+
+    # --- the policy of the role ---
+
+    @property
+    def policy(self) -> Json:
+        """As provision.sh has put it there, or `may` since."""
+        where = {"RoleName": self.settings["DEPLOY_ROLE"], "PolicyName": "deploy"}
+        found: Json = self.aws.client("iam").get_role_policy(**where)["PolicyDocument"]
+        return found
+
+    @contextmanager
+    def may(self, policy: Json) -> Iterator[None]:
+        """Another policy, for as long as the block lasts."""
+        where = {"RoleName": self.settings["DEPLOY_ROLE"], "PolicyName": "deploy"}
+        put, before = self.aws.client("iam").put_role_policy, self.policy
+        put(**where, PolicyDocument=json.dumps(policy))
+        try:
+            yield
+        finally:
+            put(**where, PolicyDocument=json.dumps(before))
+
+    # --- what others do meanwhile ---
+
+    @property
+    def here(self) -> dict[str, str]:
+        return {"cluster": self.settings["ECS_CLUSTER"], "service": self.settings["ECS_SERVICE"]}
+
+    def look(self) -> Json | None:
+        """The service, one step further; None where there is none."""
+        name = self.here["service"]
+        answer = self.aws.client("ecs").describe_services(
+            cluster=self.here["cluster"], services=[name]
+        )
+        return next((s for s in answer["services"] if s["status"] != "INACTIVE"), None)
+
+    def take_the_service_away(self) -> None:
+        if self.look():
+            self.aws.client("ecs").delete_service(**self.here, force=True)
+        while self.look():
+            pass
+
+    def let_another_revision_serve(self) -> None:
+        """Where there is no service, one as the first deploy made it."""
+        ecs = self.aws.client("ecs")
+        service = self.look()
+        if not service:
+            first = self.aws.calls.of("ecs:CreateService")[0].parameters
+            family = {"taskDefinition": self.settings["TASK_FAMILY"]}
+            service = ecs.create_service(**(first | family))["service"]
+        present = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])
+        shape = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape
+        definition = present["taskDefinition"]
+        again = {key: definition[key] for key in shape.members if key in definition}
+        made = ecs.register_task_definition(**again)["taskDefinition"]["taskDefinitionArn"]
+        ecs.update_service(**self.here, taskDefinition=made)
+        while (service := self.look()) and service["deployments"][0]["rolloutState"] != "COMPLETED":
+            pass
+
+    def put_a_policy_that_the_document_lacks(self) -> None:
+        self.aws.client("application-autoscaling").put_scaling_policy(
+            PolicyName="of-old",
+            PolicyType="TargetTrackingScaling",
+            ServiceNamespace="ecs",
+            ResourceId=f"service/{self.here['cluster']}/{self.here['service']}",
+            ScalableDimension="ecs:service:DesiredCount",
+            TargetTrackingScalingPolicyConfiguration={
+                "TargetValue": 50,
+                "PredefinedMetricSpecification": {
+                    "PredefinedMetricType": "ECSServiceAverageMemoryUtilization"
+                },
+            },
+        )
+
+    def let_the_app_say(self, line: str) -> None:
+        logs = self.aws.client("logs")
+        stream = {
+            "logGroupName": self.settings["LOG_GROUP"],
+            "logStreamName": f"ecs/{self.settings['CONTAINER_NAME']}/{uuid4().hex}",
+        }
+        logs.create_log_stream(**stream)
+        said = {"timestamp": int(time.time() * 1000), "message": line}
+        logs.put_log_events(**stream, logEvents=[said])
+
+    def take_the_log_away_after_one_look(self) -> None:
+        gone = "The specified log group does not exist."
+        self.aws.faults.refuse(
+            "logs:FilterLogEvents", "ResourceNotFoundException", gone, times=3, after=1
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a deployer runs, what is so before, and how it ends where nothing is refused."""
+
+    prepare: Callable[[Deployer], object]
+    act: Callable[[Deployer], Done]
+    code: int
+    says: tuple[str, ...]
+    slow: bool = False  # it needs no action that the others do not need
+
+    def play(self, deployer: Deployer) -> Done:
+        self.prepare(deployer)
+        done = self.act(deployer)
+        deployer.aws.faults.clear()
+        deployer.aws.next_rollout()
+        return done
+
+    def lacks(self, done: Done) -> list[str]:
+        """How it ended otherwise; nothing where it ended as it should."""
+        found = [f"it does not say {words!r}" for words in self.says if words not in done.text]
+        found += [f"it was refused {call.name}" for call in done.calls if call.error in DENIALS]
+        return found + ([f"exit {done.code}"] if done.code != self.code else [])
+
+
+def script(*words: str) -> Callable[[Deployer], Done]:
+    return lambda deployer: deployer.run(*words)
+
+
+def workflow(deployer: Deployer) -> Done:
+    """The steps of the workflow that follow the credentials, until one fails."""
+    done, outputs = deployer.step("Roll out this commit")
+    if done.code == 0:
+        asked, _ = deployer.step("Ask the service for this commit", URL=outputs["url"])
+        done = Done(asked.code, done.out + asked.out, "", done.calls + asked.calls)
+    return done
+
+
+def prepare_first_deploy(deployer: Deployer) -> None:
+    deployer.take_the_service_away()
+    deployer.service.new_commit()
+
+
+def prepare_deploy(deployer: Deployer) -> None:
+    deployer.let_another_revision_serve()
+    deployer.service.new_commit()
+
+
+def prepare_failure(deployer: Deployer) -> None:
+    prepare_deploy(deployer)
+    deployer.aws.next_rollout(Crashes(exit_code=3, says=("RuntimeError: boom",)))
+
+
+def prepare_rollback(deployer: Deployer) -> None:
+    deployer.let_another_revision_serve()
+    deployer.let_another_revision_serve()
+
+
+def prepare_status(deployer: Deployer) -> None:
+    deployer.let_another_revision_serve()
+    deployer.let_the_app_say("Good morning")
+
+
+def prepare_logs(deployer: Deployer) -> None:
+    deployer.let_the_app_say("Good evening")
+    deployer.take_the_log_away_after_one_look()
+
+
+RUNS: dict[str, Run] = {
+    "first deploy": Run(prepare_first_deploy, workflow, 0, ("serving", "/health answers")),
+    "deploy again": Run(
+        Deployer.put_a_policy_that_the_document_lacks,
+        script("infra/deploy.sh"),
+        0,
+        ("It serves already",),
+    ),
+    "deploy": Run(prepare_deploy, script("infra/deploy.sh"), 0, ("serving",), slow=True),
+    "deploy that fails": Run(
+        prepare_failure,
+        script("infra/deploy.sh"),
+        1,
+        ("rolled back to", "exit code 3", "RuntimeError: boom"),
+    ),
+    "rollback": Run(prepare_rollback, script("infra/rollback.sh"), 0, ("serving",)),
+    "status": Run(
+        prepare_status,
+        script("infra/status.sh"),
+        0,
+        ("by the scaling", "alarms    none of", "Good morning", "it serves as wanted"),
+    ),
+    # Ctrl-C would end it as well; that the log is gone ends it at a known look.
+    "status --logs": Run(prepare_logs, script("infra/status.sh", "--logs"), 2, ("Good evening",)),
+}
+
+
+def provisioned(service: Rehearsal) -> Deployer:
+    """With both ways in: the role, and a user who has no keys yet."""
+    service.aws.client("iam").create_user(UserName=USER)
+    service.edit("infra/settings.env", 'DEPLOY_USER=""', f'DEPLOY_USER="{USER}"')
+    service.commit("Let a user in")
+    done = service.provision()
+    assert done.code == 0, done.text
+    return Deployer(service)

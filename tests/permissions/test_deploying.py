@@ -1,0 +1,351 @@
+"""ops/iam-policy-github-actions.json: enough for whoever deploys, not one action more, and nothing
+of a neighbour's."""
+
+import copy
+import json
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from deployer import AUDIENCE, HOST, RUNS, USER, Deployer, Json, provisioned
+from rendering import Render
+from simulated_aws.account import Account
+from simulated_aws.calls import Call
+from simulated_aws.permissions import needs
+from simulated_aws.policies import Need, denial
+from simulated_aws.rehearsal import SUBJECT, Done, Rehearsal
+from simulated_aws.simulation import SimulatedAws
+
+POLICY = "ops/iam-policy-github-actions.json"
+
+# Actions that none of the runs here needs, and why they stay.
+ROOM = {
+    "ecr:BatchGetImage": "docker with the containerd image store asks for a manifest first",
+    "ecr:GetDownloadUrlForLayer": "clients of docker's that look at a layer before they push it",
+}
+# Resources likewise, by the end of their ARN.
+ROOM_FOR_RESOURCES = {
+    "log-group:/ecs/ai-assistant-app": "the reference names a group so, where IAM adds a stream",
+}
+
+
+@dataclass
+class Record:
+    """What the role runs, and asks, under the policy that provision.sh put on it."""
+
+    deployer: Deployer
+    runs: dict[str, Done] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.deployer.come_in_by_role()
+        self.runs = {name: run.play(self.deployer) for name, run in RUNS.items() if not run.slow}
+
+    @property
+    def aws(self) -> SimulatedAws:
+        return self.deployer.aws
+
+    @property
+    def account(self) -> Account:
+        return self.aws.account
+
+    @property
+    def policy(self) -> Json:
+        return self.deployer.policy
+
+    @property
+    def calls(self) -> Iterator[tuple[str, Call]]:
+        """Each with the name of its run."""
+        return ((name, call) for name, done in self.runs.items() for call in done.calls)
+
+    def refused(self, policy: Json) -> dict[str, set[str]]:
+        """Which actions a policy would refuse to each of the runs."""
+        found: dict[str, set[str]] = {}
+        for name, call in self.calls:
+            for need in needs(call.service, call.operation, call.parameters, self.account):
+                if denial([policy], need):
+                    found.setdefault(name, set()).add(need.action)
+        return found
+
+
+@pytest.fixture(scope="module")
+def record(
+    started_aws: SimulatedAws, example: Render, tmp_path_factory: pytest.TempPathFactory
+) -> Record:
+    started_aws.reset()
+    folder = tmp_path_factory.mktemp("deployer")
+    return Record(provisioned(Rehearsal(started_aws, example, folder)))
+
+
+@pytest.fixture(autouse=True)
+def _the_simulation_knew_what_to_do(started_aws: SimulatedAws) -> Iterator[None]:
+    yield
+    started_aws.check()
+
+
+def marked(names: Iterable[str], quick: Container[str]) -> list[Any]:
+    """Parameters, of which all but a few are slow."""
+    return [pytest.param(n, marks=[] if n in quick else pytest.mark.slow) for n in names]
+
+
+# --- enough ---
+
+
+def test_the_role_has_the_policy_as_it_stands_in_git(record: Record, example: Render) -> None:
+    assert record.policy == example.json(POLICY)
+
+
+@pytest.mark.parametrize("name", marked(RUNS, {n for n in RUNS if not RUNS[n].slow}))
+def test_a_run_ends_as_it_should_under_the_policy(record: Record, name: str) -> None:
+    done = record.runs.get(name) or RUNS[name].play(record.deployer)
+    lacks = "; ".join(RUNS[name].lacks(done))
+    assert not lacks, f"{lacks}: does {POLICY} lack an action?\n{done.text}"
+
+
+# --- not one more ---
+
+
+def parts(policy: Json, key: str) -> Iterator[tuple[str, Json]]:
+    """Each action, or each resource, and the policy without it."""
+    for number, statement in enumerate(policy["Statement"]):
+        for value in statement[key]:
+            less = copy.deepcopy(policy)
+            less["Statement"][number][key].remove(value)
+            # One that is empty is no statement.
+            less["Statement"] = [one for one in less["Statement"] if one[key]]
+            yield value, less
+
+
+def test_without_any_one_action_a_run_is_refused_just_that(record: Record) -> None:
+    unneeded = set()
+    for action, less in parts(record.policy, "Action"):
+        refused = record.refused(less)
+        assert set().union(*refused.values()) <= {action}
+        if not refused:
+            unneeded.add(action)
+    assert unneeded == ROOM.keys(), (
+        f"{POLICY} allows what no run needs, or ROOM lists what one does: delete it there, or say "
+        "in ROOM who else needs it"
+    )
+
+
+def test_without_any_one_resource_a_run_is_refused(record: Record) -> None:
+    unneeded = {
+        resource.split(":", 5)[-1]
+        for resource, less in parts(record.policy, "Resource")
+        if not record.refused(less)
+    }
+    assert unneeded == ROOM_FOR_RESOURCES.keys(), (
+        f"narrow {POLICY}, or say in ROOM_FOR_RESOURCES why"
+    )
+
+
+def all_actions() -> list[str]:
+    template = Path(__file__).parents[2] / "template" / f"{POLICY}.jinja"
+    statements = json.loads(template.read_text())["Statement"]
+    return sorted(
+        {action for statement in statements for action in statement["Action"]} - ROOM.keys()
+    )
+
+
+# Of docker, and of what a call needs besides its own action.
+TELLING = "ecr:PutImage", "iam:PassRole"
+
+
+@pytest.mark.parametrize(
+    "action",
+    marked(all_actions(), TELLING),
+)
+def test_a_run_says_which_action_it_lacks(record: Record, action: str) -> None:
+    (less,) = (less for removed, less in parts(record.policy, "Action") if removed == action)
+    name = next(iter(record.refused(less)))
+    with record.deployer.may(less):
+        done = RUNS[name].play(record.deployer)
+    assert RUNS[name].lacks(done), f"{name} succeeds without {action}:\n{done.text}"
+    assert action in done.text, f"{name} does not say that it lacks {action}:\n{done.text}"
+
+
+# --- nothing of a neighbour's ---
+
+# What is another's: a name that this service has, and one that only looks like it.
+OTHER_NAMES = {
+    "an app whose name begins alike": ("APP_NAME", "ai-assistant-two"),
+    "an app whose name this one begins with": ("APP_NAME", "ai"),
+    "a service in this cluster": ("ECS_SERVICE", "ai-assistant-service-two"),
+    "a cluster": ("ECS_CLUSTER", "ai-assistant-cluster-two"),
+    "a family": ("TASK_FAMILY", "ai-assistant-task-two"),
+    "a log group": ("LOG_GROUP", "/ecs/ai-assistant-app-two"),
+    "an execution role": ("EXECUTION_ROLE", "administrator"),
+    "a task role": ("TASK_ROLE", "administrator"),
+}
+
+
+def renamed(parameters: Json, old: str, new: str) -> Json:
+    """The parameters of a call, about something of another name. What containers are told is for
+    the roles of the task to be allowed."""
+    about = {key: value for key, value in parameters.items() if key != "containerDefinitions"}
+    changed: Json = json.loads(json.dumps(about).replace(old, new))
+    return parameters | changed
+
+
+def refused_or_alike(record: Record, call: Call, parameters: Json, account: Account) -> bool | None:
+    """Whether the policy refuses a call about something else; None where IAM sees no difference."""
+    before = needs(call.service, call.operation, call.parameters, record.account)
+    after = needs(call.service, call.operation, parameters, account)
+    if before == after:
+        return None
+    return any(denial([record.policy], need) for need in after)
+
+
+@pytest.mark.parametrize("whose", OTHER_NAMES)
+def test_what_has_another_name_is_out_of_reach(record: Record, whose: str) -> None:
+    setting, new = OTHER_NAMES[whose]
+    old = record.deployer.settings[setting]
+    out_of_reach = set()
+    for name, call in record.calls:
+        parameters = renamed(call.parameters, old, new)
+        if parameters == call.parameters:
+            continue
+        refused = refused_or_alike(record, call, parameters, record.account)
+        if refused is None:
+            assert not call.changes, f"IAM cannot tell whose it is, and {call.name} changes it"
+        else:
+            assert refused, f"{name} may do {call.name} with {whose}: narrow {POLICY}\n{parameters}"
+            out_of_reach.add(call.name)
+    assert out_of_reach, f"no call names {old}: change OTHER_NAMES with it"
+
+
+@pytest.mark.parametrize("where", [("123456789012", "eu-west-1"), ("210987654321", "us-east-1")])
+def test_other_regions_and_accounts_are_out_of_reach(
+    record: Record, where: tuple[str, str]
+) -> None:
+    there, here = Account(*where), record.account
+    out_of_reach = set()
+    for name, call in record.calls:
+        parameters = renamed(renamed(call.parameters, here.region, there.region), here.id, there.id)
+        if refused := refused_or_alike(record, call, parameters, there):
+            out_of_reach.add(call.name)
+        assert refused is not False, f"{name} may do {call.name} in {where}: narrow {POLICY}"
+    assert {
+        name for _, call in record.calls if (name := call.name) and call.changes
+    } <= out_of_reach
+
+
+def test_roles_are_passed_to_tasks_alone(record: Record) -> None:
+    for setting in ("EXECUTION_ROLE", "TASK_ROLE"):
+        role = record.account.arn("iam", f"role/{record.deployer.settings[setting]}", region="")
+        for service in ("ecs-tasks.amazonaws.com", "ec2.amazonaws.com", "lambda.amazonaws.com"):
+            need = Need("iam:PassRole", role, {"iam:PassedToService": service})
+            is_refused = denial([record.policy], need) is not None
+            assert is_refused == (service != "ecs-tasks.amazonaws.com"), need
+
+
+TRICKS = {
+    "stop a neighbour's service": (
+        "ecs update-service --cluster {ECS_CLUSTER} --service neighbour --desired-count 0",
+        "ecs:UpdateService on resource: {ecs}:service/{ECS_CLUSTER}/neighbour",
+    ),
+    "run another family": (
+        "ecs update-service --cluster {ECS_CLUSTER} --service {ECS_SERVICE}"
+        " --task-definition miner",
+        "ecs:UpdateService on resource: {ecs}:service/{ECS_CLUSTER}/{ECS_SERVICE}",
+    ),
+    "delete the service": (
+        "ecs delete-service --cluster {ECS_CLUSTER} --service {ECS_SERVICE} --force",
+        "ecs:DeleteService on resource: {ecs}:service/{ECS_CLUSTER}/{ECS_SERVICE}",
+    ),
+    "give the app the rights of an administrator": (
+        "ecs register-task-definition --family {TASK_FAMILY} --container-definitions name=a,image=b"
+        " --task-role-arn {iam}:role/administrator",
+        "iam:PassRole on resource: {iam}:role/administrator",
+    ),
+    "scale a neighbour": (
+        "application-autoscaling register-scalable-target --service-namespace ecs"
+        " --scalable-dimension ecs:service:DesiredCount --resource-id service/other/neighbour"
+        " --min-capacity 0 --max-capacity 0",
+        "ecs:DescribeServices on resource: {ecs}:service/other/neighbour",
+    ),
+    "read a neighbour's log": (
+        "logs filter-log-events --log-group-name /ecs/neighbour-app",
+        "logs:FilterLogEvents on resource: {logs}:log-group:/ecs/neighbour-app:log-stream:",
+    ),
+    "look at a neighbour's images": (
+        "ecr describe-images --repository-name neighbour",
+        "ecr:DescribeImages on resource: {ecr}:repository/neighbour",
+    ),
+}
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+def test_a_trick_is_refused(record: Record, trick: str) -> None:
+    command, refusal = TRICKS[trick]
+    account = record.account
+    arns = {name: account.arn(name, "").rstrip(":") for name in ("ecr", "ecs", "logs")}
+    arns["iam"] = account.arn("iam", "", region="").rstrip(":")
+    words = record.deployer.settings | arns
+    record.aws.client("ecs").register_task_definition(
+        family="miner", containerDefinitions=[{"name": "a", "image": "b", "memory": 128}]
+    )
+    done = record.deployer.run("aws", *command.format(**words).split())
+    assert f"is not authorized to perform: {refusal.format(**words)}" in done.err, done.text
+
+
+# --- who else comes in ---
+
+STRANGERS = {
+    "another branch": SUBJECT.replace("main", "mine"),
+    "a branch whose name begins alike": f"{SUBJECT}-two",
+    "a tag": SUBJECT.replace("heads/main", "tags/main"),
+    "a pull request": SUBJECT.replace("ref:refs/heads/main", "pull_request"),
+    "an environment": SUBJECT.replace("ref:refs/heads/main", "environment:live"),
+    "another repository": SUBJECT.replace("/ai-assistant@2", "/other@3"),
+    "a repository that took over the name": SUBJECT.replace("@2", "@3"),
+    "an owner who took over the name": SUBJECT.replace("@1", "@4"),
+    "a repository of old, without ids": SUBJECT.replace("@1", "").replace("@2", ""),
+    "other letters": SUBJECT.replace("my-company", "My-Company"),
+}
+
+
+@pytest.mark.parametrize("who", STRANGERS)
+def test_the_role_lets_no_stranger_in(record: Record, who: str) -> None:
+    assert STRANGERS[who] != SUBJECT
+    with pytest.raises(
+        ClientError, match="Not authorized to perform sts:AssumeRoleWithWebIdentity"
+    ):
+        record.deployer.come_in_by_role(f"{HOST}|{AUDIENCE}|{STRANGERS[who]}")
+
+
+def test_the_role_lets_no_token_in_that_was_made_for_another(record: Record) -> None:
+    # The provider is the account's, and others may have added an audience of theirs to it.
+    iam = record.aws.client("iam")
+    provider = record.account.arn("iam", f"oidc-provider/{HOST}", region="")
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=provider)
+    iam.create_open_id_connect_provider(Url=f"https://{HOST}", ClientIDList=[AUDIENCE, "another"])
+    with pytest.raises(
+        ClientError, match="Not authorized to perform sts:AssumeRoleWithWebIdentity"
+    ):
+        record.deployer.come_in_by_role(f"{HOST}|another|{SUBJECT}")
+
+
+# --- the other way in ---
+
+
+@pytest.mark.parametrize(
+    "name",
+    marked(RUNS, {"status"}),
+)
+def test_a_run_ends_as_it_should_by_a_user_s_two_keys(record: Record, name: str) -> None:
+    by_keys = Deployer(record.deployer.service)
+    by_keys.come_in_by_keys(USER)
+    done = RUNS[name].play(by_keys)
+    assert {call.principal for call in done.calls} == {
+        record.account.arn("iam", f"user/{USER}", region="")
+    }
+    assert not RUNS[name].lacks(done), done.text
+
+
+def test_the_user_may_what_the_role_may_and_no_more(record: Record) -> None:
+    principals = record.aws.world.principals
+    assert list(principals.policies(principals.user(USER))) == [record.policy]
