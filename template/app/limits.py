@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from fastapi import HTTPException, Request, Response
@@ -16,18 +17,24 @@ from fastapi.exceptions import RequestValidationError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Bytes, or 413. An endpoint that takes more says so: @app.post("/uploads", max_body_size=...).
+# Bytes of a body, or 413. The server drops the rest of it: a connection closed before all is read
+# can cost the client its answer, and the load balancer too, which then answers 502. FastAPI's
+# max_body_size does as much, but at a tenth of the CPU of each request, even one without a body.
 MAX_BODY_SIZE = 2 * 2**20
 
 # Seconds for the whole body to arrive, or 408. A rollout cuts nothing off that keeps to it.
 BODY_TIMEOUT = 60
 
 
-class BodyTimeout:
-    """ASGI middleware: who sends a body, or half of it, and then nothing, is not waited for."""
+class Limits:
+    """ASGI middleware: a body is refused as soon as it is too large, or announced to be, or late.
 
-    def __init__(self, app: ASGIApp) -> None:
+    For a path that takes more: app.add_middleware(Limits, larger={"/uploads": 20 * 2**20}).
+    """
+
+    def __init__(self, app: ASGIApp, larger: Mapping[str, int] | None = None) -> None:
         self.app = app
+        self.larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -35,10 +42,16 @@ class BodyTimeout:
             return
 
         deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT
-        arriving = True
+        room = self.larger.get(scope["path"], MAX_BODY_SIZE)
+        begun, arriving = False, True
 
-        async def receive_in_time() -> Message:
-            nonlocal arriving
+        async def receive_within_limits() -> Message:
+            nonlocal arriving, begun, room
+            if not begun:
+                begun = True
+                for name, value in scope["headers"]:
+                    if name == b"content-length" and int(value) > room:
+                        raise HTTPException(413)
             if not arriving:  # what comes now is the end of the connection, and that has time
                 return await receive()
             try:
@@ -46,10 +59,13 @@ class BodyTimeout:
                     message = await receive()
             except TimeoutError:
                 raise HTTPException(408, headers={"connection": "close"}) from None
+            room -= len(message.get("body", b""))
+            if room < 0:
+                raise HTTPException(413)
             arriving = message.get("more_body", False)
             return message
 
-        await self.app(scope, receive_in_time, send)
+        await self.app(scope, receive_within_limits, send)
 
 
 async def refuse(_request: Request, error: Exception) -> Response:

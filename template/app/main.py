@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, StringConstraints
 
-from app.limits import MAX_BODY_SIZE, BodyTimeout, refuse
+from app.limits import Limits, refuse
 from app.logs import RequestLog
 
 WORDS_PER_MINUTE = 220
@@ -21,8 +21,9 @@ app = FastAPI(
     title=os.environ.get("APP_TITLE", "service"),
     description=os.environ.get("APP_DESCRIPTION", "A FastAPI service on AWS ECS Fargate"),
     version=os.environ.get("COMMIT", "unknown"),
-    max_body_size=MAX_BODY_SIZE,
     exception_handlers={RequestValidationError: refuse},
+    # Looks for OpenTelemetry on each request: remove this line with fastapi[opentelemetry].
+    telemetry={"tracing": False, "metrics": False, "logs": False},
 )
 
 
@@ -55,5 +56,5 @@ async def reading_time(article: Article) -> ReadingTime:
 
 
 # The middleware added last runs first: keep this one last, so that it sees every request.
-app.add_middleware(BodyTimeout)
+app.add_middleware(Limits)
 app.add_middleware(RequestLog)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from typing import Annotated
 
 import pytest
@@ -13,11 +14,11 @@ from pydantic import BaseModel, StringConstraints
 from starlette.types import Message
 
 from app import limits
-from app.limits import MAX_BODY_SIZE, BodyTimeout, refuse
+from app.limits import MAX_BODY_SIZE, Limits, refuse
 
 # Not the app of app/main.py: that is yours, and `copier update` brings this file.
-app = FastAPI(max_body_size=MAX_BODY_SIZE, exception_handlers={RequestValidationError: refuse})
-app.add_middleware(BodyTimeout)
+app = FastAPI(exception_handlers={RequestValidationError: refuse})
+app.add_middleware(Limits, larger={"/larger": MAX_BODY_SIZE * 2})
 client = TestClient(app, raise_server_exceptions=False)
 
 
@@ -30,6 +31,11 @@ async def typed(_anything: Anything) -> None:
     return
 
 
+@app.post("/larger")
+async def untyped(request: Request) -> int:
+    return len(await request.body())
+
+
 @app.post("/late")
 async def late(request: Request) -> bool:
     """Whether the client has left, which is known long after its body came."""
@@ -38,15 +44,23 @@ async def late(request: Request) -> bool:
     return await request.is_disconnected()
 
 
-def post(body: bytes) -> Response:
+def post(body: bytes | Iterator[bytes], path: str = "/json") -> Response:
     headers = {"content-type": "application/json"}
-    return client.post("/json", content=body, headers=headers)
+    return client.post(path, content=body, headers=headers)
 
 
 def test_a_body_may_have_the_largest_size_and_no_byte_more() -> None:
     text = b'{"text":"a"}'
-    assert post(text + b" " * (MAX_BODY_SIZE - len(text))).status_code == 200
-    assert post(text + b" " * (MAX_BODY_SIZE - len(text) + 1)).status_code == 413
+    largest = text + b" " * (MAX_BODY_SIZE - len(text))
+    assert post(largest).status_code == 200
+    assert post(iter([largest])).status_code == 200, "in chunks, with no length announced"
+    assert post(largest + b" ").status_code == 413
+    assert post(iter([largest, b" "])).status_code == 413
+
+
+def test_one_path_may_take_more_than_the_others() -> None:
+    assert post(b" " * MAX_BODY_SIZE * 2, "/larger").json() == MAX_BODY_SIZE * 2
+    assert post(b" " * (MAX_BODY_SIZE * 2 + 1), "/larger").status_code == 413
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import json
 import logging
 import logging.config
 import re
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from typing import Any
 
 import pytest
@@ -19,20 +21,22 @@ Lines = Callable[[], list[dict[str, Any]]]
 log = logging.getLogger("test")
 
 
+out = io.StringIO()  # for stdout
+
+
 @pytest.fixture
 def lines() -> Iterator[Lines]:
     """What has been logged since the last call."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    stream = io.StringIO()
-    stdout = {**LOGGING["handlers"]["stdout"], "stream": stream}
+    stdout = {**LOGGING["handlers"]["stdout"], "stream": out}
     logging.config.dictConfig({**LOGGING, "handlers": {"stdout": stdout}})
     trace_id.set(None)
 
     def read() -> list[dict[str, Any]]:
-        text = stream.getvalue()
-        stream.seek(0)
-        stream.truncate()
+        text = out.getvalue()
+        out.seek(0)
+        out.truncate()
         return [json.loads(line, parse_constant=refuse) for line in text.splitlines()]
 
     yield read
@@ -114,7 +118,8 @@ def request(app: ASGIApp, incoming: list[Message] | None = None, **scope: Any) -
         sent.append(message)
 
     http = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
-    asyncio.run(RequestLog(app)({**http, "client": ("203.0.113.9", 5), **scope}, receive, send))
+    with redirect_stdout(out):
+        asyncio.run(RequestLog(app)({**http, "client": ("203.0.113.9", 5), **scope}, receive, send))
     return sent
 
 
@@ -209,6 +214,29 @@ def test_a_stream_passes_through_and_is_logged_at_its_end(lines: Lines) -> None:
     assert [message.get("body") for message in sent] == [None, b"a", b"b", b""]
     assert during == []
     assert [line["status"] for line in lines()] == [200]
+
+
+def test_requests_that_end_together_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But never more at once than a pipe takes from one process without mixing in another's."""
+    written: list[str] = []
+    monkeypatch.setattr(sys, "stdout", stdout := io.StringIO())
+    monkeypatch.setattr(stdout, "write", written.append)
+    log = RequestLog(answering(200))
+
+    async def ignore(_message: Message) -> None:
+        pass
+
+    async def together(*paths: str) -> None:
+        http = {"type": "http", "method": "GET", "headers": []}
+        requests = [log({**http, "path": path}, asyncio.Future, ignore) for path in paths]
+        await asyncio.gather(*requests)
+
+    asyncio.run(together("/1", "/2", "/3"))
+    assert [text.count("\n") for text in written] == [3]
+    written.clear()
+    asyncio.run(together(*["/" + "x" * 1500] * 4))
+    assert [text.count("\n") for text in written] == [2, 2]
+    assert max(map(len, written)) <= 4096
 
 
 def test_a_client_that_leaves_is_one_line(lines: Lines) -> None:

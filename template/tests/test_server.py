@@ -167,7 +167,7 @@ def test_the_client_is_the_one_that_the_load_balancer_saw(server: Server) -> Non
 
 
 def test_a_crash_is_one_line_for_the_request_and_one_with_the_traceback(server: Server) -> None:
-    request, crash = server.said("/crash")
+    crash, request = server.said("/crash")
     assert (request["path"], request["status"]) == ("/crash", 500)
     assert (crash["level"], crash["logger"]) == ("ERROR", "uvicorn.error")
     assert "ZeroDivisionError: on purpose" in crash["exception"]

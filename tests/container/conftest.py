@@ -18,7 +18,7 @@ import os
 from fastapi import UploadFile
 
 
-@app.post("/uploads", max_body_size=20_000_000)
+@app.post("/uploads")
 async def upload(file: UploadFile) -> dict[str, object]:
     """Say how large the file was, and whether it was too large for memory."""
     return {"size": file.size, "rolled": getattr(file.file, "_rolled")}
@@ -79,8 +79,11 @@ def bumped(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Servic
 def edited(bumped: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
     """That one with more endpoints."""
     edited = bumped.copy(tmp_path_factory.mktemp("edited") / "ai-assistant")
-    with (edited.path / "app" / "main.py").open("a") as main:
-        main.write(ENDPOINTS)
+    main = edited.path / "app" / "main.py"
+    before = "app.add_middleware(Limits)"
+    after = "app.add_middleware(Limits, larger={'/uploads': 20_000_000})"
+    assert before in main.read_text()
+    main.write_text(main.read_text().replace(before, after) + ENDPOINTS)
     return edited
 
 

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Make sure that containers can be built and run here, for the tests that need them.
 #
-#   tests/container/engine.sh FOLDER
+#   tests/container/engine.sh FOLDER [DOCKERFILE...]
 #
 # Leaves FOLDER/bin/docker, a client that can build, and, where it had to start an engine, FOLDER/dockerd.pid.
-# Installs and starts an engine only as root on Debian or Ubuntu, where none answers. Base images of the template's
-# Dockerfile that cannot be pulled are replaced by stand-ins of the same name.
+# Installs and starts an engine only as root on Debian or Ubuntu, where none answers. Base images of the Dockerfiles (the
+# template's, if none is named) that cannot be pulled are replaced by stand-ins of the same name.
 set -euo pipefail
 
-folder=$(mkdir -p "${1:?usage: engine.sh FOLDER}/bin" && cd "$1" && pwd)
+folder=$(mkdir -p "${1:?usage: engine.sh FOLDER [DOCKERFILE...]}/bin" && cd "$1" && pwd)
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-dockerfile=$here/../../template/Dockerfile
+shift
+[[ $# -gt 0 ]] || set -- "$here/../../template/Dockerfile"
 export DOCKER_BUILDKIT=1 PATH=$folder/bin:$PATH
 
 fail() {
@@ -49,11 +50,11 @@ start_engine() {
 }
 
 base_images() {
-  sed -nE 's/^FROM ([^ ]+:[^ ]+).*/\1/p; s/^COPY --from=([^ ]+:[^ ]+).*/\1/p' "$dockerfile" | sort -u
+  sed -nE 's/^FROM ([^ ]+:[^ ]+).*/\1/p; s/^COPY --from=([^ ]+:[^ ]+).*/\1/p' "$@" | sort -u
 }
 
 find_client || start_engine
-for image in $(base_images); do
+for image in $(base_images "$@"); do
   docker image inspect "$image" >/dev/null 2>&1 ||
     timeout 300 docker pull --quiet "$image" 2>/dev/null ||
     "$here/stand-in.sh" "$image" "$folder"
