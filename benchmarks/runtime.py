@@ -1,0 +1,490 @@
+"""The image and the server of a fresh render, beside those of others, in interleaved rounds.
+
+    uv run python benchmarks/runtime.py [--rounds N] [--builds N] [--write]
+
+Others are the folders in benchmarks/subjects: the guide that the template grew from, with its
+syntax mended, and what the documentation of FastAPI and of uv proposes. All have the same
+endpoints, and run in a container of 0.25 vCPU and 512 MB. Needs root on Linux, a container engine
+(tests/container/engine.sh) and hey, which makes the load (apt-get install hey). Prints Markdown;
+--write puts it into docs/performance.md.
+"""
+
+import argparse
+import csv
+import gzip
+import io
+import json
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import page
+
+ROOT = Path(__file__).resolve().parents[1]
+SUBJECTS = ROOT / "benchmarks" / "subjects"
+
+REQUESTS, CONNECTIONS = 6000, 16
+BODY = json.dumps({"text": "word " * 100})
+CHECKS = 10
+
+# The lines of app/main.py that write a log line for each request.
+# The lines of app/main.py that write a log line for each request.
+LOGGING = (
+    "app.add_middleware(RequestLog)\n",
+    '    log.info("estimated", extra={"words": words})\n',
+)
+
+# Asks for /health until the answer is 200, and prints when that was.
+WAIT = """
+import http.client, sys, time
+while True:
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=60)
+        connection.request("GET", "/health")
+        if connection.getresponse().status == 200:
+            break
+    except OSError:
+        time.sleep(0.002)
+print(time.monotonic())
+"""
+
+# Sends requests but for their last byte, waits until nobody listens any more, and sends the rest.
+# Prints how many of them are not answered with 200.
+LOST = """
+import http.client, socket, sys, time
+port, body, count = int(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[3])
+connections = [http.client.HTTPConnection("127.0.0.1", port, timeout=60) for _ in range(count)]
+for connection in connections:
+    connection.putrequest("POST", "/reading-time")
+    connection.putheader("content-type", "application/json")
+    connection.putheader("content-length", str(len(body)))
+    connection.endheaders(body[:-1])
+print("in flight", flush=True)
+while True:
+    try:
+        socket.create_connection(("127.0.0.1", port), 60).close()
+    except OSError:
+        break
+    time.sleep(0.05)
+lost = 0
+for connection in connections:
+    try:
+        connection.send(body[-1:])
+        lost += connection.getresponse().status != 200
+    except OSError:
+        lost += 1
+print(lost)
+"""
+
+Samples = dict[str, list[float]]  # what was measured, by what it is called
+
+
+def run(*words: str | Path) -> str:
+    """The output of a command; one that fails ends the benchmark with all that it said."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, words))}\n{done.stdout}{done.stderr}")
+    return done.stdout.strip()
+
+
+def inspect(thing: str, field: str) -> str:
+    """What the engine knows of an image or a container."""
+    return run("docker", "inspect", f"--format={{{{{field}}}}}", thing)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An image, and how it is run."""
+
+    name: str
+    folder: Path
+    port: int
+    health_check: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+    @property
+    def image(self) -> str:
+        return f"benchmark/{self.folder.name}"
+
+    def build(self, *options: str) -> float:
+        """Build the image and return how many seconds that took."""
+        begin = time.monotonic()
+        run("docker", "build", "-q", "--network=host", f"--tag={self.image}", *options, self.folder)
+        return time.monotonic() - begin
+
+    def edit(self, comment: str) -> None:
+        with (self.folder / "app" / "main.py").open("a") as main:
+            main.write(f"# {comment}\n")
+
+
+def subjects(scratch: Path) -> dict[str, Subject]:
+    """A folder to build for each subject, with the same endpoints in it."""
+    ours = scratch / "ours"
+    words = "--quiet", "--defaults", "--vcs-ref=HEAD", f"--data-file={ROOT}/example-answers.yml"
+    run(Path(sys.executable).parent / "copier", "copy", *words, ROOT, ours)
+    run("uv", "lock", "--quiet", "--project", ours)
+    (task,) = json.loads((ours / "infra" / "task-definition.json").read_text())[
+        "containerDefinitions"
+    ]
+    health_check = tuple(task["healthCheck"]["command"][1:])
+
+    quiet = shutil.copytree(ours, scratch / "quiet")
+    main = (quiet / "app" / "main.py").read_text()
+    for line in (
+        "app.add_middleware(RequestLog)\n",
+        '    log.info("estimated", extra={"words": words})\n',
+    ):
+        assert line in main, f"app/main.py has no line {line!r}: say here how its log is turned off"
+        main = main.replace(line, "")
+    (quiet / "app" / "main.py").write_text(main)
+
+    for name in "guide", "fastapi-docs", "uv-docs":
+        folder = shutil.copytree(SUBJECTS / name, scratch / name)
+        (folder / "app").mkdir()
+        (folder / "app" / "__init__.py").touch()
+        shutil.copy(SUBJECTS / "main.py", folder / "app")
+        if (folder / "pyproject.toml").exists():
+            run("uv", "lock", "--quiet", "--project", folder)
+
+    # As its task definition says: read-only, and so on. The others say nothing.
+    safe = "--read-only", "--cap-drop=ALL", "--init"
+    curl = "sh", "-c", "curl -fs http://localhost:80/health >/dev/null || exit 1"
+    mounted = (f"--volume={SUBJECTS}:/bare:ro",)
+    server = [
+        "uvicorn",
+        "--app-dir=/bare",
+        "--host=0.0.0.0",
+        "--port=8080",
+        "--no-access-log",
+        "bare:app",
+    ]
+    return {
+        subject.name: subject
+        for subject in (
+            Subject("ours", ours, 8080, health_check, safe),
+            Subject("ours, log off", quiet, 8080, (), safe),
+            Subject("guide", scratch / "guide", 80, curl),
+            Subject("FastAPI docs", scratch / "fastapi-docs", 80),
+            Subject("uv docs", scratch / "uv-docs", 8000),
+            Subject("bare ASGI", ours, 8080, ("true",), mounted, tuple(server)),
+        )
+    }
+
+
+def layers(image: str) -> list[str]:
+    found: list[str] = json.loads(
+        run("docker", "inspect", "--format={{json .RootFS.Layers}}", image)
+    )
+    return found
+
+
+class Registry:
+    """What a registry would hold: how large each layer is once it is compressed."""
+
+    def __init__(self) -> None:
+        self.sizes: dict[str, int] = {}
+
+    def push(self, image: str) -> int:
+        """The bytes of the image's layers that were never pushed before."""
+        new = [digest for digest in layers(image) if digest not in self.sizes]
+        if new:
+            self.read(image)
+        return sum(self.sizes[digest] for digest in new)
+
+    def size(self, image: str) -> int:
+        return sum(self.sizes[digest] for digest in layers(image))
+
+    def read(self, image: str) -> None:
+        with tempfile.TemporaryFile() as saved:
+            subprocess.run(["docker", "save", image], stdout=saved, check=True)
+            saved.seek(0)
+            with tarfile.open(fileobj=saved) as archive:
+                manifest = archive.extractfile("manifest.json")
+                assert manifest
+                names = json.load(manifest)[0]["Layers"]
+                for digest, name in zip(layers(image), names, strict=True):
+                    layer = archive.extractfile(name)
+                    assert layer
+                    if digest not in self.sizes:
+                        self.sizes[digest] = len(gzip.compress(layer.read(), 6, mtime=0))
+
+
+class Network:
+    """A network of its own, where subjects are started one after another and asked from outside."""
+
+    def __init__(self, image: str) -> None:
+        self.id = run("docker", "run", "--detach", "--network=none", "--init", image, "sleep", "1d")
+        pid = inspect(self.id, ".State.Pid")
+        self.enter = "nsenter", f"--net=/proc/{pid}/ns/net"
+
+    def python(self, script: str, *words: str) -> "subprocess.Popen[str]":
+        command = [*self.enter, sys.executable, "-c", script, *words]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    def create(self, subject: Subject) -> str:
+        options = "--cpus=0.25", "--memory=512m", f"--network=container:{self.id}", *subject.options
+        return run("docker", "create", *options, subject.image, *subject.command)
+
+    def close(self) -> None:
+        run("docker", "rm", "--force", self.id)
+
+
+def cgroup(container: str, controller: str, file: str) -> str:
+    """A file of the container's control group, of version 1 or 2."""
+    pid = inspect(container, ".State.Pid")
+    groups = dict(
+        line.split(":", 2)[1:] for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    )
+    for names, group in groups.items():
+        if controller in names.split(","):
+            return Path(f"/sys/fs/cgroup/{controller}{group}/{file}").read_text()
+    return Path(f"/sys/fs/cgroup{groups['']}/{file}").read_text()
+
+
+def cpu(container: str) -> float:
+    """The CPU that a container has used so far, in milliseconds."""
+    if Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        statistics = dict(line.split() for line in cgroup(container, "", "cpu.stat").splitlines())
+        return int(statistics["usage_usec"]) / 1e3
+    return int(cgroup(container, "cpuacct", "cpuacct.usage")) / 1e6
+
+
+def memory(container: str) -> float:
+    """What a container holds in memory of its own, in MB."""
+    found = dict(line.split() for line in cgroup(container, "memory", "memory.stat").splitlines())
+    return int(found["anon"] if "anon" in found else found["total_rss"]) / 1e6
+
+
+def serve(network: Network, subject: Subject, samples: Samples) -> None:
+    """Start a subject, load it, check it and stop it, and keep what each of these took."""
+    container = network.create(subject)
+    try:
+        waiting = network.python(WAIT, str(subject.port))
+        time.sleep(0.2)
+        begin = time.monotonic()
+        run("docker", "start", container)
+        ready, _ = waiting.communicate()
+        samples["cold start"].append(float(ready) - begin)
+        samples["CPU of the start"].append(cpu(container))
+        load(network, subject, 500)
+        samples["memory idle"].append(memory(container))
+
+        begin, used = time.monotonic(), cpu(container)
+        times = load(network, subject, REQUESTS)
+        samples["CPU per request"].append((cpu(container) - used) / REQUESTS)
+        samples["requests per second"].append(REQUESTS / (time.monotonic() - begin))
+        samples["p50"].append(times[len(times) // 2] * 1000)
+        samples["p99"].append(times[len(times) * 99 // 100] * 1000)
+        samples["memory loaded"].append(memory(container))
+
+        if subject.health_check:
+            used = cpu(container)
+            for _ in range(CHECKS):
+                run("docker", "exec", container, *subject.health_check)
+            samples["health check"].append((cpu(container) - used) / CHECKS)
+
+        clients = network.python(LOST, str(subject.port), BODY, str(CONNECTIONS))
+        assert clients.stdout
+        clients.stdout.readline()
+        run("docker", "stop", "--time=45", container)
+        samples["requests lost at a stop"].append(float(clients.communicate()[0]))
+    finally:
+        run("docker", "rm", "--force", container)
+
+
+def load(network: Network, subject: Subject, requests: int) -> list[float]:
+    """Send requests and return how many seconds each took, the shortest first."""
+    words = "-n", str(requests), "-c", str(CONNECTIONS), "-o", "csv", "-m", "POST", "-d", BODY
+    url = f"http://127.0.0.1:{subject.port}/reading-time"
+    said = run(*network.enter, "hey", *words, "-T", "application/json", url)
+    answers = list(csv.DictReader(io.StringIO(said)))
+    wrong = [answer for answer in answers if answer["status-code"] != "200"]
+    if wrong or len(answers) < requests - CONNECTIONS:
+        sys.exit(f"{subject.name}: {len(answers)} of {requests} answered, {len(wrong)} with no 200")
+    return sorted(float(answer["response-time"]) for answer in answers)
+
+
+def interpreter(network: Network, subject: Subject, samples: Samples) -> None:
+    """How long the image takes to start and end a Python that does nothing."""
+    container = network.create(replace(subject, command=("python", "-c", "pass")))
+    begin = time.monotonic()
+    run("docker", "start", "--attach", container)
+    samples["cold start"].append(time.monotonic() - begin)
+    run("docker", "rm", container)
+
+
+def build(subject: Subject, samples: Samples) -> None:
+    """Build a subject as on a fresh machine, edit its code, and build it again here and there."""
+    registry = Registry()
+    run("docker", "builder", "prune", "--force", "--filter=type=exec.cachemount")
+    samples["cold build"].append(subject.build("--no-cache"))
+    registry.push(subject.image)
+    samples["image"].append(int(inspect(subject.image, ".Size")) / 1e6)
+    samples["compressed image"].append(registry.size(subject.image) / 1e6)
+
+    subject.edit(f"edited at {time.time_ns()}")
+    samples["build after an edit"].append(subject.build())
+    kept = registry.push(subject.image)
+    samples["pushed after an edit"].append(kept / 1e3)
+
+    subject.edit(f"edited at {time.time_ns()}")
+    for path in subject.folder.rglob("*"):
+        os.utime(path)  # as a checkout leaves them
+    subject.build("--no-cache")
+    samples["pushed after an edit, from a fresh machine"].append(registry.push(subject.image) / 1e3)
+
+
+# What a row is called, its unit, how many digits it is worth.
+ROWS = {
+    "image": ("MB", 0),
+    "compressed image": ("MB", 1),
+    "pushed after an edit": ("kB", 1),
+    "pushed after an edit, from a fresh machine": ("kB", 1),
+    "cold build": ("s", 1),
+    "build after an edit": ("s", 2),
+    "cold start": ("s", 2),
+    "CPU of the start": ("ms", 0),
+    "memory idle": ("MB", 1),
+    "memory loaded": ("MB", 1),
+    "requests per second": ("", 0),
+    "CPU per request": ("ms", 3),
+    "p50": ("ms", 1),
+    "p99": ("ms", 1),
+    "health check": ("ms of CPU", 1),
+    "requests lost at a stop": ("", 0),
+}
+COLUMNS = "ours", "ours, log off", "guide", "FastAPI docs", "uv docs"
+
+
+def ratios(samples: dict[str, Samples], row: str, subject: str, other: str) -> list[float]:
+    pairs = zip(samples[subject][row], samples[other][row], strict=True)
+    return [own / others for own, others in pairs if others]
+
+
+def table(samples: dict[str, Samples]) -> Iterator[str]:
+    yield f"| | {' | '.join(COLUMNS)} | ours to the guide's |"
+    yield f"| --- |{' ---: |' * (len(COLUMNS) + 1)}"
+    for row, (unit, digits) in ROWS.items():
+        cells = [
+            f"{statistics.median(values):,.{digits}f}" if (values := samples[name][row]) else ""
+            for name in COLUMNS
+        ]
+        compared = ratios(samples, row, "ours", "guide")
+        ratio = page.spread(compared, 2) if compared else ""
+        yield f"| {row}{unit and f', {unit}'} | {' | '.join(cells)} | {ratio} |"
+    quiet = page.spread(ratios(samples, "CPU per request", "ours, log off", "guide"), 2)
+    yield f"| CPU per request, neither with a log |{' |' * len(COLUMNS)} {quiet} |"
+
+
+def picture(samples: dict[str, Samples]) -> Iterator[str]:
+    """The ratios to the guide's as bars; the line is the guide's own."""
+    rows = [row for row in ROWS if ratios(samples, row, "ours", "guide")]
+    rows = [row for row in rows if row != "requests per second"]  # more is better
+    bars = [statistics.median(ratios(samples, row, "ours", "guide")) for row in rows]
+    yield "```mermaid"
+    yield "xychart-beta horizontal"
+    yield "  title \"ours to the guide's: less is better, and the line is the guide's\""
+    yield f"  x-axis [{', '.join(json.dumps(row) for row in rows)}]"
+    yield f"  y-axis 0 --> {max(1.2, *bars):.1f}"
+    yield f"  bar [{', '.join(f'{bar:.3f}' for bar in bars)}]"
+    yield f"  line [{', '.join('1' for _ in bars)}]"
+    yield "```"
+
+
+def limits(samples: dict[str, Samples], code: int) -> Iterator[str]:
+    """What nothing can go below, and how far from it ours is."""
+    edit = statistics.median(samples["ours"]["pushed after an edit, from a fresh machine"])
+    yield "| | limit | ours | times the limit |"
+    yield "| --- | ---: | ---: | ---: |"
+    yield (
+        "| pushed after an edit, kB: the files of the code in a gzipped tar archive "
+        f"| {code / 1e3:.1f} | {edit:.1f} | {edit * 1e3 / code:.2f} |"
+    )
+    for row, subject, what in (
+        ("cold start", "python -c pass", "`python -c pass` in the same image"),
+        ("cold start", "bare ASGI", "an ASGI app without a framework, on uvicorn alone"),
+        ("CPU per request", "bare ASGI", "the same answer from that app"),
+        ("memory idle", "bare ASGI", "that app"),
+        ("health check", "bare ASGI", "`true`, run the same way"),
+    ):
+        unit, digits = ROWS[row]
+        limit, own = (statistics.median(samples[name][row]) for name in (subject, "ours"))
+        times = page.spread(ratios(samples, row, "ours", subject), 2)
+        yield f"| {row}, {unit}: {what} | {limit:.{digits}f} | {own:.{digits}f} | {times} |"
+
+
+def code_size(subject: Subject) -> int:
+    """The code and its bytecode as a gzipped tar archive: all that an edit can change."""
+    run("docker", "run", "--rm", "--network=none", subject.image, "true")
+    with tempfile.TemporaryDirectory() as folder:
+        container = run("docker", "create", subject.image)
+        for name in "app", "gunicorn.conf.py", "__pycache__":
+            run("docker", "cp", f"{container}:/srv/{name}", folder)
+        run("docker", "rm", container)
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for path in sorted(Path(folder).rglob("*")):
+                if path.is_file():
+                    tar.add(path, f"srv/{path.relative_to(folder)}")
+    return len(gzip.compress(archive.getvalue(), 6, mtime=0))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7, help="of the server (7)")
+    parser.add_argument("--builds", type=int, default=3, help="rounds of the image (3)")
+    parser.add_argument("--write", action="store_true", help="into docs/performance.md")
+    wanted = parser.parse_args()
+    if missing := [tool for tool in ("docker", "hey", "nsenter", "uv") if not shutil.which(tool)]:
+        sys.exit(f"not installed: {', '.join(missing)}; the first lines of this file say how")
+
+    os.environ["DOCKER_BUILDKIT"] = "1"
+    samples: dict[str, Samples] = defaultdict(lambda: defaultdict(list))
+    with tempfile.TemporaryDirectory() as scratch:
+        every = subjects(Path(scratch))
+        built = [subject for name, subject in every.items() if name in COLUMNS]
+        for _ in range(wanted.builds):
+            for subject in random.sample(built, len(built)):
+                build(subject, samples[subject.name])
+        code = code_size(every["ours"])
+        network = Network(every["ours"].image)
+        try:
+            for _ in range(wanted.rounds):
+                for subject in random.sample(list(every.values()), len(every)):
+                    serve(network, subject, samples[subject.name])
+                interpreter(network, every["ours"], samples["python -c pass"])
+        finally:
+            network.close()
+            for subject in built:
+                run("docker", "rmi", subject.image)
+
+    rounds = f"Medians of {wanted.builds} builds and {wanted.rounds} rounds of the server; "
+    text = "\n".join(
+        [
+            f"{rounds}ratios with their spread. Made by {page.provenance()}.",
+            "",
+            *table(samples),
+            "",
+            *picture(samples),
+            "",
+            *limits(samples, code),
+        ]
+    )
+    print(text)
+    if wanted.write:
+        page.write("runtime", text)
+
+
+if __name__ == "__main__":
+    main()
