@@ -7,7 +7,19 @@ from pathlib import Path
 import pytest
 from botocore.session import get_session
 from rendering import Render
-from stage import BEFORE, DIGEST, LABEL, OURS, TARGET_GROUP, URL, Json, Refusal, Stage, refusal
+from stage import (
+    BEFORE,
+    DIGEST,
+    LABEL,
+    OURS,
+    TARGET_GROUP,
+    URL,
+    Json,
+    Refusal,
+    Stage,
+    image,
+    refusal,
+)
 
 ASKS_FIRST = [
     "sts get-caller-identity",
@@ -312,6 +324,14 @@ def test_an_image_that_ecr_has_is_not_built_again(stage: Stage) -> None:
     (stage.bin / "docker").chmod(0o755)
     stage.rolls_out_well()
     stage.deploy().ends(0, "nothing is built", f"@{DIGEST}")
+
+
+def test_an_answer_that_lists_no_image_is_none(stage: Stage) -> None:
+    stage.answers("ecr describe-images", {"imageDetails": []}, image())
+    stage.rolls_out_well()
+    run = stage.deploy()
+    run.ends(0, f"@{DIGEST}")
+    assert "docker push" in run.asked
 
 
 def test_an_arm_service_gets_an_arm_image(stage: Stage) -> None:

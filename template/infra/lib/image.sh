@@ -9,7 +9,7 @@ find_image() {
   digest=""
   try_ask ecr describe-images --repository-name "$ECR_REPOSITORY" --image-ids "$1"
   case "$refusal" in
-    "") digest="$(jq --raw-output '.imageDetails[0].imageDigest' "$scratch/answer")" ;;
+    "") digest="$(jq --raw-output '.imageDetails[0].imageDigest // ""' "$scratch/answer")" ;;
     *ImageNotFoundException*) ;;
     *RepositoryNotFoundException*) not_there_yet "$AWS_REGION has no ECR repository $ECR_REPOSITORY" ;;
     *) refused "ecr describe-images" ;;
