@@ -1,0 +1,222 @@
+"""The scripts against an AWS that somebody else simulates: ministack, with the plain `aws`.
+
+It is asked for what it does well: change sets, events, waiting, a registry, rollouts that go well.
+It is no proof that a document is right: it takes subnets, roles and sizes that do not exist. What
+it cannot do at all, and is left out or expected here:
+
+- Of the stack, the types in UNKNOWN: the test that it refuses them says when it has learnt them.
+- Roles that AWS itself takes on, by their names: they are made before, as in an account in use.
+- Application Auto Scaling: a deploy serves and is red for that alone; a destroy stops at it.
+- The history of deployments: a rollback has to name its revision.
+- Answers of the load balancer, and so a green status.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from rendering import EXAMPLE, render
+from repository import Repository
+from simulated_aws.programs import put_program, python
+from simulated_aws.simulation import DOCKER
+
+pytestmark = pytest.mark.slow
+
+# In an environment of its own: it pins another botocore than the models that we validate against.
+MINISTACK = "ministack==1.5.33"
+UNKNOWN = ["AWS::EC2::SecurityGroupIngress", "AWS::IAM::RolePolicy"]
+SERVICE_LINKED_ROLES = [
+    "AWSServiceRoleForApplicationAutoScaling_ECSService",
+    "AWSServiceRoleForECS",
+    "AWSServiceRoleForElasticLoadBalancing",
+]
+START_UP = 120  # seconds; two, and longer where it is installed first
+APP = EXAMPLE["app_name"]
+
+
+@contextmanager
+def ministack(log: Path) -> Iterator[str]:
+    """Its address, while it runs."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    uv = os.environ.get("UV", "uv")
+    settings = {
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_ACCOUNT_ID": EXAMPLE["aws_account_id"],
+        "MINISTACK_REGION": EXAMPLE["aws_region"],
+    }
+    command = [uv, "tool", "run", "--python", sys.executable, "--from", MINISTACK, "ministack"]
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            command,
+            env=os.environ | settings,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            wait_for(port, process, log)
+            yield f"127.0.0.1:{port}"
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_UP
+    while process.poll() is None and time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"{MINISTACK} did not start:\n{log.read_text()}")
+
+
+@dataclass
+class Service(Repository):
+    """A service whose scripts see ministack for AWS."""
+
+    folder: Path
+    address: str
+
+    def __post_init__(self) -> None:
+        self.service = self.folder / "service"
+        with (self.service / "infra" / "settings.env").open("a") as settings:
+            settings.write('ROLLOUT_POLL="1"\n')
+            settings.write(f'GITHUB_SUBJECT="repo:{APP}/{APP}:ref:refs/heads/main"\n')
+        self.begin()
+        (self.folder / "bin").mkdir()
+        put_program(self.folder / "bin" / "docker", *python(DOCKER), "recorded")
+        for role in SERVICE_LINKED_ROLES:
+            self.aws(f"iam create-role --role-name {role} --assume-role-policy-document {{}}")
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        folders = [str(self.folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
+        given = {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_DEFAULT_REGION": EXAMPLE["aws_region"],
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": f"http://{self.address}",
+            "DOCKER_CONFIG": os.fspath(self.folder / "docker"),
+            "PATH": os.pathsep.join(folders),
+            "SIMULATED_REGISTRY": self.address,
+        }
+        return subprocess.run(
+            words,
+            cwd=self.service,
+            env=os.environ | given,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def aws(self, command: str) -> str:
+        done = self.run("aws", *command.split(), "--output", "text")
+        assert done.returncode == 0, done.stdout
+        return done.stdout.strip()
+
+    def status(self) -> str:
+        return self.aws("cloudformation describe-stacks --query Stacks[].StackStatus")
+
+    def serves(self) -> str:
+        """The revision of the service and the digest of its image."""
+        where = f"--cluster {APP}-cluster --services {APP}-service"
+        deployments = "services[].deployments[?status=='PRIMARY'][]"
+        arn = self.aws(f"ecs describe-services {where} --query {deployments}.taskDefinition")
+        image = "taskDefinition.containerDefinitions[].image"
+        found = self.aws(f"ecs describe-task-definition --task-definition {arn} --query {image}")
+        return f"{arn.rpartition('/')[2]} {found.rpartition('@')[2]}"
+
+    def pushed(self) -> str:
+        """The digest that the registry has for this commit."""
+        images = f"--repository-name {APP} --image-ids imageTag={self.head}"
+        return self.aws(f"ecr describe-images {images} --query imageDetails[].imageDigest")
+
+    def leave_out_what_is_unknown(self) -> None:
+        text = (self.service / "infra/stack.yml").read_text(encoding="utf-8")
+        blocks = re.split(r"^(?=  \w+:\n)", text, flags=re.MULTILINE)
+        known = [b for b in blocks if not any(f"Type: {type}\n" in b for type in UNKNOWN)]
+        assert len(known) < len(blocks), "nothing is unknown any more: delete this"
+        self.write("infra/stack.yml", "".join(known))
+        self.commit("Leave out what ministack does not know")
+
+
+@pytest.fixture
+def service(template: Path, tmp_path: Path) -> Iterator[Service]:
+    """A service before its first provision."""
+    render(template, tmp_path / "service", EXAMPLE)
+    with ministack(tmp_path / "log") as address:
+        yield Service(tmp_path, address)
+
+
+def test_a_stack_that_is_refused_is_not_begun(service: Service) -> None:
+    done = service.run("infra/provision.sh")
+    assert done.returncode == 2, done.stdout
+    assert f"Unrecognized resource types: [{', '.join(UNKNOWN)}]" in done.stdout
+    assert service.status() == ""
+
+
+def test_a_stack_that_fails_names_what_failed_and_is_red(service: Service) -> None:
+    service.leave_out_what_is_unknown()
+    text = (service.service / "infra/stack.yml").read_text(encoding="utf-8")
+    service.write("infra/stack.yml", re.sub(r"\n +Threshold: .*", "", text))
+    done = service.run("infra/provision.sh")
+    assert done.returncode == 1, done.stdout
+    reason = "Threshold is required for AWS::CloudWatch::Alarm"
+    assert re.search(rf"failed +\w+ \(AWS::CloudWatch::Alarm\): {reason}", done.stdout), done.stdout
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("error: "), last
+    assert reason in last
+    assert service.status() == "ROLLBACK_COMPLETE"
+
+
+def test_a_service_is_provisioned_deployed_twice_and_rolled_back(service: Service) -> None:
+    service.leave_out_what_is_unknown()
+
+    done = service.run("infra/provision.sh")
+    assert done.returncode == 0, done.stdout
+    for made in "Repository", "Cluster", "LoadBalancer", "HttpListener", "UnhealthyTasks":
+        assert re.search(rf"^  made +{made} ", done.stdout, re.MULTILINE), done.stdout
+    assert service.status() == "CREATE_COMPLETE"
+    url = service.aws("cloudformation describe-stacks --query Stacks[].Outputs[?OutputKey=='Url']")
+    assert url.split()[-1] in done.stdout
+
+    done = service.run("infra/provision.sh")
+    assert done.returncode == 0, done.stdout
+    assert f"{APP}: nothing to change" in done.stdout
+
+    service.edit("infra/settings.env", 'LOG_RETENTION_DAYS="30"', 'LOG_RETENTION_DAYS="60"')
+    done = service.run("infra/provision.sh", "--plan")
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"change.* LogGroup ", done.stdout), done.stdout
+    kept = service.aws("logs describe-log-groups --query logGroups[].retentionInDays")
+    assert kept == "30", "a plan changes nothing"
+    service.git("restore", ".")
+
+    for revision in 1, 2:
+        service.write("NOTES.md", f"Release {revision}\n")
+        service.commit(f"Release {revision}")
+        done = service.run("infra/deploy.sh")
+        assert "this commit serves, but its scaling could not be set" in done.stdout, done.stdout
+        assert done.returncode == 1, done.stdout
+        assert service.serves() == f"{APP}-task:{revision} {service.pushed()}"
+
+    done = service.run("infra/rollback.sh", "1")
+    assert done.returncode == 0, done.stdout
+    assert service.serves().startswith(f"{APP}-task:1 sha256:")
