@@ -70,6 +70,9 @@ give_up() {
 # answered WHAT: has AWS just answered? Where not, that is what is told of it.
 answered() {
   [[ -n "$refusal" ]] || return 0
+  # Which action is denied stands behind the long name of who asks.
+  local denied="not authorized to perform: "
+  if [[ "$refusal" == *"$denied"* ]]; then refusal="$denied${refusal#*"$denied"}"; fi
   tell "$1" "cannot be asked: $refusal"
   return 1
 }
@@ -153,11 +156,8 @@ tell_tasks() {
 
   try_ask application-autoscaling describe-scalable-targets --service-namespace ecs \
     --scalable-dimension ecs:service:DesiredCount --resource-ids "service/$ECS_CLUSTER/$ECS_SERVICE"
-  if [[ -z "$refusal" ]]; then
-    tell tasks "$counts; $(query bounds "$scratch/answer")"
-  else
-    tell tasks "$counts; the scaling cannot be asked: $refusal"
-  fi
+  if answered scaling; then counts="$counts; $(query bounds "$scratch/answer")"; fi
+  tell tasks "$counts"
 }
 
 tell_rollout() {

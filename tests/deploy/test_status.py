@@ -15,7 +15,11 @@ COMMIT = "c0ffee" * 6 + "c0ff"
 BALANCER, _, _ = LABEL.partition("/targetgroup")
 LOG = "logs filter-log-events"
 CURL = "curl --silent"
-DENIED = refusal("AccessDeniedException", "User is not authorized")
+DENIED = refusal(
+    "AccessDeniedException",
+    "User: arn:aws:sts::123456789012:assumed-role/a-long-name-of-a-role/and-of-a-session is not "
+    "authorized to perform: a:LongAction on resource: *",
+)
 
 
 @pytest.fixture
@@ -303,7 +307,7 @@ def test_without_a_service_it_says_to_deploy(stage: Stage, there: str) -> None:
     [
         ("cloudformation describe-stacks", "url"),
         ("ecs describe-task-definition", "revision"),
-        ("application-autoscaling describe-scalable-targets", "tasks"),
+        ("application-autoscaling describe-scalable-targets", "scaling"),
         ("cloudwatch describe-alarms", "alarms"),
         (LOG, "log"),
     ],
@@ -314,7 +318,9 @@ def test_a_part_that_cannot_be_asked_is_shown_so_and_decides_nothing(
     stage.answers(command, DENIED)
     run = look(stage)
     run.ends(0)
-    assert "cannot be asked: An error occurred (AccessDeniedException)" in told(run)[fact]
+    assert (
+        told(run)[fact] == "cannot be asked: not authorized to perform: a:LongAction on resource: *"
+    )
 
 
 def test_without_curl_the_url_is_only_told(stage: Stage) -> None:
