@@ -150,6 +150,9 @@ def all_actions() -> list[str]:
     )
 
 
+# docker asks by HEAD whether a layer is there, and an answer to that has no words: such is the end
+# of aws/aws-toolkit-azure-devops#311.
+WITHOUT_WORDS = {"ecr:BatchCheckLayerAvailability": "403"}
 # Of docker, and of what a call needs besides its own action.
 TELLING = "ecr:PutImage", "iam:PassRole"
 
@@ -164,7 +167,8 @@ def test_a_run_says_which_action_it_lacks(record: Record, action: str) -> None:
     with record.deployer.may(less):
         done = RUNS[name].play(record.deployer)
     assert RUNS[name].lacks(done), f"{name} succeeds without {action}:\n{done.text}"
-    assert action in done.text, f"{name} does not say that it lacks {action}:\n{done.text}"
+    words = WITHOUT_WORDS.get(action, action)
+    assert words in done.text, f"{name} does not say that it lacks {action}:\n{done.text}"
 
 
 # --- nothing of a neighbour's ---
@@ -332,17 +336,24 @@ def test_the_role_lets_no_token_in_that_was_made_for_another(record: Record) -> 
 # --- the other way in ---
 
 
+@pytest.fixture(scope="module")
+def by_keys(record: Record) -> Deployer:
+    deployer = Deployer(record.deployer.service)
+    deployer.come_in_by_keys(USER)
+    return deployer
+
+
 @pytest.mark.parametrize(
     "name",
     marked(RUNS, {"status"}),
 )
-def test_a_run_ends_as_it_should_by_a_user_s_two_keys(record: Record, name: str) -> None:
-    by_keys = Deployer(record.deployer.service)
-    by_keys.come_in_by_keys(USER)
+def test_a_run_ends_as_it_should_by_a_user_s_two_keys(
+    record: Record, by_keys: Deployer, name: str
+) -> None:
     done = RUNS[name].play(by_keys)
-    assert {call.principal for call in done.calls} == {
-        record.account.arn("iam", f"user/{USER}", region="")
-    }
+    user = record.account.arn("iam", f"user/{USER}", region="")
+    # A call that meets a fault is nobody's.
+    assert {call.principal for call in done.calls} - {""} == {user}
     assert not RUNS[name].lacks(done), done.text
 
 
