@@ -1,6 +1,7 @@
 """A cluster and all that a service in it needs, made by calls, and not by a stack."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -197,6 +198,12 @@ class Ground:
         found = self.aws.client("ecs").describe_services(cluster="cluster", services=["app"])
         service: Json = found["services"][0]
         return service
+
+    def looks(self, most: int = 30) -> Iterator[Json]:
+        """One look after the other; no rollout that ends takes as many as there may be."""
+        for _ in range(most):
+            yield self.look()
+        raise AssertionError(f"after {most} looks the rollout is not where it should be")
 
     def watch(self, looks: int = 30) -> Json:
         """Until nothing is going on any more, or so many looks."""

@@ -44,7 +44,9 @@ def test_the_next_revision_serves_before_the_earlier_one_ends(ground: Ground) ->
     ground.serving()
     ground.roll_out()
     running = []
-    while len((service := ground.look())["deployments"]) > 1:
+    for service in ground.looks():
+        if len(service["deployments"]) == 1:
+            break
         running.append([d["runningCount"] for d in service["deployments"]])
     assert running == [[0, 1], [1, 1], [1, 0]]
     assert states(service) == [("PRIMARY", "app:2", "COMPLETED")]
@@ -58,8 +60,10 @@ def test_the_circuit_breaker_goes_back_to_what_served(ground: Ground) -> None:
     before = ground.serving()
     ground.aws.next_rollout(Crashes(exit_code=3))
     ours = ground.roll_out()
-    while (service := ground.look())["deployments"][0]["id"] == ours["id"]:
+    for service in ground.looks():
         assert service["runningCount"] == 1, "what served goes on serving"
+        if service["deployments"][0]["id"] != ours["id"]:
+            break
     back, failed = service["deployments"]
     assert states(service) == [
         ("PRIMARY", "app:1", "IN_PROGRESS"),
@@ -96,8 +100,7 @@ def test_after_an_early_second_rollout_the_breaker_still_knows_what_served(groun
     for _ in range(2):
         ground.aws.next_rollout(Crashes())
         ours = ground.roll_out()
-        while ground.look()["deployments"][0]["id"] == ours["id"]:
-            pass
+        next(s for s in ground.looks() if s["deployments"][0]["id"] != ours["id"])
     assert states(ground.watch()) == [("PRIMARY", "app:1", "COMPLETED")]
 
 
