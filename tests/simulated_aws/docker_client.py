@@ -53,6 +53,8 @@ def main() -> int:
     except Failed as failed:
         print(failed, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # docker says nothing then
+        return 130
     return 0
 
 

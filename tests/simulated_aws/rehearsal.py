@@ -32,6 +32,14 @@ class Done:
     def asked(self) -> list[str]:
         return [call.name for call in self.calls]
 
+    @property
+    def changed(self) -> list[str]:
+        """What AWS was asked to change, and did."""
+        return [call.name for call in self.calls if call.changes and not call.error]
+
+    def changes_nothing(self) -> None:
+        assert self.changed == [], f"this may change nothing:\n{self.text}"
+
     def ends(self, code: int, *says: str) -> None:
         """Assert how it ended, and that it said each of some things."""
         assert self.code == code, f"exit {self.code} instead of {code}:\n{self.text}"
@@ -50,10 +58,11 @@ class Rehearsal(Repository):
     def __post_init__(self) -> None:
         self.service = self.folder / "service"
         shutil.copytree(self.render.path, self.service)
-        self.edit("infra/settings.env", 'ROLLOUT_POLL="5"', 'ROLLOUT_POLL="0"')
-        # GitHub is not asked.
-        self.edit("infra/settings.env", 'GITHUB_SUBJECT=""', f'GITHUB_SUBJECT="{SUBJECT}"')
-        self.begin()
+        if not (self.service / ".git").exists():  # which a clone has
+            self.edit("infra/settings.env", 'ROLLOUT_POLL="5"', 'ROLLOUT_POLL="0"')
+            # GitHub is not asked.
+            self.edit("infra/settings.env", 'GITHUB_SUBJECT=""', f'GITHUB_SUBJECT="{SUBJECT}"')
+            self.begin()
         self.settings = Render(self.service, {}).settings()
 
     @property

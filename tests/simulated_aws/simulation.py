@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from tempfile import mkdtemp
 from types import TracebackType
@@ -15,6 +16,7 @@ from simulated_aws.faults import Faults
 from simulated_aws.identity import Sts
 from simulated_aws.images import Ecr, Registry
 from simulated_aws.load_balancer import LoadBalancer
+from simulated_aws.moments import Moments
 from simulated_aws.principals import ROOT_KEY, ROOT_SECRET, Principals
 from simulated_aws.programs import put_program, python
 from simulated_aws.rollouts import Outcome
@@ -25,6 +27,7 @@ from simulated_aws.warm_aws import WarmAws
 from simulated_aws.wire import Wire
 
 CLIENT = Path(__file__).with_name("warm_client.py")
+CURL = 'exec "$0" --connect-to "::$SIMULATED_REGISTRY" "$@"'
 DOCKER = Path(__file__).with_name("docker_client.py")
 
 
@@ -47,6 +50,7 @@ class SimulatedAws:
         self.account = Account(account, region)
         self.calls = CallLog()
         self.faults = Faults()
+        self.moments = Moments()
         principals = Principals(self.account)
         self.world = World(self.account, principals, principals.root)
         self.ecs = Ecs(self.world)
@@ -65,7 +69,14 @@ class SimulatedAws:
         self.registry = Registry(self.world, ecr, self.calls, self.faults)
         balancer = LoadBalancer(self.world, self.ecs, self.registry)
         self.wire = Wire(
-            self.world, self.calls, self.faults, self.services, self.registry, balancer
+            self.world,
+            self.calls,
+            self.faults,
+            self.moments,
+            self.services,
+            {"cloudformation": self._cloudformation(), "sts": self.services["sts"]},
+            self.registry,
+            balancer,
         )
         self._aws, self._docker = aws, docker
         self._warm: WarmAws | None = None
@@ -119,6 +130,7 @@ class SimulatedAws:
             self.world.principals.reset()
             self.calls.clear()
             self.faults.clear()
+            self.moments.clear()
             self.registry.reset()
             self.services["cloudformation"] = self._cloudformation()
             for service in self.services.values():
@@ -180,21 +192,21 @@ class SimulatedAws:
         curl = shutil.which("curl")
         assert curl, "curl is missing: apt-get install curl"
         # Every host is the simulation: a load balancer of it, or nobody.
-        put_program(bin / "curl", curl, "--connect-to", f"::{self.wire.address}")
+        put_program(bin / "curl", "/bin/sh", "-c", CURL, curl)
         if self._aws == "warm":
             self._warm = WarmAws(self.folder / "warm")
             put_program(bin / "aws", *python(CLIENT), str(self._warm.socket))
             self._warm.wait()
         else:
-            real = shutil.which("aws")
-            assert real, "aws is missing: uv sync"
+            real = Path(sys.executable).with_name("aws")
+            assert real.exists(), "aws is missing: uv sync"
             (bin / "aws").symlink_to(real)
         if self._docker == "recorded":
             put_program(bin / "docker", *python(DOCKER), "recorded")
         elif self._docker == "real":
-            real = shutil.which("docker")
-            assert real, "docker is missing: install it, or ask for docker='recorded'"
-            put_program(bin / "docker", *python(DOCKER), "real", real)
+            docker = shutil.which("docker")
+            assert docker, "docker is missing: install it, or ask for docker='recorded'"
+            put_program(bin / "docker", *python(DOCKER), "real", docker)
             self._lend_plugins()
 
     def _lend_plugins(self) -> None:

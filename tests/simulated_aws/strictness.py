@@ -4,6 +4,8 @@ import json
 import math
 from typing import Any
 
+from moto.iam.models import iam_backends
+
 from simulated_aws.refusal import Refused
 from simulated_aws.service import Service
 
@@ -46,6 +48,18 @@ class Iam(Service):
                 "suffix.",
             ) from taken
 
+    def add_client_id_to_open_id_connect_provider(self, parameters: Json) -> Json:
+        """moto has no such operation; AWS does nothing where the audience is there already."""
+        backend = iam_backends[self.account.id][self.account.partition]
+        arn, audience = parameters["OpenIDConnectProviderArn"], parameters["ClientID"]
+        known = backend.get_open_id_connect_provider(arn).client_id_list
+        if audience not in known:
+            known.append(audience)
+        return {}
+
+
+TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
+
 
 class Scaling(Service):
     """Errors as the model of Application Auto Scaling has them; moto calls all of them invalid."""
@@ -53,7 +67,15 @@ class Scaling(Service):
     name = "application-autoscaling"
 
     def deregister_scalable_target(self, parameters: Json) -> Json:
-        return self._or_not_found("DeregisterScalableTarget", parameters)
+        """Its policies go with it, and their alarms (API Reference)."""
+        answer = self._or_not_found("DeregisterScalableTarget", parameters)
+        for policy in self._policies(parameters):
+            self.moto("DeleteScalingPolicy", parameters | {"PolicyName": policy})
+        return answer
+
+    def _policies(self, target: Json) -> list[str]:
+        found = self.moto("DescribeScalingPolicies", target)["ScalingPolicies"]
+        return [policy["PolicyName"] for policy in found]
 
     def delete_scaling_policy(self, parameters: Json) -> Json:
         return self._or_not_found("DeleteScalingPolicy", parameters)
@@ -68,6 +90,10 @@ class Scaling(Service):
                 f"{parameters['ServiceNamespace']}, resource ID: {parameters['ResourceId']}, "
                 f"scalable dimension: {parameters['ScalableDimension']}",
             )
+        target = {key: parameters[key] for key in TARGET}
+        if parameters["PolicyName"] in self._policies(target):
+            # moto would make alarms once more, and leave the earlier ones.
+            self.moto("DeleteScalingPolicy", target | {"PolicyName": parameters["PolicyName"]})
         return self.moto("PutScalingPolicy", parameters)
 
     def register_scalable_target(self, parameters: Json) -> Json:

@@ -21,6 +21,7 @@ from simulated_aws.calls import Call, CallLog
 from simulated_aws.faults import UNKNOWN_CREDENTIALS, ConnectionDropped, Faults
 from simulated_aws.images import Registry
 from simulated_aws.load_balancer import LoadBalancer
+from simulated_aws.moments import Action, Moments
 from simulated_aws.protocol import Answer, Asked, Json
 from simulated_aws.refusal import Refused
 from simulated_aws.service import World
@@ -44,7 +45,9 @@ class Wire:
     world: World
     calls: CallLog
     faults: Faults
+    moments: Moments
     services: Mapping[str, Any]
+    elsewhere: Mapping[str, Any]  # the services of every other region, in which nothing is
     registry: Registry
     load_balancer: LoadBalancer
     bugs: list[str] = field(default_factory=list)  # of the simulation itself, with their traces
@@ -79,21 +82,33 @@ class Wire:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
+        due: list[Action] = []
         try:
             with self.lock:
+                before = len(self.calls)
                 if request.path.startswith("/v2/"):
                     answer = self.registry.serve(request)
                 elif request.host != self.address and self.load_balancer.stands_at(request.host):
                     answer = self.load_balancer.serve(request)
                 else:
                     answer = self.serve(request)
+                for call in list(self.calls)[before:]:
+                    due += self.moments.due(call.name)
         except ConnectionDropped:
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             raise ConnectionError("as asked for") from None
+        for action in due:
+            self._come_to_pass(action)
         length = [] if has(answer, "Content-Length") else [content_length(answer)]
         name = HTTP_STATUS_CODES.get(answer.status, "Unknown")
         start_response(f"{answer.status} {name}", answer.headers + length)
         return [b"" if request.method == "HEAD" else answer.body]
+
+    def _come_to_pass(self, action: Action) -> None:
+        try:
+            action()
+        except Exception:  # nobody would hear of it in this thread
+            self.bugs.append(traceback.format_exc())
 
     # --- a request ---
 
@@ -137,12 +152,13 @@ class Wire:
         return protocol.written(asked, self._answer(asked))
 
     def _answer(self, asked: Asked) -> Json:
-        service = self.services.get(asked.service)
+        is_here = asked.region == self.world.account.region or asked.service == "iam"
+        service = (self.services if is_here else self.elsewhere).get(asked.service)
         operation = getattr(service, asked.method, None)
         answer: Json
         if operation:
             answer = operation(asked.parameters)
-        elif asked.service in self.world.whole:
+        elif asked.service in self.world.whole or not is_here:
             raise NotImplementedError(f"{asked.service}:{asked.operation} is not simulated")
         else:
             account = self.world.account
