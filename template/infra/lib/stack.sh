@@ -36,7 +36,7 @@ export change_set=""
 change_set_arn=""
 make_change_set() {
   local request template
-  change_set="provision-$(date +%s)"
+  change_set="provision-$(date +%s)-$$"
   template="$(<infra/stack.yml)"
   request="$(pick "to_create_change_set(\$template)" --arg template "$template"$'\n' infra/task-definition.json)"
   try_ask cloudformation create-change-set --cli-input-json "$request"
