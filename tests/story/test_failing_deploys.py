@@ -1,0 +1,632 @@
+"""Deploys and rollbacks that fail, or nearly: how each ends, what it says, and what serves then."""
+
+import pytest
+from simulated_aws.faults import THROTTLED
+from simulated_aws.rehearsal import Done
+from simulated_aws.rollouts import (
+    CannotPull,
+    Crashes,
+    Hangs,
+    OutOfCapacity,
+    Overtaken,
+    Unhealthy,
+    UnhealthyTarget,
+)
+
+from story.failures import (
+    Row,
+    again,
+    all_is_well,
+    another_clone,
+    both,
+    by_hand,
+    deploy,
+    edits,
+    environment,
+    holds,
+    is_at,
+    lacks,
+    never_asked,
+    nothing_more,
+    nothing_serves,
+    parametrized,
+    release,
+    rollback,
+    serves_the_release,
+    sets,
+    still_serves,
+    when,
+    will,
+)
+from story.service import Play, Service
+from story.world import World
+
+BREAKER = "ECS deployment circuit breaker: tasks failed to start."
+ROLLED_BACK = f"did not come up and was rolled back to ai-assistant-task:1: {BREAKER}"
+GOES_ON = "goes on in ECS. To watch on, run infra/deploy.sh again."
+PATIENT = sets(ROLLOUT_TIMEOUT="1")  # seconds
+ONE_TRY = environment(AWS_MAX_ATTEMPTS="1")
+
+
+def nobody_rolls_back(service: Service) -> None:
+    document = service.document("infra/service.json")
+    document["deploymentConfiguration"]["deploymentCircuitBreaker"]["rollback"] = False
+    service.change("infra/service.json", document)
+
+
+def names_a_secret(service: Service) -> None:
+    """One that is there, and that provision.sh has not heard of yet."""
+    made = service.aws.client("secretsmanager").create_secret(Name="key", SecretString="s")
+    document = service.document("infra/task-definition.json")
+    document["containerDefinitions"][0]["secrets"] = [{"name": "KEY", "valueFrom": made["ARN"]}]
+    service.change("infra/task-definition.json", document)
+
+
+def loses_its_execution_role(service: Service) -> None:
+    iam, role = service.aws.client("iam"), service.settings["EXECUTION_ROLE"]
+    for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=role, PolicyName=policy)
+    iam.delete_role(RoleName=role)
+
+
+def was_pushed_already(service: Service) -> None:
+    """By a deploy of this release that got no further."""
+    release(service)
+    service.aws.faults.refuse("ecs:RegisterTaskDefinition", "ServerException")
+    service.deploy().ends(1)
+
+
+def has_an_image_of_another_commit(service: Service) -> None:
+    """Somebody has given the tag of this release to what serves."""
+    before = service.head
+    release(service)
+    registry, repository = service.aws.registry, service.settings["ECR_REPOSITORY"]
+    content, kind = registry.manifests[repository, before]
+    registry.put(repository, service.head, content, kind)
+
+
+def is_throttled_for_ever(operation: str) -> Play:
+    return lambda service: service.aws.faults.refuse_for_ever(operation, THROTTLED)
+
+
+def loses_its_credentials(service: Service) -> None:
+    service.aws.faults.expire_tokens()
+
+
+def its_first_image_expires(service: Service) -> None:
+    first = service.git("rev-parse", "HEAD~1")
+    service.aws.client("ecr").batch_delete_image(
+        repositoryName=service.settings["ECR_REPOSITORY"], imageIds=[{"imageTag": first}]
+    )
+
+
+def deploys(service: Service) -> None:
+    service.deploy().ends(0)
+
+
+def fails(service: Service) -> None:
+    service.deploy().ends(1)
+
+
+def deploys_another_release(other: Service) -> None:
+    other.release("Somebody else's")
+    other.deploy().ends(0)
+
+
+def finds_it_under_way(other: Service) -> None:
+    done = other.deploy()
+    done.ends(0, "Its rollout is under way: watching on.")
+    assert "ecs:RegisterTaskDefinition" not in done.asked
+
+
+def runs_the_image_of_its_tag(service: Service, _: Done) -> None:
+    (image,) = {
+        task.deployment.container["image"] for task in service.aws.ecs.tasks if task.is_alive
+    }
+    assert image.endswith(service.images[service.head])
+    service.status().ends(1, "its url answers as commit")
+
+
+def one_image_for_each_commit(service: Service, _: Done) -> None:
+    assert service.head in service.images
+    assert len(set(service.images.values())) == len(service.images)
+
+
+ROWS = (
+    # --- the rollout itself ---
+    Row(
+        "the circuit breaker rolls it back",
+        "serving",
+        will(Crashes()),
+        deploy,
+        1,
+        (ROLLED_BACK, "Next: mend what the lines above show"),
+        holds(still_serves, is_at(1)),
+    ),
+    Row(
+        "the first one fails, and there is nothing to go back to",
+        "provisioned",
+        will(Crashes()),
+        deploy,
+        1,
+        (f"ai-assistant-task:1 did not come up: {BREAKER}",),
+        holds(nothing_serves, again(deploy, then=serves_the_release)),
+    ),
+    Row(
+        "it fails and nobody rolls it back",
+        "serving",
+        both(nobody_rolls_back, will(Crashes())),
+        deploy,
+        1,
+        (f"ai-assistant-task:2 did not come up: {BREAKER}",),
+        holds(still_serves, is_at(2), again(deploy, then=serves_the_release)),
+    ),
+    Row(
+        "it hangs",
+        "serving",
+        both(PATIENT, will(Hangs())),
+        deploy,
+        3,
+        ("ai-assistant-task:2 does not serve after", "(ROLLOUT_TIMEOUT)", GOES_ON),
+        holds(still_serves, again(deploy, 3, "watching on", then=never_asked("ecr:PutImage"))),
+    ),
+    Row(
+        "another deployment overtakes it",
+        "serving",
+        will(Overtaken()),
+        deploy,
+        1,
+        ("ai-assistant-task:2 was overtaken by ai-assistant-task:3 before it served",),
+        is_at(3),
+    ),
+    Row(
+        "two releases are deployed at once",
+        "serving",
+        both(release, another_clone("ecs:DescribeServices", deploys_another_release, after=1)),
+        deploy,
+        1,
+        ("ai-assistant-task:2 was overtaken by ai-assistant-task:3 before it served",),
+        is_at(3),
+        slow=True,
+    ),
+    Row(
+        "one release is deployed twice at once, and the other pushes first",
+        "serving",
+        both(release, another_clone("ecr:DescribeImages", deploy)),
+        deploy,
+        0,
+        ("The image tag", "already exists", "docker could not push it: asking ECR"),
+        holds(serves_the_release, one_image_for_each_commit),
+    ),
+    Row(
+        "one release is deployed twice at once, and the other finds the rollout under way",
+        "serving",
+        both(release, another_clone("ecs:DescribeServices", finds_it_under_way, after=1)),
+        deploy,
+        0,
+        ("serving ai-assistant",),
+        holds(serves_the_release, is_at(2)),
+        slow=True,
+    ),
+    # --- its tasks ---
+    Row(
+        "the image cannot be pulled",
+        "serving",
+        will(CannotPull()),
+        deploy,
+        1,
+        ("TaskFailedToStart: CannotPullContainerError: pull image manifest", ROLLED_BACK),
+        still_serves,
+        slow=True,
+    ),
+    Row(
+        "the health check of the container fails",
+        "serving",
+        will(Unhealthy()),
+        deploy,
+        1,
+        ("failed container health checks", "unhealthy", "GET /health 500", ROLLED_BACK),
+        still_serves,
+        slow=True,
+    ),
+    Row(
+        "the health check of the load balancer fails",
+        "serving",
+        will(UnhealthyTarget()),
+        deploy,
+        1,
+        ("Health checks failed with these codes: [404]", "Task failed ELB health", ROLLED_BACK),
+        still_serves,
+    ),
+    Row(
+        "the container exits",
+        "serving",
+        will(Crashes(3, ("ModuleNotFoundError: No module named 'pandas'",))),
+        deploy,
+        1,
+        (
+            "ai-assistant-container: exit code 3",
+            "Last lines of the log of",
+            "  ModuleNotFoundError: No module named 'pandas'",
+        ),
+        still_serves,
+        slow=True,
+    ),
+    Row(
+        "Fargate is out of capacity",
+        "serving",
+        both(PATIENT, will(OutOfCapacity())),
+        deploy,
+        3,
+        ("Reason: Capacity is unavailable at this time", GOES_ON),
+        still_serves,
+    ),
+    Row(
+        "the execution role may not read a secret",
+        "serving",
+        names_a_secret,
+        deploy,
+        1,
+        (
+            "ResourceInitializationError: unable to pull secrets",
+            "is not authorized to perform: secretsmanager:GetSecretValue",
+            ROLLED_BACK,
+        ),
+        holds(
+            still_serves,
+            again(Service.provision, 0, "1 to add", then=nothing_more),
+            again(deploy, then=serves_the_release),
+        ),
+    ),
+    # --- AWS and the way to it ---
+    Row(
+        "AWS throttles it once",
+        "serving",
+        both(release, lambda service: service.aws.faults.throttle("ecs:UpdateService")),
+        deploy,
+        0,
+        ("serving ai-assistant",),
+        serves_the_release,
+    ),
+    Row(
+        "AWS throttles it for ever",
+        "serving",
+        both(ONE_TRY, release, is_throttled_for_ever("ecs:DescribeServices")),
+        deploy,
+        2,
+        ('AWS refused "ecs describe-services"', "(ThrottlingException)", "Rate exceeded"),
+        still_serves,
+    ),
+    Row(
+        "AWS throttles it for ever before it has registered a revision",
+        "serving",
+        both(ONE_TRY, release, is_throttled_for_ever("ecs:RegisterTaskDefinition")),
+        deploy,
+        1,
+        ('AWS refused "ecs register-task-definition"', "Rate exceeded"),
+        holds(still_serves, is_at(1)),
+        slow=True,
+    ),
+    Row(
+        "AWS throttles it for ever once the rollout has begun",
+        "serving",
+        both(
+            ONE_TRY,
+            release,
+            when("ecs:UpdateService", is_throttled_for_ever("ecs:DescribeServices")),
+        ),
+        deploy,
+        3,
+        ("no answer from ECS (3 of 3)", "Rate exceeded", GOES_ON),
+        holds(still_serves, again(deploy, 0, "watching on", then=serves_the_release)),
+    ),
+    Row(
+        "the answer to the call that begins the rollout is lost",
+        "serving",
+        both(ONE_TRY, release, lambda service: service.aws.faults.drop("ecs:UpdateService")),
+        deploy,
+        3,
+        ('AWS refused "ecs update-service"', GOES_ON),
+        holds(still_serves, again(deploy, then=serves_the_release)),
+        slow=True,
+    ),
+    Row(
+        "the token has expired",
+        "serving",
+        both(release, loses_its_credentials),
+        deploy,
+        2,
+        ("AWS does not know who you are", "token included in the request is expired", "sign in"),
+        still_serves,
+    ),
+    Row(
+        "the token expires while the rollout is watched",
+        "serving",
+        both(release, when("ecs:UpdateService", loses_its_credentials)),
+        deploy,
+        3,
+        ("ECS did not answer three times in a row", "is expired", GOES_ON),
+        holds(still_serves, again(deploy, 0, "watching on", then=serves_the_release)),
+    ),
+    Row(
+        "there are no credentials",
+        "serving",
+        both(release, environment(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")),
+        deploy,
+        2,
+        ("AWS does not know who you are: Unable to locate credentials", "aws sso login"),
+        still_serves,
+    ),
+    Row(
+        "the credentials are nobody's",
+        "serving",
+        both(release, environment(AWS_ACCESS_KEY_ID="AKIANOBODY0000000000")),
+        deploy,
+        2,
+        ("AWS does not know who you are", "The security token included in the request is invalid"),
+        still_serves,
+        slow=True,
+    ),
+    Row(
+        "the account is the wrong one",
+        "serving",
+        sets(AWS_ACCOUNT_ID="210987654321"),
+        deploy,
+        2,
+        ("these credentials are of account 123456789012", "lives in 210987654321: sign in there"),
+        still_serves,
+    ),
+    Row(
+        "the region is the wrong one",
+        "serving",
+        sets(AWS_REGION="eu-west-1"),
+        deploy,
+        2,
+        ("eu-west-1 has no stack ai-assistant. Make it with infra/provision.sh",),
+        still_serves,
+    ),
+    Row(
+        "only the shell is set to another region",
+        "serving",
+        both(release, environment(AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="eu-west-1")),
+        deploy,
+        0,
+        ("serving ai-assistant",),
+        serves_the_release,
+        slow=True,
+    ),
+    # --- what it stands on ---
+    Row(
+        "there is no stack",
+        "nothing",
+        all_is_well,
+        deploy,
+        2,
+        ("us-east-1 has no stack ai-assistant. Make it with infra/provision.sh",),
+        nothing_serves,
+    ),
+    Row(
+        "there is no cluster",
+        "provisioned",
+        by_hand("ecs", "delete_cluster", cluster="{ECS_CLUSTER}"),
+        deploy,
+        2,
+        ("us-east-1 has no cluster ai-assistant-cluster. Make it with infra/provision.sh",),
+        nothing_serves,
+    ),
+    Row(
+        "there is no repository",
+        "serving",
+        both(
+            release,
+            by_hand("ecr", "delete_repository", repositoryName="{ECR_REPOSITORY}", force=True),
+        ),
+        deploy,
+        2,
+        ("us-east-1 has no ECR repository ai-assistant. Make it with infra/provision.sh",),
+        is_at(1),
+    ),
+    Row(
+        "there is no log group",
+        "serving",
+        both(release, by_hand("logs", "delete_log_group", logGroupName="{LOG_GROUP}")),
+        deploy,
+        1,
+        ("ResourceInitializationError", "The specified log group does not exist", ROLLED_BACK),
+        still_serves,
+    ),
+    Row(
+        "there is no execution role",
+        "serving",
+        both(PATIENT, release, loses_its_execution_role),
+        deploy,
+        3,
+        ("ECS was unable to assume the role", "ai-assistant-us-east-1-execution", GOES_ON),
+        still_serves,
+    ),
+    Row(
+        "the service is being deleted",
+        "serving",
+        both(
+            release,
+            by_hand(
+                "ecs",
+                "delete_service",
+                cluster="{ECS_CLUSTER}",
+                service="{ECS_SERVICE}",
+                force=True,
+            ),
+        ),
+        deploy,
+        2,
+        ("the service ai-assistant-service is being deleted: wait until it is gone",),
+        nothing_more,
+        slow=True,
+    ),
+    # --- its image ---
+    Row(
+        "ECR has the image already",
+        "serving",
+        was_pushed_already,
+        deploy,
+        0,
+        ("ECR has the image of this commit: nothing is built",),
+        holds(serves_the_release, never_asked("ecr:GetAuthorizationToken", "ecr:PutImage")),
+    ),
+    Row(
+        "the tag of this commit is given to another image",
+        "serving",
+        has_an_image_of_another_commit,
+        deploy,
+        0,
+        ("ECR has the image of this commit: nothing is built",),
+        holds(never_asked("ecr:PutImage"), runs_the_image_of_its_tag),
+        slow=True,
+    ),
+    Row(
+        "the push breaks half-way",
+        "serving",
+        both(release, lambda service: service.aws.faults.drop("ecr:UploadLayerPart", after=1)),
+        deploy,
+        1,
+        ("EOF", "the image did not get to 123456789012.dkr.ecr", "deploy again"),
+        holds(still_serves, is_at(1), again(deploy, then=serves_the_release)),
+    ),
+    # --- this machine, and what is to be deployed ---
+    Row(
+        "there is no docker",
+        "serving",
+        both(release, lacks("docker")),
+        deploy,
+        2,
+        ("not installed: docker. Install what is missing",),
+        holds(still_serves, never_asked("sts:GetCallerIdentity")),
+    ),
+    Row(
+        "docker does not answer",
+        "serving",
+        both(release, environment(SIMULATED_DOCKER="off")),
+        deploy,
+        2,
+        ("docker does not answer: start Docker Desktop",),
+        still_serves,
+        slow=True,
+    ),
+    Row(
+        "there is no jq",
+        "serving",
+        both(release, lacks("jq")),
+        deploy,
+        2,
+        ("not installed: jq. Install what is missing",),
+        holds(still_serves, never_asked("sts:GetCallerIdentity")),
+    ),
+    Row(
+        "something is not committed",
+        "serving",
+        lambda service: service.write("app/main.py", "print()\n"),
+        deploy,
+        2,
+        ("not committed: app/main.py (1 in all). Commit, stash or ignore them, then deploy",),
+        holds(still_serves, never_asked("sts:GetCallerIdentity")),
+    ),
+    Row(
+        "there is no lock",
+        "serving",
+        lambda service: service.git("rm", "--quiet", "uv.lock"),
+        deploy,
+        2,
+        ("uv.lock is missing: run uv sync, then commit the uv.lock that it makes",),
+        holds(still_serves, never_asked("sts:GetCallerIdentity")),
+    ),
+    Row(
+        "the container has another name",
+        "serving",
+        edits("infra/task-definition.json", "ai-assistant-container", "web"),
+        deploy,
+        2,
+        ("0 of its containers have the name ai-assistant-container (CONTAINER_NAME",),
+        holds(still_serves, never_asked("sts:GetCallerIdentity")),
+    ),
+    Row(
+        "a document is broken",
+        "serving",
+        edits("infra/task-definition.json", '"essential": true,', '"essential": true,,'),
+        deploy,
+        2,
+        ("infra/task-definition.json: ",),
+        holds(still_serves, never_asked("sts:GetCallerIdentity")),
+    ),
+    Row(
+        "Fargate has no such size",
+        "serving",
+        edits("infra/task-definition.json", '"cpu": "256"', '"cpu": "300"'),
+        deploy,
+        1,
+        ('AWS refused "ecs register-task-definition"', "No Fargate configuration exists"),
+        holds(still_serves, is_at(1)),
+        slow=True,
+    ),
+    # --- going back ---
+    Row(
+        "there is nothing to go back to",
+        "serving",
+        all_is_well,
+        rollback,
+        2,
+        ("nothing to go back to: ECS lists no revision before ai-assistant-task:1 that served",),
+        still_serves,
+    ),
+    Row(
+        "the image to go back to has expired",
+        "twice deployed",
+        its_first_image_expires,
+        rollback,
+        2,
+        ("cannot go back to ai-assistant-task:1: its image is gone from ECR",),
+        holds(still_serves, is_at(2)),
+    ),
+    Row(
+        "the revision to go back to is inactive",
+        "twice deployed",
+        by_hand("ecs", "deregister_task_definition", taskDefinition="{TASK_FAMILY}:1"),
+        rollback,
+        2,
+        ("cannot go back to ai-assistant-task:1: it is INACTIVE, because",),
+        holds(still_serves, is_at(2)),
+    ),
+    Row(
+        "what came before has never served",
+        "twice deployed",
+        both(will(Crashes()), fails, release, deploys),
+        rollback,
+        0,
+        ("Going back from ai-assistant-task:4 to ai-assistant-task:2.",),
+        is_at(2),
+    ),
+    Row(
+        "the earlier revision does not come up any more",
+        "twice deployed",
+        lambda service: service.aws.next_rollout(Crashes()),
+        rollback,
+        1,
+        ("ai-assistant-task:1 did not come up and was rolled back to ai-assistant-task:2",),
+        holds(still_serves, is_at(2)),
+        slow=True,
+    ),
+    Row(
+        "there is no service to go back with",
+        "provisioned",
+        all_is_well,
+        rollback,
+        2,
+        ("there is no service ai-assistant-service yet, so nothing to go back to: deploy first",),
+        nothing_serves,
+        slow=True,
+    ),
+)
+
+
+@pytest.mark.parametrize("row", parametrized(ROWS))
+def test_a_failure_is_told_and_does_no_harm(world: World, row: Row) -> None:
+    row.holds(world)

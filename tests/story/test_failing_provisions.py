@@ -1,0 +1,399 @@
+"""Provisioning and destroying in accounts that are not as one would wish."""
+
+import json
+from typing import Literal
+
+import pytest
+from simulated_aws.docker_client import IMAGE
+from simulated_aws.faults import THROTTLED
+from simulated_aws.rehearsal import Done
+
+from story.failures import (
+    Row,
+    Then,
+    again,
+    all_is_well,
+    another_clone,
+    asked,
+    both,
+    by_hand,
+    deploy,
+    destroy,
+    environment,
+    holds,
+    lacks,
+    never_asked,
+    nothing_more,
+    nothing_serves,
+    parametrized,
+    provision,
+    serves_the_release,
+    sets,
+    still_serves,
+)
+from story.service import Play, Service
+from story.world import World
+
+PROVIDER = "https://token.actions.githubusercontent.com"
+AUDIENCE = "sts.amazonaws.com"
+SERVICE_ROLES = [
+    "AWSServiceRoleForECS",
+    "AWSServiceRoleForApplicationAutoScaling_ECSService",
+    "AWSServiceRoleForElasticLoadBalancing",
+]
+
+
+# --- how the account is ---
+
+
+def has_no_default_network(service: Service) -> None:
+    ec2 = service.aws.client("ec2")
+    for subnet in ec2.describe_subnets()["Subnets"]:
+        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+    (vpc,) = ec2.describe_vpcs()["Vpcs"]
+    ec2.delete_vpc(VpcId=vpc["VpcId"])
+
+
+def chooses_subnets(*zones: str) -> Play:
+    """Settings that name one subnet for each of these zones of the default network."""
+
+    def so(service: Service) -> None:
+        ec2 = service.aws.client("ec2")
+        (vpc,) = ec2.describe_vpcs()["Vpcs"]
+        blocks = iter(range(200, 250))
+        chosen = [
+            ec2.create_subnet(
+                VpcId=vpc["VpcId"],
+                AvailabilityZone=zone,
+                CidrBlock=f"{vpc['CidrBlock'].rpartition('.')[0].rpartition('.')[0]}.{block}.0/24",
+            )["Subnet"]["SubnetId"]
+            for zone, block in zip(zones, blocks, strict=False)
+        ]
+        service.set("VPC_ID", vpc["VpcId"])
+        service.set("SUBNET_IDS", ",".join(chosen))
+
+    return so
+
+
+def has_a_provider(*audiences: str) -> Play:
+    return by_hand(
+        "iam", "create_open_id_connect_provider", Url=PROVIDER, ClientIDList=list(audiences)
+    )
+
+
+def has_what_the_guide_makes(service: Service) -> None:
+    """A repository whose tags can be moved, with an image, and a log that is kept for ever."""
+    by_hand("ecr", "create_repository", repositoryName="{ECR_REPOSITORY}")(service)
+    by_hand("logs", "create_log_group", logGroupName="{LOG_GROUP}")(service)
+    service.aws.client("ecr").put_image(
+        repositoryName=service.settings["ECR_REPOSITORY"],
+        imageTag="latest",
+        imageManifest='{"schemaVersion": 2}',
+        imageManifestMediaType=IMAGE,
+    )
+
+
+def has_a_policy_of_somebody_elses(service: Service) -> None:
+    statement = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    service.aws.client("iam").put_role_policy(
+        RoleName=service.settings["DEPLOY_ROLE"], PolicyName="theirs", PolicyDocument=policy
+    )
+
+
+def fails(resource: str, verb: Literal["create", "update"], reason: str) -> Play:
+    return lambda service: service.aws.cloudformation.fails(resource, verb, reason)
+
+
+def provision_fails(service: Service) -> None:
+    service.provision().ends(1)
+
+
+def destroyed(service: Service) -> None:
+    service.destroy().ends(0)
+
+
+def finds_it_busy(other: Service) -> None:
+    other.provision().ends(2, "is being changed (CREATE_IN_PROGRESS): wait until it is done")
+
+
+# --- what must hold then ---
+
+
+def stack_is(status: str) -> Then:
+    def then(service: Service, _: Done) -> None:
+        assert service.stack == status
+
+    return then
+
+
+def has_one_provider(service: Service, _: Done) -> None:
+    iam = service.aws.client("iam")
+    (provider,) = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    arn = {"OpenIDConnectProviderArn": provider["Arn"]}
+    assert AUDIENCE in iam.get_open_id_connect_provider(**arn)["ClientIDList"]
+
+
+def has_the_roles_of_aws(service: Service, _: Done) -> None:
+    roles = {role["RoleName"] for role in service.aws.client("iam").list_roles()["Roles"]}
+    assert set(SERVICE_ROLES) <= roles
+
+
+def has_taken_over(service: Service, _: Done) -> None:
+    """What was in it is there, and it is as the stack says from now on."""
+    assert "latest" in service.images
+    ecr, logs = service.aws.client("ecr"), service.aws.client("logs")
+    (repository,) = ecr.describe_repositories()["repositories"]
+    assert repository["imageTagMutability"] == "IMMUTABLE"
+    assert repository["imageScanningConfiguration"] == {"scanOnPush": True}
+    (group,) = logs.describe_log_groups()["logGroups"]
+    assert group["retentionInDays"] == int(service.settings["LOG_RETENTION_DAYS"])
+
+
+def deploys_without_building(service: Service, done: Done) -> None:
+    again(deploy, 0, "nothing is built", then=serves_the_release)(service, done)
+
+
+ROWS = (
+    # --- the account ---
+    Row(
+        "the account is brand-new",
+        "nothing",
+        all_is_well,
+        provision,
+        0,
+        (*(f"made, for AWS itself: {role}" for role in SERVICE_ROLES), "17 to add"),
+        holds(
+            has_one_provider,
+            has_the_roles_of_aws,
+            again(
+                provision,
+                0,
+                "nothing to change",
+                then=never_asked(
+                    "iam:CreateServiceLinkedRole",
+                    "iam:CreateOpenIDConnectProvider",
+                    "cloudformation:ExecuteChangeSet",
+                ),
+            ),
+        ),
+    ),
+    Row(
+        "there is no default network",
+        "nothing",
+        has_no_default_network,
+        provision,
+        2,
+        ("us-east-1 has no default VPC in this account: set VPC_ID and SUBNET_IDS",),
+        nothing_serves,
+    ),
+    Row(
+        "there is one subnet",
+        "nothing",
+        chooses_subnets("us-east-1a"),
+        provision,
+        2,
+        ("the load balancer needs subnets in two zones or more", "are in 1"),
+        nothing_serves,
+    ),
+    Row(
+        "two subnets are in one zone",
+        "nothing",
+        chooses_subnets("us-east-1a", "us-east-1b", "us-east-1a"),
+        provision,
+        2,
+        ("the load balancer takes one subnet of each zone", "are all of us-east-1a"),
+        nothing_serves,
+    ),
+    Row(
+        "the identity provider is there",
+        "nothing",
+        has_a_provider(AUDIENCE),
+        provision,
+        0,
+        ("17 to add",),
+        holds(has_one_provider, never_asked("iam:CreateOpenIDConnectProvider")),
+        slow=True,
+    ),
+    Row(
+        "the identity provider is there for somebody else",
+        "nothing",
+        has_a_provider("somebody.else"),
+        provision,
+        0,
+        ("taught the audience sts.amazonaws.com",),
+        has_one_provider,
+        slow=True,
+    ),
+    Row(
+        "the repository and the log group are there",
+        "nothing",
+        has_what_the_guide_makes,
+        provision,
+        0,
+        ("15 to add", "2 to take over", "taken over Repository"),
+        has_taken_over,
+    ),
+    Row(
+        "all was destroyed",
+        "serving",
+        destroyed,
+        provision,
+        0,
+        ("15 to add", "2 to take over"),
+        deploys_without_building,
+        slow=True,
+    ),
+    # --- the way to AWS ---
+    Row(
+        "there are no credentials",
+        "nothing",
+        environment(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY=""),
+        provision,
+        2,
+        ("AWS does not know who you are: Unable to locate credentials", "aws sso login"),
+        nothing_serves,
+        slow=True,
+    ),
+    Row(
+        "the account is the wrong one",
+        "nothing",
+        sets(AWS_ACCOUNT_ID="210987654321"),
+        provision,
+        2,
+        ("these credentials are of account 123456789012", "lives in 210987654321: sign in there"),
+        nothing_serves,
+        slow=True,
+    ),
+    Row(
+        "there is no jq",
+        "nothing",
+        lacks("jq"),
+        provision,
+        2,
+        ("not installed: jq. Install what is missing",),
+        nothing_serves,
+        slow=True,
+    ),
+    Row(
+        "CloudFormation throttles it for ever",
+        "nothing",
+        both(
+            environment(AWS_MAX_ATTEMPTS="1"),
+            lambda service: service.aws.faults.refuse(
+                "cloudformation:DescribeStackEvents", THROTTLED, times=99, after=2
+            ),
+        ),
+        provision,
+        3,
+        (
+            "CloudFormation did not answer three times in a row",
+            "Rate exceeded",
+            "CloudFormation goes on with ai-assistant. Wait until it is done, then run this again.",
+        ),
+        nothing_serves,
+        slow=True,
+    ),
+    # --- the stack ---
+    Row(
+        "a resource cannot be made",
+        "nothing",
+        fails("LoadBalancer", "create", "You have reached the limit of load balancers"),
+        provision,
+        1,
+        ("(ROLLBACK_COMPLETE): LoadBalancer: You have reached the limit of load balancers. Mend",),
+        holds(
+            stack_is("ROLLBACK_COMPLETE"),
+            again(deploy, 2, "cannot carry the service (ROLLBACK_COMPLETE)", then=nothing_serves),
+        ),
+    ),
+    Row(
+        "the stack is in ROLLBACK_COMPLETE",
+        "nothing",
+        both(fails("Cluster", "create", "no"), provision_fails),
+        provision,
+        0,
+        ("its creation failed, so it is deleted, and made anew",),
+        stack_is("CREATE_COMPLETE"),
+    ),
+    Row(
+        "the stack cannot be updated",
+        "serving",
+        both(sets(LOG_RETENTION_DAYS="90"), fails("LogGroup", "update", "the log is busy")),
+        provision,
+        1,
+        ("(UPDATE_ROLLBACK_COMPLETE): LogGroup: the log is busy. Mend that",),
+        holds(
+            still_serves,
+            stack_is("UPDATE_ROLLBACK_COMPLETE"),
+            again(deploy, then=serves_the_release),
+        ),
+    ),
+    Row(
+        "somebody else provisions it",
+        "nothing",
+        another_clone("cloudformation:ExecuteChangeSet", finds_it_busy),
+        provision,
+        0,
+        ("17 to add",),
+        stack_is("CREATE_COMPLETE"),
+        slow=True,
+    ),
+    # --- taking it down ---
+    Row(
+        "the deploy role has the policy that provision.sh put there",
+        "serving",
+        all_is_well,
+        destroy,
+        0,
+        ("gone: ai-assistant-service", "gone: ai-assistant", "Kept: the images in ai-assistant"),
+        holds(nothing_serves, asked("iam:DeleteRolePolicy"), stack_is("")),
+        slow=True,
+    ),
+    Row(
+        "the deploy role has a policy of somebody else's",
+        "serving",
+        has_a_policy_of_somebody_elses,
+        destroy,
+        1,
+        (
+            "was not deleted (DELETE_FAILED): DeployRole: ",
+            "must delete policies first",
+            "run infra/provision.sh --destroy again",
+        ),
+        holds(
+            stack_is("DELETE_FAILED"),
+            lambda service, _: by_hand(
+                "iam", "delete_role_policy", RoleName="{DEPLOY_ROLE}", PolicyName="theirs"
+            )(service),
+            again(provision, 2, "is half deleted: infra/provision.sh --destroy", then=nothing_more),
+            again(destroy, then=stack_is("")),
+        ),
+    ),
+    Row(
+        "somebody types another name",
+        "serving",
+        all_is_well,
+        lambda service: service.provision("--destroy", typing="ai-assistent\n"),
+        2,
+        ("that is not its name, so nothing was changed. To take it down, type ai-assistant",),
+        still_serves,
+    ),
+    Row(
+        "the service is gone already",
+        "serving",
+        by_hand(
+            "ecs", "delete_service", cluster="{ECS_CLUSTER}", service="{ECS_SERVICE}", force=True
+        ),
+        destroy,
+        0,
+        ("gone: ai-assistant-service",),
+        stack_is(""),
+        slow=True,
+    ),
+)
+
+
+@pytest.mark.parametrize("row", parametrized(ROWS))
+def test_an_account_that_is_not_as_one_would_wish(world: World, row: Row) -> None:
+    row.holds(world)

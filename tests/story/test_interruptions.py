@@ -1,0 +1,143 @@
+"""Ctrl-C, at a moment of each phase: it is obeyed at once, and the next run goes on from there.
+
+The script is interrupted while it waits for the answer to a call, which has been carried out.
+"""
+
+import pytest
+from simulated_aws.rehearsal import Done
+
+from story.failures import (
+    Row,
+    again,
+    both,
+    ctrl_c,
+    deploy,
+    destroy,
+    holds,
+    is_at,
+    never_asked,
+    parametrized,
+    provision,
+    release,
+    rollback,
+    serves_the_release,
+    still_serves,
+)
+from story.service import Service
+from story.world import World
+
+GOES_ON = "The rollout of ai-assistant-task:{} goes on in ECS. To watch on, run infra/{} again."
+STACK_GOES_ON = "CloudFormation goes on with ai-assistant. Wait until it is done, then run this"
+
+
+def a_deploy(at: str, *says: str, after: int = 0, slow: bool = True) -> Row:
+    return Row(
+        f"a deploy at {at}" + (f" {after + 1}" if after else ""),
+        "serving",
+        both(release, ctrl_c(at, after=after)),
+        deploy,
+        130,
+        says,
+        holds(still_serves, again(deploy, then=serves_the_release)),
+        slow,
+    )
+
+
+def a_provision(at: str, *says: str, after: int = 0, slow: bool = True) -> Row:
+    return Row(
+        f"a provision at {at}" + (f" {after + 1}" if after else ""),
+        "nothing",
+        ctrl_c(at, after=after),
+        provision,
+        130,
+        says,
+        holds(settles, again(provision, then=is_provisioned)),
+        slow,
+    )
+
+
+def a_destroy(at: str, *says: str, slow: bool = True) -> Row:
+    return Row(
+        f"a destroy at {at}",
+        "serving",
+        ctrl_c(at),
+        destroy,
+        130,
+        says,
+        holds(settles, again(destroy, then=is_gone)),
+        slow,
+    )
+
+
+def settles(service: Service, _: Done) -> None:
+    """What CloudFormation has begun, it ends."""
+    while service.stack.endswith("_IN_PROGRESS") and service.stack != "REVIEW_IN_PROGRESS":
+        pass  # each look moves it on
+
+
+def is_provisioned(service: Service, done: Done) -> None:
+    assert service.stack == "CREATE_COMPLETE"
+    again(deploy, then=serves_the_release)(service, done)
+
+
+def is_gone(service: Service, _: Done) -> None:
+    assert (service.stack, service.answers) == ("", "")
+
+
+ROWS = (
+    a_deploy("sts:GetCallerIdentity"),
+    a_deploy("ecr:GetAuthorizationToken"),
+    a_deploy("ecr:UploadLayerPart", slow=False),
+    a_deploy("ecr:PutImage"),
+    a_deploy("ecs:RegisterTaskDefinition"),
+    a_deploy("ecs:UpdateService", GOES_ON.format(2, "deploy.sh"), slow=False),
+    a_deploy("ecs:DescribeServices", GOES_ON.format(2, "deploy.sh"), after=2),
+    Row(
+        "a deploy while it sets the scaling",
+        "serving",
+        both(release, ctrl_c("application-autoscaling:PutScalingPolicy")),
+        deploy,
+        130,
+        (),
+        holds(
+            serves_the_release,
+            again(deploy, 0, "It serves already", then=never_asked("ecs:UpdateService")),
+        ),
+        slow=True,
+    ),
+    Row(
+        "the first deploy at ecs:CreateService",
+        "provisioned",
+        ctrl_c("ecs:CreateService"),
+        deploy,
+        130,
+        (GOES_ON.format(1, "deploy.sh"),),
+        again(deploy, 0, "watching on", then=serves_the_release),
+        slow=True,
+    ),
+    Row(
+        "a rollback at ecs:UpdateService",
+        "twice deployed",
+        ctrl_c("ecs:UpdateService"),
+        rollback,
+        130,
+        (GOES_ON.format(1, "rollback.sh 1"),),
+        holds(still_serves, again(rollback, 0, "watching on", then=is_at(1))),
+        slow=True,
+    ),
+    a_provision("ec2:DescribeVpcs"),
+    a_provision("cloudformation:CreateChangeSet"),
+    a_provision("iam:CreateOpenIDConnectProvider"),
+    a_provision("iam:CreateServiceLinkedRole"),
+    a_provision("cloudformation:ExecuteChangeSet", STACK_GOES_ON, slow=False),
+    a_provision("cloudformation:DescribeStackEvents", STACK_GOES_ON, after=3),
+    a_provision("ecr:PutLifecyclePolicy"),
+    a_destroy("ecs:DeleteService", "ECS goes on stopping the service ai-assistant-service."),
+    a_destroy("iam:DeleteRolePolicy"),
+    a_destroy("cloudformation:DeleteStack", STACK_GOES_ON, slow=False),
+)
+
+
+@pytest.mark.parametrize("row", parametrized(ROWS))
+def test_ctrl_c_is_obeyed_and_the_next_run_goes_on(world: World, row: Row) -> None:
+    row.holds(world)

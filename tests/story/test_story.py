@@ -1,0 +1,231 @@
+"""The whole story of a service, from an account in which nothing is until all of it is gone again.
+
+It is told once; each test reads in it. What is asked of AWS on the way is told call by call.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from container.containers import NO_ENGINE, engine_answers
+from owned import Service as Owned
+from rendering import Render
+from simulated_aws.rehearsal import Done
+from simulated_aws.simulation import SimulatedAws
+
+from story.inventory import LISTS, inventory, new
+from story.service import Service
+
+Inventory = dict[str, list[str]]
+
+CHECKS = ["sts:GetCallerIdentity", "cloudformation:DescribeStacks", "ecs:DescribeServices"]
+PROVIDES_IMAGE = ["ecr:DescribeImages", "ecr:GetAuthorizationToken", "ecr:DescribeImages"]
+LOOKS = ["ecs:DescribeServices", "ecs:ListTasks"]
+SCALES = [
+    "application-autoscaling:RegisterScalableTarget",
+    "application-autoscaling:PutScalingPolicy",
+    "application-autoscaling:PutScalingPolicy",
+    "application-autoscaling:DescribeScalingPolicies",
+]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What a script did, and how things were then."""
+
+    done: Done
+    answers: str  # the commit that the url answers with
+    revisions: list[str]
+    images: dict[str, str]
+    inventory: Inventory
+
+
+class Story:
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.before = inventory(service.aws)
+        self.provision = self.told(service.provision())
+        self.commit = service.head
+        self.first = self.told(service.deploy())
+        self.later_commit = service.release()
+        self.second = self.told(service.deploy())
+        self.again = self.told(service.deploy())
+        self.rollback = self.told(service.rollback())
+        self.status = self.told(service.status())
+        self.provision_again = self.told(service.provision())
+        self.destroy = self.told(service.destroy())
+        self.taken_back = self.told(service.provision())
+        self.afresh = self.told(service.deploy())
+
+    def told(self, done: Done) -> Chapter:
+        """It ends where a chapter goes wrong: the next would make no sense."""
+        done.ends(0)
+        service = self.service
+        there = inventory(service.aws)
+        return Chapter(done, service.answers, service.revisions, service.images, there)
+
+
+TELLINGS = [
+    pytest.param(("warm", "recorded"), id="fast"),
+    pytest.param(("plain", "recorded"), id="aws-as-it-is", marks=pytest.mark.slow),
+    pytest.param(("plain", "real"), id="real-docker", marks=pytest.mark.container),
+]
+
+
+@pytest.fixture(scope="module", params=TELLINGS)
+def story(
+    request: pytest.FixtureRequest, example: Render, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Story]:
+    aws, docker = request.param
+    if docker == "real" and not engine_answers():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_ENGINE)
+    with SimulatedAws(aws=aws, docker=docker) as simulated:
+        service = Service(simulated, example, tmp_path_factory.mktemp("story"))
+        if docker == "real":
+            service.environment["DOCKER_BUILD_FLAGS"] = "--network=host"
+            Owned(service.service).uv("lock", "--quiet")
+            service.commit("Lock the dependencies")
+        yield Story(service)
+
+
+def test_the_inventory_knows_every_kind_of_resource_in_the_stack(story: Story) -> None:
+    resources = story.service.render.text("infra/stack.yml").partition("\nResources:\n")[2]
+    made = set(re.findall(r"^    Type: (AWS::\S+)$", resources, re.MULTILINE))
+    assert made <= LISTS.keys(), "tests/story/inventory.py must list these, too"
+
+
+def test_provisioning_makes_what_a_service_stands_on(story: Story) -> None:
+    chapter = story.provision
+    added = new(story.before, chapter.inventory)
+    assert LISTS.keys() - added.keys() == {
+        "AWS::Events::Rule",  # no ALARM_TOPIC_ARN is set
+        "group",  # no DEPLOY_USER is set
+        *("revision", "scalable target", "scaling policy", "service"),  # a deploy makes them
+    }
+    assert chapter.answers == "", "nothing serves yet"
+
+
+def test_the_first_deploy_makes_the_service(story: Story) -> None:
+    chapter = story.first
+    assert asked(chapter) == [
+        *CHECKS,
+        *PROVIDES_IMAGE,
+        "ecs:RegisterTaskDefinition",
+        "ecs:CreateService",
+        *LOOKS,
+        *LOOKS,
+        "ecs:DescribeServices",
+        *SCALES,
+    ]
+    assert pushes(chapter) == 1
+    assert chapter.answers == story.commit
+    assert len(chapter.revisions) == 1
+    assert chapter.inventory["service"] != []
+
+
+def test_the_second_deploy_updates_it(story: Story) -> None:
+    chapter = story.second
+    assert asked(chapter) == [
+        *CHECKS,
+        "ecs:DescribeTaskDefinition",
+        *PROVIDES_IMAGE,
+        "ecs:RegisterTaskDefinition",
+        "ecs:UpdateService",
+        *LOOKS,
+        *LOOKS,
+        *LOOKS,
+        "ecs:DescribeTasks",  # one has stopped, and only this tells of which rollout it was
+        "ecs:DescribeServices",
+        *SCALES,
+    ]
+    assert pushes(chapter) == 1
+    assert chapter.answers == story.later_commit
+    assert chapter.images.keys() == {story.commit, story.later_commit}
+
+
+def test_the_same_commit_again_pushes_and_registers_nothing(story: Story) -> None:
+    chapter = story.again
+    assert asked(chapter) == [*CHECKS, "ecs:DescribeTaskDefinition", *SCALES]
+    assert pushes(chapter) == 0
+    assert chapter.revisions == story.second.revisions
+    assert (chapter.answers, chapter.images) == (story.later_commit, story.second.images)
+
+
+def test_a_rollback_registers_nothing_and_the_earlier_commit_answers(story: Story) -> None:
+    chapter = story.rollback
+    assert asked(chapter) == [
+        "sts:GetCallerIdentity",
+        "ecs:DescribeServices",
+        "ecs:ListServiceDeployments",
+        "ecs:DescribeServiceRevisions",
+        "ecs:DescribeTaskDefinition",
+        "ecr:DescribeImages",
+        "ecs:UpdateService",
+        *LOOKS,
+        "ecs:DescribeTasks",  # of those that stopped before: ECS lists them for an hour
+        *LOOKS,
+        *LOOKS,
+        "ecs:DescribeTasks",
+        "ecs:DescribeServices",
+    ]
+    assert chapter.answers == story.commit
+    assert chapter.revisions == story.second.revisions
+
+
+def test_the_status_tells_what_serves_and_changes_nothing(story: Story) -> None:
+    chapter = story.status
+    assert asked(chapter) == [
+        *CHECKS,
+        "ecs:DescribeTaskDefinition",
+        "application-autoscaling:DescribeScalableTargets",
+        "cloudwatch:DescribeAlarms",
+        "logs:FilterLogEvents",
+        "logs:FilterLogEvents",
+    ]
+    chapter.done.ends(
+        0,
+        "200 in ",
+        f"commit {story.commit[:7]}",
+        "1 wanted, 1 running, 0 starting; between 1 and 4 by the scaling",
+        "nothing: it serves as wanted",
+    )
+    assert len(chapter.done.text.splitlines()) <= 24, "it fits one screen"
+
+
+def test_provisioning_again_moves_no_image(story: Story) -> None:
+    chapter = story.provision_again
+    assert "nothing to change" in chapter.done.text
+    assert chapter.answers == story.commit
+    assert chapter.inventory == story.rollback.inventory
+
+
+def test_what_is_left_after_destroying_is_kept_on_purpose(story: Story) -> None:
+    chapter = story.destroy
+    settings = story.service.settings
+    left = new(story.before, chapter.inventory)
+    assert left.pop("revision") != []  # no one can delete them for good, and they cost nothing
+    assert left.pop("identity provider") != []  # one for each account
+    assert all(role.startswith("AWSServiceRoleFor") for role in left.pop("AWS::IAM::Role"))
+    assert left == {
+        "AWS::ECR::Repository": [settings["ECR_REPOSITORY"]],
+        "AWS::Logs::LogGroup": [settings["LOG_GROUP"]],
+    }
+    assert chapter.images == story.second.images
+
+
+def test_provisioning_after_destroying_takes_back_what_was_kept(story: Story) -> None:
+    chapter = story.taken_back
+    chapter.done.ends(0, "2 to take over", "15 to add")
+    assert chapter.images == story.second.images
+    assert (pushes(story.afresh), story.afresh.answers) == (0, story.later_commit)
+
+
+def asked(chapter: Chapter) -> list[str]:
+    """What the script asked, docker's own talk with the registry left out."""
+    return [call.name for call in chapter.done.calls if not call.by_docker]
+
+
+def pushes(chapter: Chapter) -> int:
+    return chapter.done.asked.count("ecr:PutImage")
