@@ -11,6 +11,7 @@ from simulated_aws.rollouts import Crashes
 from simulated_aws.simulation import SimulatedAws
 
 
+@pytest.mark.slow
 def test_a_service_is_provisioned_deployed_and_rolled_back(
     aws: SimulatedAws, example: Render, tmp_path: Path
 ) -> None:
