@@ -5,8 +5,11 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from rendering import EXAMPLE, ROOT
@@ -27,28 +30,32 @@ COMMANDS = [
 PLAN, PROVISION, FIRST, SECOND, BAD, BACK, STATUS, DESTROY = range(8)
 
 
-def start(folder: Path, *python: str | Path) -> subprocess.Popen[str]:
-    """Rehearse with all its files in a folder of its own, as `make rehearse` does."""
-    (folder / "tmp").mkdir()
-    return subprocess.Popen(
-        [sys.executable, *(python or [ROOT / "scripts" / "rehearse.py"]), folder / "service"],
-        cwd=ROOT,
-        env=os.environ
-        | {"PYTHONPATH": f"tests{os.pathsep}scripts", "TMPDIR": os.fspath(folder / "tmp")},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+@contextmanager
+def started(*python: str | Path) -> Iterator[subprocess.Popen[str]]:
+    """The rehearsal as `make rehearse` runs it, with all its files in a folder of its own.
 
-
-def leaves_nothing(folder: Path) -> None:
-    running = subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True).stdout
-    left = [line for line in running.splitlines() if os.fspath(folder) in line]
-    assert left == [], f"these are still running: {left}"
-    files = [path.name for path in (folder / "tmp").iterdir()]
-    assert files == [], f"these temporary files are left: {files}"
+    At the end nothing may be left of it. pytest's folders have paths too long for a socket.
+    """
+    with TemporaryDirectory() as folder:
+        temporary = Path(folder, "tmp")
+        temporary.mkdir()
+        environment = {"PYTHONPATH": f"tests{os.pathsep}scripts", "TMPDIR": os.fspath(temporary)}
+        with subprocess.Popen(
+            [sys.executable, *(python or [ROOT / "scripts" / "rehearse.py"]), f"{folder}/service"],
+            cwd=ROOT,
+            env=os.environ | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        ) as rehearsal:
+            yield rehearsal
+        listed = subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True).stdout
+        running = [line for line in listed.splitlines() if folder in line]
+        assert running == [], f"these are still running: {running}"
+        files = [path.name for path in temporary.iterdir()]
+        assert files == [], f"these temporary files are left: {files}"
 
 
 @dataclass(frozen=True)
@@ -69,13 +76,11 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    folder = tmp_path_factory.mktemp("rehearsal")
-    with start(folder) as rehearsal:
+def story() -> Story:
+    with started() as rehearsal:
         out, err = rehearsal.communicate()
     assert rehearsal.returncode == 0, f"{out}\n{err}"
     assert "Traceback" not in err
-    leaves_nothing(folder)
     return Story(out)
 
 
@@ -131,13 +136,13 @@ def test_it_is_plain_where_nobody_sees_colours(story: Story) -> None:
     assert "\x1b" not in story.text
 
 
-def test_a_story_that_ends_otherwise_is_red_and_says_why(tmp_path: Path) -> None:
+def test_a_story_that_ends_otherwise_is_red_and_says_why() -> None:
     other = """
 import rehearse
 rehearse.STORY = (rehearse.Step("Fail", ("infra/deploy.sh --now",), says=(), who="root"),)
 rehearse.main()
 """
-    with start(tmp_path, "-c", other) as rehearsal:
+    with started("-c", other) as rehearsal:
         out, err = rehearsal.communicate()
     assert rehearsal.returncode == 1, f"{out}\n{err}"
     assert "error: infra/deploy.sh takes no" in out, err
@@ -145,11 +150,10 @@ rehearse.main()
         "The story goes astray: `infra/deploy.sh --now` ended with 2, and should with 0"
     )
     assert "Traceback" not in err
-    leaves_nothing(tmp_path)
 
 
-def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:
-    with start(tmp_path) as rehearsal:
+def test_ctrl_c_leaves_nothing_running() -> None:
+    with started() as rehearsal:
         assert rehearsal.stdout
         for line in rehearsal.stdout:
             if line.startswith("    service "):  # the first script is at work
@@ -159,4 +163,3 @@ def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:
     assert rehearsal.returncode == 130, err
     assert err.splitlines()[-1] == "Stopped: nothing is left running."
     assert "Traceback" not in err
-    leaves_nothing(tmp_path)
