@@ -13,10 +13,10 @@ demo: .venv/ready  ## Render the example into build/, lock it, test it, start it
 rehearse: .venv/ready  ## Live its life on a simulated AWS: provision, deploy, roll back, take down (DOCKER=yes: by a real docker)
 	@PYTHONPATH=tests $(UV) run --no-sync python scripts/rehearse.py $(if $(DOCKER),--docker)
 
-test: .venv/ready  ## Test the template: renders, linters, deploys against a stub; under three minutes
+test: .venv/ready  ## Test the template: renders, linters, deploys and their failures; under three minutes
 	$(UV) run --no-sync pytest
 
-test-all: .venv/ready  ## Test the rest too: containers on a real engine
+test-all: .venv/ready  ## Test the rest too: whole stories, a second simulated AWS, containers on a real engine
 	$(UV) run --no-sync pytest -m "slow or not slow"
 
 # No lock file: it would name the index it was made from. The pins are in pyproject.toml.
