@@ -208,6 +208,7 @@ OPENED: dict[str, tuple[list[Need], list[Need]]] = {
         [
             Need("s3:ListBucket", "arn:aws:s3:::first-two"),
             Need("s3:GetObject", "arn:aws:s3:::first-two/a"),
+            Need("s3:GetObject", "arn:aws:s3:::second-two/c"),
             Need("s3:PutObject", "arn:aws:s3:::first/a"),
             Need("s3:DeleteObject", "arn:aws:s3:::second/c"),
         ],

@@ -189,6 +189,10 @@ def log_group(action: str) -> Needs:
     ]
 
 
+# Whatever alarms are named, to describe any is to describe all.
+EVERY_ALARM = "alarm:*"
+
+
 def scaling(action: str, *others: str) -> Needs:
     """Application Auto Scaling asks in the name of its caller, and names what that one lacks:
     "Permissions validation for Application Auto Scaling API calls on target resources" (its User
@@ -201,14 +205,18 @@ def scaling(action: str, *others: str) -> Needs:
             "application-autoscaling:service-namespace": p["ServiceNamespace"],
             "application-autoscaling:scalable-dimension": p["ScalableDimension"],
         }
-        _, cluster, service = p["ResourceId"].split("/")
-        alarm = f"alarm:TargetTracking-{p['ResourceId']}-AlarmHigh-0"  # and a Low one
+        service = account.arn("ecs", p["ResourceId"])
+        tracking = f"alarm:TargetTracking-{p['ResourceId']}-AlarmHigh-0"  # and a Low one
+        alarm = account.arn("cloudwatch", tracking)
         about = {
-            "cloudwatch": account.arn("cloudwatch", alarm),
-            "ecs": account.arn("ecs", f"service/{cluster}/{service}"),
+            "cloudwatch:DeleteAlarms": alarm,
+            "cloudwatch:DescribeAlarms": account.arn("cloudwatch", EVERY_ALARM),
+            "cloudwatch:PutMetricAlarm": alarm,
+            "ecs:DescribeServices": service,
+            "ecs:UpdateService": service,
         }
         required = [Need(action, target, context)]
-        return required + [Need(other, about[other.split(":")[0]]) for other in others]
+        return required + [Need(other, about[other]) for other in others]
 
     return found
 
@@ -235,10 +243,9 @@ APPLICATION_AUTOSCALING: dict[str, Needs] = {
 
 CLOUDFORMATION: dict[str, Needs] = {"DescribeStacks": stack}
 
-# Whatever alarms are named, CloudWatch asks about all of them.
 CLOUDWATCH: dict[str, Needs] = {
     "DescribeAlarms": lambda _, account: [
-        Need("cloudwatch:DescribeAlarms", account.arn("cloudwatch", "alarm:*"))
+        Need("cloudwatch:DescribeAlarms", account.arn("cloudwatch", EVERY_ALARM))
     ]
 }
 
