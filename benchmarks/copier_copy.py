@@ -1,18 +1,19 @@
 """How much longer `copier copy` takes than the floor: a template of one file.
 
-    uv run python benchmarks/copier_copy.py [ROUNDS]
+    uv run python benchmarks/copier_copy.py [ROUNDS] [--write]
 
 Rounds are interleaved, so that a busy machine slows both sides. Prints the medians of each and of
-their differences.
+their differences, and with --write puts them into docs/performance.md.
 """
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import page
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIER = Path(sys.executable).parent / "copier"
@@ -36,7 +37,7 @@ def seconds(template: Path, destination: Path, *answers: str | Path) -> float:
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    wanted = page.arguments(str(__doc__), rounds=15)
     os.environ |= {
         f"GIT_{role}_{key}": value
         for role in ("AUTHOR", "COMMITTER")
@@ -52,15 +53,18 @@ def main() -> None:
                 seconds(floor, Path(folder) / f"floor-{n}"),
                 seconds(clone, Path(folder) / f"service-{n}", *answers),
             )
-            for n in range(rounds)
+            for n in range(wanted.rounds)
         ]
-    for name, values in (
-        ("one file", [a for a, _ in pairs]),
-        ("this template", [b for _, b in pairs]),
-        ("difference", [b - a for a, b in pairs]),
-    ):
-        spread = f"{min(values):.3f} to {max(values):.3f}"
-        print(f"{name:<14} {statistics.median(values):.3f} s   ({spread}, {rounds} rounds)")
+    text = page.timings(
+        {
+            "one file": [a for a, _ in pairs],
+            "this template": [b for _, b in pairs],
+            "difference": [b - a for a, b in pairs],
+        }
+    )
+    print(text)
+    if wanted.write:
+        page.write("copier copy", text)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,20 @@
 """How much longer `copier update` takes than the floor: a template of one file.
 
-    uv run python benchmarks/copier_update.py [ROUNDS]
+    uv run python benchmarks/copier_update.py [ROUNDS] [--write]
 
 Both templates release one more line in their README; both services come from the release before.
 Rounds are interleaved, so that a busy machine slows both sides. Prints the medians of each and of
-their ratios, which are to stay below 1.7.
+their ratios, which are to stay below 1.7, and with --write puts them into docs/performance.md.
 """
 
 import os
 import shutil
-import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+import page
 from copier_copy import COPIER, ROOT, one_file
 
 
@@ -50,7 +49,7 @@ def seconds(made: Path, copy: Path) -> float:
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+    wanted = page.arguments(str(__doc__), rounds=15)
     os.environ |= {
         f"GIT_{role}_{key}": value
         for role in ("AUTHOR", "COMMITTER")
@@ -72,15 +71,18 @@ def main() -> None:
         large = service(clone, folder / "large", "--data-file", ROOT / "example-answers.yml")
         pairs = [
             (seconds(small, folder / f"small-{n}"), seconds(large, folder / f"large-{n}"))
-            for n in range(rounds)
+            for n in range(wanted.rounds)
         ]
-    for what, values, unit in (
-        ("one file", [a for a, _ in pairs], "s"),
-        ("this template", [b for _, b in pairs], "s"),
-        ("ratio", [b / a for a, b in pairs], "x"),
-    ):
-        spread = f"{min(values):.3f} to {max(values):.3f}"
-        print(f"{what:<14} {statistics.median(values):.3f} {unit}   ({spread}, {rounds} rounds)")
+    text = page.timings(
+        {
+            "one file": [a for a, _ in pairs],
+            "this template": [b for _, b in pairs],
+            "times the floor": [b / a for a, b in pairs],
+        }
+    )
+    print(text)
+    if wanted.write:
+        page.write("copier update", text)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """docs/performance.md: programs write what they measure between its markers."""
 
+import argparse
 import datetime
 import os
 import platform
 import re
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,6 +27,22 @@ def spread(values: Sequence[float], digits: int) -> str:
     """The median, and between which values it lies."""
     low, high = min(values), max(values)
     return f"{statistics.median(values):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def timings(seconds: Mapping[str, Sequence[float]]) -> str:
+    """A table of what was timed, by its name, and where the figures are from."""
+    rounds = len(next(iter(seconds.values())))
+    rows = [f"| {what} | {spread(values, 2)} |" for what, values in seconds.items()]
+    made = f"Medians of {rounds} interleaved rounds, in seconds. Made by {provenance()}."
+    return "\n".join([made, "", "| | |", "| --- | ---: |", *rows])
+
+
+def arguments(what: str, rounds: int) -> argparse.Namespace:
+    """What a benchmark with rounds takes on its command line."""
+    parser = argparse.ArgumentParser(description=what.splitlines()[0])
+    parser.add_argument("rounds", type=int, nargs="?", default=rounds, help=f"how many ({rounds})")
+    parser.add_argument("--write", action="store_true", help="into docs/performance.md")
+    return parser.parse_args()
 
 
 def write(section: str, text: str) -> None:

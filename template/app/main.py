@@ -1,6 +1,5 @@
 """The service's endpoints: made once, then yours. `copier update` never touches this file."""
 
-import logging
 import math
 import os
 from typing import Annotated, Literal
@@ -13,8 +12,6 @@ from app.limits import Limits, refuse
 from app.logs import RequestLog
 
 WORDS_PER_MINUTE = 220
-
-log = logging.getLogger(__name__)
 
 # infra/task-definition.json sets the title and the description, the Dockerfile the commit.
 app = FastAPI(
@@ -51,7 +48,6 @@ async def health() -> Health:
 async def reading_time(article: Article) -> ReadingTime:
     """Estimate how long a person takes to read the text."""
     words = len(article.text.split())
-    log.info("estimated", extra={"words": words})
     return ReadingTime(words=words, minutes=math.ceil(words / WORDS_PER_MINUTE))
 
 
