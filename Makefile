@@ -16,8 +16,8 @@ rehearse: .venv/ready  ## Live its life on a simulated AWS: provision, deploy, r
 test: .venv/ready  ## Test the template: renders, linters, deploys and their failures; under three minutes
 	$(UV) run --no-sync pytest
 
-test-all: .venv/ready  ## Test the rest too: whole stories, a second simulated AWS, containers on a real engine
-	$(UV) run --no-sync pytest -m "slow or not slow"
+test-all: test  ## Then test the rest: whole stories, a second simulated AWS, containers on a real engine
+	$(UV) run --no-sync pytest -m "slow or container"
 
 # No lock file: it would name the index it was made from. The pins are in pyproject.toml.
 .venv/ready: pyproject.toml $(UV)

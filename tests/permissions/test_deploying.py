@@ -19,6 +19,8 @@ from simulated_aws.policies import Need, denial
 from simulated_aws.rehearsal import SUBJECT, Done, Rehearsal
 from simulated_aws.simulation import SimulatedAws
 
+pytestmark = pytest.mark.slow  # each run of it is a whole story under the policy
+
 POLICY = "ops/iam-policy-github-actions.json"
 
 # Actions that none of the runs here needs, and why they stay.
