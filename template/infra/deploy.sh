@@ -4,7 +4,8 @@ set -euo pipefail
 usage() {
   cat <<'END'
 Roll out this commit: build and push its image where ECR has none of it yet, register a revision, point the service
-at it (or make the service), watch that rollout to its end, and set the scaling.
+at it (or make the service), watch that rollout to its end, and set the scaling: its policies become those of
+infra/autoscaling.json, and any other is deleted.
 
   infra/deploy.sh [--help]
 

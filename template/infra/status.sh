@@ -7,7 +7,7 @@ Say on one screen what runs now: the url and what it answers, the revision, its 
 events and log lines, and what to do next. It changes nothing.
 
   infra/status.sh           look once
-  infra/status.sh --logs    follow the log, from ten minutes ago, as it was written: one JSON document a line
+  infra/status.sh --logs    follow the log, from ten minutes ago: one JSON document a line
   infra/status.sh --help
 
 What cannot be asked is shown so, and decides nothing.
@@ -219,9 +219,9 @@ advice() {
 # --- the log ---
 
 # Lines may come late: the last 15 s are asked for again each time, and what was told is told no more.
-export since="" told='[]'
+export since=""
 follow_log() {
-  local lost=2 # where the first question has no answer, that is the end
+  local told='[]' lost=2 # where the first question has no answer, that is the end
   since="$((($(date +%s) - 600) * 1000))"
   while true; do
     ask_log "$since"
@@ -231,7 +231,8 @@ follow_log() {
       warn "no answer from CloudWatch ($lost of 3): $refusal"
     else
       lost=0
-      query fresh_lines "$scratch/answer" >"$scratch/lines"
+      say "$told" >"$scratch/told" # no variable of the environment holds as many as a busy service writes
+      query fresh_lines --slurp "$scratch/told" "$scratch/answer" >"$scratch/lines"
       {
         read -r since
         read -r told

@@ -160,16 +160,19 @@ said_no() { [[ "$refusal" == *"An error occurred ("* || "$refusal" == *"Paramete
 
 # Until `touched` is set, nothing has been changed in AWS.
 touched=""
-permissions="the permissions that it needs are in ops/iam-policy-github-actions.json"
+permissions="what it needs is in ops/iam-policy-github-actions.json: an administrator applies that by infra/provision.sh"
 refused() {
-  local text="AWS refused \"$1\": $refusal"
-  case "$refusal" in
-    *AccessDenied* | *"not authorized"*)
-      text="$text ($permissions)"
-      ;;
-    *) ;;
-  esac
+  local text
+  text="AWS refused \"$1\": $(why_refused)"
   if [[ -n "$touched" ]]; then fail "$text"; else not_ready "$text"; fi
+}
+
+# The refusal; where it is for a lack of permissions, with who can mend it.
+why_refused() {
+  case "$refusal" in
+    *AccessDenied* | *"not authorized"*) say "$refusal ($permissions)" ;;
+    *) say "$refusal" ;;
+  esac
 }
 
 # query PROGRAM [ARGUMENT]...: jq with the definitions of infra/lib/ecs.jq. These read exported variables as `env.NAME`.

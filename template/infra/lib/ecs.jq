@@ -304,8 +304,10 @@ def last_lines:
 
 # Since when to ask next, what need not be told again, and the lines that were not told yet.
 def fresh_lines:
-  (env.told | fromjson) as $told
-  | ([(env.since | tonumber), ((.events | map(.timestamp) | max // 0) - 15000)] | max) as $since
+  . as [$told, $answer]
+  | reduce $told[] as $id ({}; .[$id] = true) | . as $known
+  | $answer.events as $events
+  | ([(env.since | tonumber), (($events | map(.timestamp) | max // 0) - 15000)] | max) as $since
   | $since,
-    ([.events[] | select(.timestamp >= $since) | .eventId] | tojson),
-    (.events | sort_by(.timestamp)[] | select(.eventId as $id | all($told[]; . != $id)) | .message | line);
+    ([$events[] | select(.timestamp >= $since) | .eventId] | tojson),
+    ($events | sort_by(.timestamp)[] | select($known[.eventId] | not) | .message | line);
