@@ -186,6 +186,7 @@ ROWS = (
         2,
         ("us-east-1 has no default VPC in this account: set VPC_ID and SUBNET_IDS",),
         nothing_serves,
+        quick=True,
     ),
     Row(
         "there is one subnet",
@@ -204,6 +205,7 @@ ROWS = (
         2,
         ("the load balancer takes one subnet of each zone", "are all of us-east-1a"),
         nothing_serves,
+        quick=True,
     ),
     Row(
         "the identity provider is there",
@@ -213,7 +215,6 @@ ROWS = (
         0,
         ("17 to add",),
         holds(has_one_provider, never_asked("iam:CreateOpenIDConnectProvider")),
-        slow=True,
     ),
     Row(
         "the identity provider is there for somebody else",
@@ -223,7 +224,6 @@ ROWS = (
         0,
         ("taught the audience sts.amazonaws.com",),
         has_one_provider,
-        slow=True,
     ),
     Row(
         "the repository and the log group are there",
@@ -242,7 +242,6 @@ ROWS = (
         0,
         ("15 to add", "2 to take over"),
         deploys_without_building,
-        slow=True,
     ),
     # --- the way to AWS ---
     Row(
@@ -253,7 +252,6 @@ ROWS = (
         2,
         ("AWS does not know who you are: Unable to locate credentials", "aws sso login"),
         nothing_serves,
-        slow=True,
     ),
     Row(
         "the account is the wrong one",
@@ -263,7 +261,6 @@ ROWS = (
         2,
         ("these credentials are of account 123456789012", "lives in 210987654321: sign in there"),
         nothing_serves,
-        slow=True,
     ),
     Row(
         "there is no jq",
@@ -273,7 +270,6 @@ ROWS = (
         2,
         ("not installed: jq. Install what is missing",),
         nothing_serves,
-        slow=True,
     ),
     Row(
         "CloudFormation throttles it for ever",
@@ -292,7 +288,6 @@ ROWS = (
             "CloudFormation goes on with ai-assistant. Wait until it is done, then run this again.",
         ),
         nothing_serves,
-        slow=True,
     ),
     # --- the stack ---
     Row(
@@ -337,7 +332,6 @@ ROWS = (
         0,
         ("17 to add",),
         stack_is("CREATE_COMPLETE"),
-        slow=True,
     ),
     # --- taking it down ---
     Row(
@@ -348,7 +342,6 @@ ROWS = (
         0,
         ("gone: ai-assistant-service", "gone: ai-assistant", "Kept: the images in ai-assistant"),
         holds(nothing_serves, asked("iam:DeleteRolePolicy"), stack_is("")),
-        slow=True,
     ),
     Row(
         "the deploy role has a policy of somebody else's",
@@ -389,7 +382,6 @@ ROWS = (
         0,
         ("gone: ai-assistant-service",),
         stack_is(""),
-        slow=True,
     ),
 )
 

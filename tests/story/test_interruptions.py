@@ -30,7 +30,7 @@ GOES_ON = "The rollout of ai-assistant-task:{} goes on in ECS. To watch on, run 
 STACK_GOES_ON = "CloudFormation goes on with ai-assistant. Wait until it is done, then run this"
 
 
-def a_deploy(at: str, *says: str, after: int = 0, slow: bool = True) -> Row:
+def a_deploy(at: str, *says: str, after: int = 0) -> Row:
     return Row(
         f"a deploy at {at}" + (f" {after + 1}" if after else ""),
         "serving",
@@ -39,11 +39,10 @@ def a_deploy(at: str, *says: str, after: int = 0, slow: bool = True) -> Row:
         130,
         says,
         holds(still_serves, again(deploy, then=serves_the_release)),
-        slow,
     )
 
 
-def a_provision(at: str, *says: str, after: int = 0, slow: bool = True) -> Row:
+def a_provision(at: str, *says: str, after: int = 0) -> Row:
     return Row(
         f"a provision at {at}" + (f" {after + 1}" if after else ""),
         "nothing",
@@ -52,11 +51,10 @@ def a_provision(at: str, *says: str, after: int = 0, slow: bool = True) -> Row:
         130,
         says,
         holds(settles, again(provision, then=is_provisioned)),
-        slow,
     )
 
 
-def a_destroy(at: str, *says: str, slow: bool = True) -> Row:
+def a_destroy(at: str, *says: str) -> Row:
     return Row(
         f"a destroy at {at}",
         "serving",
@@ -65,7 +63,6 @@ def a_destroy(at: str, *says: str, slow: bool = True) -> Row:
         130,
         says,
         holds(settles, again(destroy, then=is_gone)),
-        slow,
     )
 
 
@@ -87,10 +84,10 @@ def is_gone(service: Service, _: Done) -> None:
 ROWS = (
     a_deploy("sts:GetCallerIdentity"),
     a_deploy("ecr:GetAuthorizationToken"),
-    a_deploy("ecr:UploadLayerPart", slow=False),
+    a_deploy("ecr:UploadLayerPart"),
     a_deploy("ecr:PutImage"),
     a_deploy("ecs:RegisterTaskDefinition"),
-    a_deploy("ecs:UpdateService", GOES_ON.format(2, "deploy.sh"), slow=False),
+    a_deploy("ecs:UpdateService", GOES_ON.format(2, "deploy.sh")),
     a_deploy("ecs:DescribeServices", GOES_ON.format(2, "deploy.sh"), after=2),
     Row(
         "a deploy while it sets the scaling",
@@ -103,7 +100,6 @@ ROWS = (
             serves_the_release,
             again(deploy, 0, "It serves already", then=never_asked("ecs:UpdateService")),
         ),
-        slow=True,
     ),
     Row(
         "the first deploy at ecs:CreateService",
@@ -113,7 +109,6 @@ ROWS = (
         130,
         (GOES_ON.format(1, "deploy.sh"),),
         again(deploy, 0, "watching on", then=serves_the_release),
-        slow=True,
     ),
     Row(
         "a rollback at ecs:UpdateService",
@@ -123,18 +118,17 @@ ROWS = (
         130,
         (GOES_ON.format(1, "rollback.sh 1"),),
         holds(still_serves, again(rollback, 0, "watching on", then=is_at(1))),
-        slow=True,
     ),
     a_provision("ec2:DescribeVpcs"),
     a_provision("cloudformation:CreateChangeSet"),
     a_provision("iam:CreateOpenIDConnectProvider"),
     a_provision("iam:CreateServiceLinkedRole"),
-    a_provision("cloudformation:ExecuteChangeSet", STACK_GOES_ON, slow=False),
+    a_provision("cloudformation:ExecuteChangeSet", STACK_GOES_ON),
     a_provision("cloudformation:DescribeStackEvents", STACK_GOES_ON, after=3),
     a_provision("ecr:PutLifecyclePolicy"),
     a_destroy("ecs:DeleteService", "ECS goes on stopping the service ai-assistant-service."),
     a_destroy("iam:DeleteRolePolicy"),
-    a_destroy("cloudformation:DeleteStack", STACK_GOES_ON, slow=False),
+    a_destroy("cloudformation:DeleteStack", STACK_GOES_ON),
 )
 
 

@@ -68,9 +68,9 @@ class Story:
 
 
 TELLINGS = [
-    pytest.param(("warm", "recorded"), id="fast"),
-    pytest.param(("plain", "recorded"), id="aws-as-it-is", marks=pytest.mark.slow),
-    pytest.param(("plain", "real"), id="real-docker", marks=pytest.mark.container),
+    pytest.param("fast"),
+    pytest.param("aws as it is", marks=pytest.mark.slow),
+    pytest.param("aws and docker as they are", marks=pytest.mark.container),
 ]
 
 
@@ -78,12 +78,19 @@ TELLINGS = [
 def story(
     request: pytest.FixtureRequest, example: Render, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Story]:
-    aws, docker = request.param
-    if docker == "real" and not engine_answers():
+    folder = tmp_path_factory.mktemp("story")
+    if request.param == "fast":
+        started: SimulatedAws = request.getfixturevalue("started_aws")
+        started.reset()
+        yield Story(Service(started, example, folder))
+        started.check()
+        return
+    by_engine = "docker" in request.param
+    if by_engine and not engine_answers():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_ENGINE)
-    with SimulatedAws(aws=aws, docker=docker) as simulated:
-        service = Service(simulated, example, tmp_path_factory.mktemp("story"))
-        if docker == "real":
+    with SimulatedAws(aws="plain", docker="real" if by_engine else "recorded") as aws:
+        service = Service(aws, example, folder)
+        if by_engine:
             service.environment["DOCKER_BUILD_FLAGS"] = "--network=host"
             Owned(service.service).uv("lock", "--quiet")
             service.commit("Lock the dependencies")

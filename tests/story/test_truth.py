@@ -1,18 +1,14 @@
 """A deploy knows as soon as ECS does, and better than the waiter of the AWS CLI."""
 
-import json
-import os
 import re
-import sys
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
-from simulated_aws.rehearsal import Done
 from simulated_aws.rollouts import Crashes
 
 from story.service import Play, Service
 from story.world import World
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_crashing_release_is_red_at_the_second_look_after_ecs_knows(world: World) -> None:
@@ -75,37 +71,11 @@ def test_a_plain_wait_says_success_of_a_rollout_that_failed(world: World, deploy
         served = service.answers
         service.aws.next_rollout(Crashes())
         deploy(service)
-        wait_until_stable(service).ends(0)
+        service.wait_until_stable().ends(0)
         assert service.is_given_up
         assert service.answers == served
 
     world.aside("serving", play)
-
-
-def wait_until_stable(service: Service) -> Done:
-    """By the real command, but that it looks again at once, not after 15 s."""
-    awscli = find_spec("awscli.botocore")
-    assert awscli, "aws is missing: uv sync"
-    assert awscli.origin
-    (model,) = Path(awscli.origin).with_name("data").glob("ecs/*/waiters-2.json")
-    waiters = json.loads(model.read_text())
-    waiters["waiters"]["ServicesStable"]["delay"] = 0
-    ours = service.folder / "models" / "ecs" / model.parent.name / model.name
-    ours.parent.mkdir(parents=True)
-    ours.write_text(json.dumps(waiters))
-    where = "--cluster", service.settings["ECS_CLUSTER"]
-    which = "--services", service.settings["ECS_SERVICE"]
-    return service.run(
-        *(
-            os.fspath(Path(sys.executable).with_name("aws")),
-            "ecs",
-            "wait",
-            "services-stable",
-            *where,
-            *which,
-        ),
-        AWS_DATA_PATH=os.fspath(service.folder / "models"),
-    )
 
 
 def test_either_version_of_aws_tells_the_same_story(world: World) -> None:
