@@ -74,6 +74,15 @@ class Service(Rehearsal):
         for tool in tools:
             (self.bin / tool).unlink()
 
+    def replaces(self, tool: str, script: str) -> None:
+        (self.bin / tool).unlink()
+        (self.bin / tool).write_text(f"#!/bin/sh\n{script}\n")
+        (self.bin / tool).chmod(0o755)
+
+    def stops_the_clock(self) -> None:
+        """An hour after the account was made, by the time of the simulation."""
+        self.replaces("date", f"echo {int(self.aws.account.clock.start.timestamp()) + 3600}")
+
     # --- its scripts ---
 
     def deploy(self, *, principal: str = "", cli: int = 0, **more: str) -> Done:

@@ -30,12 +30,10 @@ def test_it_looks_every_five_seconds_or_sooner(world: World) -> None:
         service.set("ROLLOUT_POLL", world.render.settings()["ROLLOUT_POLL"])
         service.release()
         slept = service.folder / "slept"
-        (service.bin / "sleep").unlink()
-        (service.bin / "sleep").write_text(f'#!/bin/sh\necho "$1" >>"{slept}"\n')
-        (service.bin / "sleep").chmod(0o755)
+        service.replaces("sleep", f'echo "$1" >>"{slept}"')
         service.deploy().ends(0)
         pauses = [int(line) for line in slept.read_text().splitlines()]
-        assert len(pauses) > 1
+        assert pauses != []
         assert max(pauses) <= 5
 
     world.aside("serving", play)
@@ -90,6 +88,7 @@ def told(world: World, cli: int) -> list[str]:
 
     def play(service: Service) -> None:
         service.cli = cli
+        service.stops_the_clock()
         service.release()
         service.aws.next_rollout(Crashes())
         words.write_text(
@@ -101,6 +100,4 @@ def told(world: World, cli: int) -> list[str]:
     assert "was rolled back to" in text
     assert "nothing: it serves as wanted" in text
     text = re.sub(r"\b[0-9a-f]{7,64}\b", "HASH", text)
-    text = re.sub(r"\d+ (ms|s|min|h|days)\b|\d\d:\d\d:\d\d", "TIME", text)
-    lines = text.splitlines()
-    return [line for line, last in zip(lines, ["", *lines], strict=False) if line != last]
+    return re.sub(r"in \d+ ms|\d\d:\d\d:\d\d", "TIME", text).splitlines()
