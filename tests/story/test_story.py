@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from container.containers import NO_ENGINE, engine_answers
+from container.containers import NO_ENGINE, docker, engine_answers
 from owned import Service as Owned
 from rendering import Render
 from simulated_aws.rehearsal import Done
@@ -92,9 +92,14 @@ def story(
         service = Service(aws, example, folder)
         if by_engine:
             service.environment["DOCKER_BUILD_FLAGS"] = "--network=host"
+            (service.service / "uv.lock").unlink()  # which stands for the real one elsewhere
             Owned(service.service).uv("lock", "--quiet")
             service.commit("Lock the dependencies")
-        yield Story(service)
+        story = Story(service)
+        if by_engine:
+            for tag in story.second.images:
+                docker("rmi", f"{aws.wire.address}/{service.settings['ECR_REPOSITORY']}:{tag}")
+        yield story
 
 
 def test_the_inventory_knows_every_kind_of_resource_in_the_stack(story: Story) -> None:
