@@ -366,6 +366,15 @@ def test_each_line_of_the_log_is_told_once_also_when_it_comes_late(stage: Stage)
     assert starts[3:] == [starts[2]] * 3
 
 
+def test_the_log_of_a_busy_service_is_followed_too(stage: Stage) -> None:
+    (event,) = lines("a")["events"]
+    busy = {"events": [event | {"eventId": f"{n:056}", "message": str(n)} for n in range(3000)]}
+    stage.answers(LOG, busy, busy, refusal("ExpiredTokenException"))
+    run = stage.run("infra/status.sh", "--logs")
+    run.ends(2, "ExpiredTokenException")
+    assert run.out.splitlines() == [str(n) for n in range(3000)]
+
+
 def test_a_log_that_cannot_be_followed_is_said_at_once(stage: Stage) -> None:
     stage.answers(LOG, DENIED)
     run = stage.run("infra/status.sh", "--logs")
