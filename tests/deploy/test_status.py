@@ -367,7 +367,7 @@ def test_each_line_of_the_log_is_told_once_also_when_it_comes_late(stage: Stage)
 
 
 def test_the_log_of_a_busy_service_is_followed_too(stage: Stage) -> None:
-    (event,) = lines("a")["events"]
+    (event,) = lines("a", at=3500)["events"]
     busy = {"events": [event | {"eventId": f"{n:056}", "message": str(n)} for n in range(3000)]}
     stage.answers(LOG, busy, busy, refusal("ExpiredTokenException"))
     run = stage.run("infra/status.sh", "--logs")
