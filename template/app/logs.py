@@ -17,7 +17,6 @@ import time
 import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from select import PIPE_BUF
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -28,6 +27,10 @@ ORDINARY = {*vars(logging.makeLogRecord({})), "asctime", "color_message", "messa
 
 # json.dumps would make an encoder for every line. NaN is refused, because it is not JSON.
 encode = json.JSONEncoder(default=str, allow_nan=False, separators=(",", ":")).encode
+
+# Bytes that a pipe takes at once, unmixed with what other processes write, on Linux, where this
+# runs. select.PIPE_BUF is 512 on macOS and missing on Windows.
+PIPE_BUF = 4096
 
 trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
 
@@ -158,7 +161,7 @@ class RequestLog:
                 self.write(encode(line) + "\n")
 
     def write(self, line: str) -> None:
-        if self.size + len(line) > PIPE_BUF:  # more at once could mix with what others write
+        if self.size + len(line) > PIPE_BUF:
             self.flush()
         if not self.lines:
             asyncio.get_running_loop().call_soon(self.flush)
