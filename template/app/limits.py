@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from fastapi import HTTPException, Request, Response
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,6 +32,10 @@ class Limits:
     """ASGI middleware: a body is refused as soon as it is too large, or announced to be, or late.
 
     For a path that takes more: app.add_middleware(Limits, larger={"/uploads": 20 * 2**20}).
+
+    The app sees the client leave, and what it makes of that goes nowhere: an exception would reach
+    the client as whatever the middleware on its way turns it into. So a middleware that is to work
+    on refusals too, such as CORSMiddleware, is added after this one.
     """
 
     def __init__(self, app: ASGIApp, larger: Mapping[str, int] | None = None) -> None:
@@ -43,29 +49,49 @@ class Limits:
 
         deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT
         room = self.larger.get(scope["path"], MAX_BODY_SIZE)
-        begun, arriving = False, True
+        begun, arriving, answering = False, True, False
+        refusal: HTTPStatus | None = None
 
         async def receive_within_limits() -> Message:
-            nonlocal arriving, begun, room
+            nonlocal arriving, begun, refusal, room
             if not begun:
                 begun = True
                 for name, value in scope["headers"]:
                     if name == b"content-length" and int(value) > room:
-                        raise HTTPException(413)
+                        refusal = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            if refusal:
+                return {"type": "http.disconnect"}
             if not arriving:  # what comes now is the end of the connection, and that has time
                 return await receive()
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
-                raise HTTPException(408, headers={"connection": "close"}) from None
+                refusal = HTTPStatus.REQUEST_TIMEOUT
+                return {"type": "http.disconnect"}
             room -= len(message.get("body", b""))
             if room < 0:
-                raise HTTPException(413)
+                refusal = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+                return {"type": "http.disconnect"}
             arriving = message.get("more_body", False)
             return message
 
-        await self.app(scope, receive_within_limits, send)
+        async def send_unless_refused(message: Message) -> None:
+            nonlocal answering
+            if not refusal:
+                answering = True
+                await send(message)
+
+        try:
+            await self.app(scope, receive_within_limits, send_unless_refused)
+        except Exception:
+            if not refusal:
+                raise
+        # An answer that has begun stays without its end: the server then closes the connection.
+        if refusal and not answering:
+            close = {"connection": "close"} if refusal == HTTPStatus.REQUEST_TIMEOUT else None
+            answer = JSONResponse({"detail": refusal.phrase}, refusal, close)
+            await answer(scope, receive, send)
 
 
 async def refuse(_request: Request, error: Exception) -> Response:

@@ -6,37 +6,37 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.testclient import TestClient
-from httpx2 import Response
+from httpx2 import Response as Answer
 from pydantic import BaseModel, StringConstraints
-from starlette.types import Message
+from starlette.middleware.base import RequestResponseEndpoint
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import limits
 from app.limits import MAX_BODY_SIZE, Limits, refuse
+from app.logs import RequestLog
 
-# Not the app of app/main.py: that is yours, and `copier update` brings this file.
-app = FastAPI(exception_handlers={RequestValidationError: refuse})
-app.add_middleware(Limits, larger={"/larger": MAX_BODY_SIZE * 2})
-client = TestClient(app, raise_server_exceptions=False)
+router = APIRouter()
 
 
 class Anything(BaseModel):
     text: Annotated[str, StringConstraints(max_length=100_000)]
 
 
-@app.post("/json")
+@router.post("/json")
 async def typed(_anything: Anything) -> None:
     return
 
 
-@app.post("/larger")
+@router.post("/raw")
+@router.post("/larger")
 async def untyped(request: Request) -> int:
     return len(await request.body())
 
 
-@app.post("/late")
+@router.post("/late")
 async def late(request: Request) -> bool:
     """Whether the client has left, which is known long after its body came."""
     await request.body()
@@ -44,43 +44,81 @@ async def late(request: Request) -> bool:
     return await request.is_disconnected()
 
 
-def post(body: bytes | Iterator[bytes], path: str = "/json") -> Response:
-    headers = {"content-type": "application/json"}
-    return client.post(path, content=body, headers=headers)
+async def passing(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    return await call_next(request)
 
 
-def test_a_body_may_have_the_largest_size_and_no_byte_more() -> None:
+async def reading(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    await request.body()
+    return await call_next(request)
+
+
+@pytest.fixture(params=[None, passing, reading], ids=["bare", "passing", "reading"])
+def app(request: pytest.FixtureRequest) -> FastAPI:
+    """Not the app of app/main.py: that is yours, and `copier update` brings this file.
+
+    But one with a middleware of yours, or none: the limits hold whatever is between.
+    """
+    app = FastAPI(exception_handlers={RequestValidationError: refuse})
+    app.include_router(router)
+    if request.param:
+        app.middleware("http")(request.param)
+    app.add_middleware(Limits, larger={"/larger": MAX_BODY_SIZE * 2})
+    app.add_middleware(RequestLog)
+    return app
+
+
+class Client:
+    def __init__(self, app: FastAPI) -> None:
+        self.client = TestClient(app)
+
+    def post(self, body: bytes | Iterator[bytes], path: str = "/json") -> Answer:
+        headers = {"content-type": "application/json"}
+        return self.client.post(path, content=body, headers=headers)
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Client:
+    return Client(app)
+
+
+def test_a_body_may_have_the_largest_size_and_no_byte_more(client: Client) -> None:
     text = b'{"text":"a"}'
     largest = text + b" " * (MAX_BODY_SIZE - len(text))
-    assert post(largest).status_code == 200
-    assert post(iter([largest])).status_code == 200, "in chunks, with no length announced"
-    assert post(largest + b" ").status_code == 413
-    assert post(iter([largest, b" "])).status_code == 413
+    for path in ("/json", "/raw"):
+        assert client.post(largest, path).status_code == 200
+        assert client.post(iter([largest]), path).status_code == 200, "in chunks, of no length"
+        for larger in (largest + b" ", iter([largest, b" "])):
+            answer = client.post(larger, path)
+            assert answer.status_code == 413
+            assert answer.json()["detail"]
 
 
-def test_one_path_may_take_more_than_the_others() -> None:
-    assert post(b" " * MAX_BODY_SIZE * 2, "/larger").json() == MAX_BODY_SIZE * 2
-    assert post(b" " * (MAX_BODY_SIZE * 2 + 1), "/larger").status_code == 413
+def test_one_path_may_take_more_than_the_others(client: Client) -> None:
+    assert client.post(b" " * MAX_BODY_SIZE * 2, "/larger").json() == MAX_BODY_SIZE * 2
+    assert client.post(b" " * (MAX_BODY_SIZE * 2 + 1), "/larger").status_code == 413
 
 
 @pytest.mark.parametrize(
     "text", [b'"\\ud800"', b"NaN", b"1e400", b"null", b'{"a":' * 5000 + b"1" + b"}" * 5000]
 )
-def test_a_value_that_cannot_be_repeated_is_refused_all_the_same(text: bytes) -> None:
-    answer = post(b'{"text":%b}' % text)
+def test_a_value_that_cannot_be_repeated_is_refused_all_the_same(
+    client: Client, text: bytes
+) -> None:
+    answer = client.post(b'{"text":%b}' % text)
     assert answer.status_code in {400, 422}, answer.text
     assert answer.json()["detail"]
 
 
-def test_a_refusal_says_what_and_where_and_does_not_repeat_the_input() -> None:
-    answer = post(b'{"text":"%b"}' % (b"a" * 100_001))
+def test_a_refusal_says_what_and_where_and_does_not_repeat_the_input(client: Client) -> None:
+    answer = client.post(b'{"text":"%b"}' % (b"a" * 100_001))
     assert answer.status_code == 422
     (found,) = answer.json()["detail"]
     assert found.keys() == {"type", "loc", "msg"}
     assert found["loc"] == ["body", "text"]
 
 
-def send(path: str, *messages: Message) -> list[Message]:
+def send(app: ASGIApp, path: str, *messages: Message) -> list[Message]:
     """What the app answers to a client that sends these messages, and then nothing."""
     incoming = iter(messages)
     sent: list[Message] = []
@@ -100,7 +138,11 @@ def send(path: str, *messages: Message) -> list[Message]:
         "query_string": b"",
         "headers": [(b"content-type", b"application/json")],
     }
-    asyncio.run(app(scope, receive, keep))
+
+    async def run() -> None:
+        await app(scope, receive, keep)
+
+    asyncio.run(run())
     return sent
 
 
@@ -109,16 +151,59 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "BODY_TIMEOUT", 0.05)
 
 
+HALF: Message = {"type": "http.request", "body": b"{", "more_body": True}
+
+
 @pytest.mark.usefixtures("short")
-@pytest.mark.parametrize("half", [[], [{"type": "http.request", "body": b"{", "more_body": True}]])
-def test_who_does_not_send_the_rest_is_not_waited_for(half: list[Message]) -> None:
-    start, _ = send("/json", *half)
+@pytest.mark.parametrize("path", ["/json", "/raw"])
+@pytest.mark.parametrize("half", [[], [HALF]])
+def test_who_does_not_send_the_rest_is_not_waited_for(
+    app: FastAPI, path: str, half: list[Message]
+) -> None:
+    start, body = send(app, path, *half)
     assert start["status"] == 408
     assert (b"connection", b"close") in start["headers"], "what comes later is no new request"
+    assert json.loads(body["body"])["detail"]
 
 
 @pytest.mark.usefixtures("short")
-def test_an_answer_may_take_longer_than_its_request() -> None:
-    start, body = send("/late", {"type": "http.request", "body": b"{}", "more_body": False})
+def test_an_answer_may_take_longer_than_its_request(app: FastAPI) -> None:
+    start, *rest = send(app, "/late", {"type": "http.request", "body": b"{}", "more_body": False})
     assert start["status"] == 200
-    assert json.loads(body["body"]) is False
+    assert json.loads(b"".join(message["body"] for message in rest)) is False
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("path", ["/json", "/raw"])
+@pytest.mark.parametrize("rest", [[], [{**HALF, "body": b" " * MAX_BODY_SIZE}]])
+def test_a_refusal_is_logged_as_the_client_got_it(
+    app: FastAPI, capsys: pytest.CaptureFixture[str], path: str, rest: list[Message]
+) -> None:
+    start, _ = send(app, path, HALF, *rest)
+    assert json.loads(capsys.readouterr().out)["status"] == start["status"]
+    assert start["status"] == (413 if rest else 408)
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("rest", [[], [{**HALF, "body": b" " * MAX_BODY_SIZE}]])
+def test_an_answer_that_has_begun_is_cut_off_and_not_ended_as_if_it_were_whole(
+    rest: list[Message],
+) -> None:
+    async def echo(_scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while (message := await receive())["type"] == "http.request":
+            await send({**message, "type": "http.response.body"})
+        await send({"type": "http.response.body"})
+
+    start, body = send(Limits(echo), "/", HALF, *rest)
+    assert start["status"] == 200
+    assert body == {**HALF, "type": "http.response.body"}, "more is to come, and does not"
+
+
+def test_what_fails_within_the_limits_still_fails() -> None:
+    async def broken(_scope: Scope, receive: Receive, _send: Send) -> None:
+        await receive()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        send(Limits(broken), "/", HALF)
