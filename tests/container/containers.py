@@ -76,7 +76,11 @@ class Script:
 
     def result(self) -> Any:
         """What it prints last, as JSON."""
-        said, errors = self.process.communicate(timeout=PATIENCE)
+        try:
+            said, errors = self.process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError(f"the client waits in vain for {PATIENCE} s") from None
         assert self.process.returncode == 0, errors
         return json.loads(said.splitlines()[-1])
 
