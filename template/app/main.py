@@ -51,6 +51,7 @@ async def reading_time(article: Article) -> ReadingTime:
     return ReadingTime(words=words, minutes=math.ceil(words / WORDS_PER_MINUTE))
 
 
-# The middleware added last runs first: keep this one last, so that it sees every request.
+# The middleware added last runs first: RequestLog stays last, so that it sees every request. Yours
+# go above, but CORSMiddleware between the two, so that what Limits refuses has its headers too.
 app.add_middleware(Limits)
 app.add_middleware(RequestLog)
