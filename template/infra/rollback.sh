@@ -4,7 +4,8 @@ set -euo pipefail
 usage() {
   cat <<'END'
 Go back: point the service at an earlier revision, and watch that rollout to its end as a deploy does. Nothing is built
-or registered, and nothing else of the service changes. It asks no questions.
+or registered, and nothing else of the service changes, but that a paused one gets its MIN_TASKS tasks back. It asks
+no questions.
 
   infra/rollback.sh             to the revision that served last before this one; while a rollback goes on, watches it
   infra/rollback.sh REVISION    to that one: its number, for example 41, or FAMILY:41
@@ -77,34 +78,45 @@ read_arguments() {
     not_ready "$* is no revision of $TASK_FAMILY, which this service runs: for example $TASK_FAMILY:$number"
 }
 
-# Leaves what the service is at in $revision, its number in $present, and the state of its rollout in $state.
+# Leaves the number of the revision that the service is at in $present.
 export present=""
 find_present() {
-  query 'primary | .taskDefinition // "", state_of_rollout' "$scratch/service" >"$scratch/lines"
-  {
-    read -r revision
-    read -r state
-  } <"$scratch/lines"
+  read_primary
   present="${revision##*:}"
   fact present "${revision##*/}${state:+, $state}"
 }
 
-# Leaves in $number the revision that served last before the present one. Where the present one has served before, the
-# service is on its way back to it, and there it stays.
-served=""
+# Leaves in $number the revision that served last before the present one; or the present one, where the service is on its
+# way back to it.
+export served=""
 choose_revision() {
   local request
-  ask ecs list-service-deployments --cli-input-json "$(query to_list_served --null-input)"
-  mv "$scratch/answer" "$scratch/deployments"
+  list_deployments
   request="$(query to_describe_served "$scratch/deployments")"
   if [[ -n "$request" ]]; then
     ask ecs describe-service-revisions --cli-input-json "$request"
     served="$(query served --slurp "$scratch/deployments" "$scratch/answer")"
-    number="$(query goes_back_to <<<"$served")"
+    number="$(query goes_back_to "$scratch/service")"
   fi
   [[ -n "$number" ]] ||
     not_ready "nothing to go back to: ECS lists no revision before $TASK_FAMILY:$present that served (it remembers 90 \
 days). Name one all the same (infra/rollback.sh REVISION), or revert on main and deploy"
+}
+
+# Leaves the deployments that succeeded in $scratch/deployments, from all pages of the answer.
+export next_page=""
+list_deployments() {
+  : >"$scratch/pages"
+  while true; do
+    try_ask ecs list-service-deployments --cli-input-json "$(query to_list_served --null-input)"
+    [[ "$refusal" != *"nvalid choice"* ]] ||
+      not_ready "this aws is too old to ask what has served: update it, or name the revision (infra/rollback.sh REVISION)"
+    [[ -z "$refusal" ]] || refused "ecs list-service-deployments"
+    cat "$scratch/answer" >>"$scratch/pages"
+    next_page="$(query '.nextToken // ""' "$scratch/answer")"
+    [[ -n "$next_page" ]] || break
+  done
+  query '{serviceDeployments: map(.serviceDeployments[])}' --slurp "$scratch/pages" >"$scratch/deployments"
 }
 
 # Leaves the ARN of revision $number in $revision, its commit in $commit, its status in $status and, as ECR is asked for
@@ -136,9 +148,12 @@ check_revision() {
 }
 
 cannot() {
-  not_ready "cannot go back to $TASK_FAMILY:$number: $1. Name another${served:+, of those that served: $(
-    query 'map(select(. != (env.number | tonumber))) | join(", ")' <<<"$served"
-  )}, or revert on main and deploy"
+  local others=""
+  if [[ -n "$served" ]]; then
+    others="$(query '. - ([env.number, env.present] | map(tonumber)) | join(", ")' <<<"$served")"
+  fi
+  not_ready "cannot go back to $TASK_FAMILY:$number: $1. Name another${others:+, of those that served: $others}, or \
+revert on main and deploy"
 }
 
 main "$@"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from rendering import Render
-from stage import BEFORE, DIGEST, OURS, Refusal, Run, Stage, refusal
+from stage import BEFORE, DIGEST, NOW, OURS, Json, Refusal, Run, Stage, refusal
 
 BAD = 43  # the revision that serves, or should; OURS is the one that it is rolled back to
 COMMIT = "c0ffee" * 6 + "c0ff"
@@ -142,6 +142,53 @@ def with_image(stage: Stage, name: str) -> None:
     stage.has_revision(OURS, {}, containerDefinitions=[container | {"image": name}])
 
 
+def test_a_bad_revision_that_is_rolled_out_again_is_no_way_back(stage: Stage) -> None:
+    """Such as by `aws ecs update-service --force-new-deployment`: it served, and is coming up."""
+    again = stage.deployment(BAD, pending=1, id="ecs-svc/9999999999999999999")
+    stage.now = stage.described(again, stage.leaving())
+    stage.rolls_out_well()
+    rollback(stage).ends(0, f"from {stage.revision(BAD)} to {stage.revision(OURS)}")
+
+
+def test_a_history_of_several_pages_is_read_to_its_end(stage: Stage) -> None:
+    arns = {n: stage.arn("service-revision", f"{n}") for n in (BAD, OURS)}
+    pages: list[Json] = [
+        {"serviceDeployments": [{"targetServiceRevisionArn": arns[n], "createdAt": NOW}]}
+        for n in (BAD, OURS)
+    ]
+    stage.answers("ecs list-service-deployments", pages[0] | {"nextToken": "page 2"}, pages[1])
+    revisions = [
+        {
+            "serviceRevisionArn": arns[n],
+            "taskDefinition": stage.arn("task-definition", stage.revision(n)),
+        }
+        for n in arns
+    ]
+    stage.answers("ecs describe-service-revisions", {"serviceRevisions": revisions})
+    run = rollback(stage)
+    run.ends(0, f"to {stage.revision(OURS)}")
+    asked = [call.parameters() for call in run.calls if call.name == CHOOSES[0]]
+    assert [request.get("nextToken") for request in asked] == [None, "page 2"]
+
+
+def test_a_revision_is_offered_once_however_often_it_served(stage: Stage) -> None:
+    """Each deploy that changes the service makes another service revision of it."""
+    stage.has_served(BAD, OURS, BEFORE, 40, 39)
+    answer = [
+        {
+            "serviceRevisionArn": stage.arn(
+                "service-revision",
+                f"{stage.settings['ECS_CLUSTER']}/{stage.settings['ECS_SERVICE']}/{n}",
+            ),
+            "taskDefinition": stage.arn("task-definition", stage.revision(n if n > 40 else 40)),
+        }
+        for n in (BAD, OURS, BEFORE, 40, 39)
+    ]
+    stage.answers("ecs describe-service-revisions", {"serviceRevisions": answer})
+    stage.answers("ecr describe-images", GONE)
+    rollback(stage).ends(2, f"of those that served: {BEFORE}, 40, or revert")
+
+
 def test_the_deploy_that_follows_rolls_out_its_own_commit(example: Render, tmp_path: Path) -> None:
     """Also where that is the commit which was rolled back: only a revert on main undoes it."""
     stage = Stage(example, tmp_path)
@@ -155,6 +202,12 @@ def test_the_deploy_that_follows_rolls_out_its_own_commit(example: Render, tmp_p
 
 
 # --- where it does not go ---
+
+
+def has_served_from_a_lost_image_alone(stage: Stage) -> None:
+    stage.has_served(BAD, OURS)
+    stage.answers("ecr describe-images", GONE)
+
 
 REFUSALS: dict[str, tuple[Callable[[Stage], object], list[str], str]] = {
     "no other has served": (
@@ -186,7 +239,12 @@ REFUSALS: dict[str, tuple[Callable[[Stage], object], list[str], str]] = {
         [],
         f"cannot go back to ai-assistant-task:{OURS}: its image is gone from ECR"
         f" (infra/ecr-lifecycle-policy.json says how many are kept). Name another, of those that"
-        f" served: {BAD}, {BEFORE}, or revert",
+        f" served: {BEFORE}, or revert",
+    ),
+    "its image is gone, and nothing else has served": (
+        has_served_from_a_lost_image_alone,
+        [],
+        "Name another, or revert on main",
     ),
     "the image of the one that is named is gone": (
         lambda stage: stage.answers("ecr describe-images", GONE),
@@ -241,6 +299,17 @@ REFUSALS: dict[str, tuple[Callable[[Stage], object], list[str], str]] = {
         lambda stage: stage.answers(CHOOSES[0], refusal("AccessDeniedException")),
         [],
         "ops/iam-policy-github-actions.json",
+    ),
+    "aws is older than the history": (
+        lambda stage: stage.answers(
+            CHOOSES[0],
+            Refusal(
+                "aws: error: argument operation: Invalid choice, valid choices are:\n" + "x" * 99
+            ),
+        ),
+        [],
+        "error: this aws is too old to ask what has served: update it, or name the revision"
+        " (infra/rollback.sh REVISION)\n",
     ),
     "ECS does not take it": (
         lambda stage: stage.answers(
@@ -331,15 +400,22 @@ def test_time_is_up_and_the_same_revision_is_watched_on(stage: Stage) -> None:
 
 def test_a_call_that_breaks_off_leaves_it_open_whether_it_began(stage: Stage) -> None:
     stage.answers("ecs update-service", Refusal("Connection was closed"))
-    rollback(stage).ends(3, "Connection was closed", "goes on in ECS")
+    rollback(stage).ends(
+        3,
+        "Connection was closed",
+        f"Whether ECS has taken {stage.revision(OURS)} is not known.",
+        f"run infra/rollback.sh {OURS} again",
+    )
 
 
 def test_a_rollback_that_is_stopped_says_that_it_goes_on(stage: Stage) -> None:
     stage.rolls_out(stage.described(stage.deployment(OURS, pending=1)))
     (stage.stage / "real-time").touch()
     process = stage.start(str(stage.service / "infra/rollback.sh"))
-    stage.wait_for("ecs update-service")
-    stage.stopped(process, signal.SIGINT).ends(130, f"run infra/rollback.sh {OURS} again")
+    stage.wait_for("sleep")
+    stage.stopped(process, signal.SIGINT).ends(
+        130, "goes on in ECS", f"run infra/rollback.sh {OURS} again"
+    )
 
 
 def test_help_tells_every_exit_code_and_what_the_next_deploy_does(stage: Stage) -> None:

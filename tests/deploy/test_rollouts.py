@@ -240,7 +240,7 @@ def test_what_the_client_refuses_was_never_asked_for(stage: Stage) -> None:
     stage.answers("ecs update-service", Refusal(f"Parameter validation failed:\n{unknown}"))
     run = stage.deploy()
     run.ends(1, unknown)
-    assert "goes on" not in run.text
+    assert "is not known" not in run.text
 
 
 def test_two_lost_answers_do_not_make_a_stale_one_true(stage: Stage) -> None:
@@ -425,6 +425,27 @@ def test_a_rollback_is_known_without_the_words_of_ecs(stage: Stage) -> None:
     stage.deploy().ends(1, f"was rolled back to {stage.revision(BEFORE)}", BREAKER, "\n  none\n")
 
 
+def test_a_rollback_is_known_when_ours_is_not_listed_any_more(stage: Stage) -> None:
+    stage.rolls_out(stage.described(stage.steady(BEFORE)))
+    stage.deploy().ends(1, f"was rolled back to {stage.revision(BEFORE)}")
+
+
+def test_a_rollback_is_known_by_the_words_of_ecs_alone(stage: Stage) -> None:
+    back = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."
+    ours = stage.deployment(OURS, status="ACTIVE", failed=3)
+    stage.rolls_out(stage.described(stage.deployment(BEFORE, running=1, reason=back), ours))
+    stage.deploy().ends(1, f"was rolled back to {stage.revision(BEFORE)}")
+
+
+def test_a_person_who_goes_back_meanwhile_overtakes_it(stage: Stage) -> None:
+    """By infra/rollback.sh: ours has not failed, and ECS does not go back by itself."""
+    back = stage.deployment(BEFORE, pending=1, id="ecs-svc/9999999999999999999")
+    stage.rolls_out(stage.described(back, stage.deployment(OURS, status="ACTIVE", running=1)))
+    run = stage.deploy()
+    run.ends(1, f"was overtaken by {stage.revision(BEFORE)}")
+    assert "did not come up" not in run.text
+
+
 def test_a_rollout_that_fails_with_nothing_to_go_back_to_is_red(stage: Stage) -> None:
     stage.has_no_service()
     stage.rolls_out(stage.described(stage.deployment(OURS, "FAILED", failed=3, reason=BREAKER)))
@@ -601,7 +622,7 @@ def test_a_script_that_is_stopped_says_that_the_rollout_goes_on(
     stage.rolls_out(stage.described(stage.deployment(OURS, pending=1)))
     (stage.stage / "real-time").touch()
     process = stage.start(str(stage.service / "infra/deploy.sh"))
-    stage.wait_for("ecs update-service")
+    stage.wait_for("sleep")
     run = stage.stopped(process, sent)
     run.ends(code, f"The rollout of {stage.revision(OURS)} goes on in ECS")
 
@@ -618,13 +639,16 @@ def test_a_refusal_after_the_push_is_red_and_ends_it(stage: Stage, command: str)
         1, f'AWS refused "{command}"', "is not authorized", "ops/iam-policy-github-actions.json"
     )
     assert run.asked[-1] == command
-    assert "goes on" not in run.text
+    assert "is not known" not in run.text
 
 
 def test_a_call_that_breaks_off_leaves_it_open_whether_a_rollout_began(stage: Stage) -> None:
     broken = Refusal("Read timeout on endpoint URL: https://ecs.us-east-1.amazonaws.com/")
     stage.answers("ecs update-service", broken)
-    stage.deploy().ends(3, "Read timeout", "goes on in ECS")
+    run = stage.deploy()
+    taken = f"Whether ECS has taken {stage.revision(OURS)} is not known."
+    run.ends(3, "Read timeout", taken, "run infra/deploy.sh again")
+    assert "goes on" not in run.text
 
 
 @pytest.mark.parametrize(

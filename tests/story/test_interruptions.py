@@ -27,6 +27,9 @@ from story.service import Service
 from story.world import World
 
 GOES_ON = "The rollout of ai-assistant-task:{} goes on in ECS. To watch on, run infra/{} again."
+NOT_KNOWN = (
+    "Whether ECS has taken ai-assistant-task:{} is not known. To find out, run infra/{} again."
+)
 STACK_GOES_ON = "CloudFormation goes on with ai-assistant. Wait until it is done, then run this"
 
 
@@ -87,7 +90,7 @@ ROWS = (
     a_deploy("ecr:UploadLayerPart"),
     a_deploy("ecr:PutImage"),
     a_deploy("ecs:RegisterTaskDefinition"),
-    a_deploy("ecs:UpdateService", GOES_ON.format(2, "deploy.sh")),
+    a_deploy("ecs:UpdateService", NOT_KNOWN.format(2, "deploy.sh")),
     a_deploy("ecs:DescribeServices", GOES_ON.format(2, "deploy.sh"), after=2),
     Row(
         "a deploy while it sets the scaling",
@@ -107,7 +110,7 @@ ROWS = (
         ctrl_c("ecs:CreateService"),
         deploy,
         130,
-        (GOES_ON.format(1, "deploy.sh"),),
+        (NOT_KNOWN.format(1, "deploy.sh"),),
         again(deploy, 0, "watching on", then=serves_the_release),
     ),
     Row(
@@ -116,7 +119,7 @@ ROWS = (
         ctrl_c("ecs:UpdateService"),
         rollback,
         130,
-        (GOES_ON.format(1, "rollback.sh 1"),),
+        (NOT_KNOWN.format(1, "rollback.sh 1"),),
         holds(still_serves, again(rollback, 0, "watching on", then=is_at(1))),
     ),
     a_provision("ec2:DescribeVpcs"),

@@ -11,6 +11,9 @@ def seconds: if type == "number" then floor else .[:19] + "Z" | fromdateiso8601 
 # FAMILY:N of an ARN.
 def revision: split("/") | last;
 
+# Its N; empty where it is of another family.
+def number: revision | ltrimstr("\(env.TASK_FAMILY):") | tonumber? // empty;
+
 def named: [.containerDefinitions[]? | select(.name == env.CONTAINER_NAME)];
 
 def container: named[0];
@@ -142,14 +145,16 @@ def start:
   (primary.createdAt | tojson),
   ([service.deployments[] | select(.status != "PRIMARY") | .taskDefinition] | tojson);
 
-# When ours is no longer PRIMARY, ECS went back by itself, or somebody has deployed since.
+# When ours is no longer PRIMARY, ECS went back by itself, or somebody has deployed or gone back since: ECS itself leaves
+# only what has failed.
 def verdict:
   primary as $now
   | if service.status != "ACTIVE" then "deleted"
     elif ours.status == "PRIMARY" then
       {COMPLETED: "serving", FAILED: "failed"}[ours.rolloutState // ""] // "going on"
     elif $now.rolloutStateReason // "" | test("rolling back") then "rolled back"
-    elif env.earlier | fromjson | any(.[]; . == $now.taskDefinition) then "rolled back"
+    elif (ours.rolloutState // "FAILED") == "FAILED"
+      and (env.earlier | fromjson | any(.[]; . == $now.taskDefinition)) then "rolled back"
     else "overtaken" end;
 
 def progress:
@@ -183,9 +188,11 @@ def reasons: (primary.taskDefinition // "" | revision), (ours.rolloutStateReason
 # --- going back: which revisions have served ---
 
 def to_list_served:
-  {cluster: env.ECS_CLUSTER, service: env.ECS_SERVICE, status: ["SUCCESSFUL"], maxResults: 100} | tojson;
+  {cluster: env.ECS_CLUSTER, service: env.ECS_SERVICE, status: ["SUCCESSFUL"], maxResults: 100}
+  | if env.next_page != "" then .nextToken = env.next_page else . end
+  | tojson;
 
-# Of an answer to list-service-deployments: what they rolled out, the last first, as many as ECS describes at once.
+# Of the answers to list-service-deployments: what they rolled out, the last first, as many as ECS describes at once.
 def last_first:
   reduce (.serviceDeployments | sort_by(.createdAt | seconds)[].targetServiceRevisionArn) as $arn
     ([]; . - [$arn] + [$arn])
@@ -193,17 +200,23 @@ def last_first:
 
 def to_describe_served: last_first | select(. != []) | {serviceRevisionArns: .} | tojson;
 
-# Of that answer and one to describe-service-revisions: the numbers of the revisions of this family, the last first.
+# Of that answer and one to describe-service-revisions: the numbers of the revisions of this family, the last first, each
+# once: a revision can have been rolled out with several configurations of the service.
 def served:
   . as [$deployments, $described]
-  | ([$described.serviceRevisions[] | {(.serviceRevisionArn): (.taskDefinition | revision)}] | add // {}) as $name
-  | [$deployments | last_first[] | $name[.] // empty | ltrimstr("\(env.TASK_FAMILY):") | tonumber? // empty]
+  | ([$described.serviceRevisions[] | {(.serviceRevisionArn): .taskDefinition}] | add // {}) as $task
+  | reduce ($deployments | last_first[] | $task[.] // empty | number) as $number ([]; . + ([$number] - .))
   | tojson;
 
+# Of a service: what has served and is on its way in again, while a later one leaves, is where it goes back to already.
 def goes_back_to:
-  (env.present | tonumber) as $present
-  | if env.state == "IN_PROGRESS" and any(.[]; . == $present) then $present
-    else first(.[] | select(. < $present)) // empty end;
+  (env.served | fromjson) as $served
+  | (env.present | tonumber) as $present
+  | if env.state == "IN_PROGRESS"
+      and any($served[]; . == $present)
+      and any(service.deployments[].taskDefinition | number; . > $present)
+    then $present
+    else first($served[] | select(. < $present)) // empty end;
 
 # --- its stopped tasks ---
 

@@ -18,16 +18,21 @@ plan() {
   document="${document%% *}"
 }
 
-# Is the service at a revision of this very commit and plan, or on its way there? Leaves that rollout's state in $state,
-# or nothing.
+# Leaves what the service is at, or on its way to, in $revision, and the state of that rollout in $state.
 export state=""
-find_rollout() {
-  local same
+read_primary() {
   query 'primary | .taskDefinition // "", state_of_rollout' "$scratch/service" >"$scratch/lines"
   {
     read -r revision
     read -r state
   } <"$scratch/lines"
+}
+
+# Is the service at a revision of this very commit and plan, or on its way there? Leaves that rollout's state in $state,
+# or nothing.
+find_rollout() {
+  local same
+  read_primary
   [[ -n "$revision" ]] || return 0
 
   read_revision
@@ -64,7 +69,7 @@ start_rollout() {
   if [[ -z "$service" ]]; then operation=create; fi
   desired="$(query 'service.desiredCount // 0' "$scratch/service")"
   request="$(query "to_$operation" "$scratch/plan")"
-  goes_on
+  unfinished="Whether ECS has taken ${revision##*/} is not known. To find out, run $typed again."
   try_ask ecs "$operation-service" --cli-input-json "$request"
   if [[ -n "$refusal" ]]; then
     if said_no; then unfinished=""; fi
