@@ -1,11 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo rehearse test test-all
+.PHONY: help demo rehearse test test-containers test-all
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 
 help:  ## List the commands
-	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/ready  ## Render the example into build/, lock it, test it, start it and ask it for /health
 	@$(UV) run --no-sync python scripts/demo.py
@@ -15,6 +15,9 @@ rehearse: .venv/ready  ## Live its life on a simulated AWS: provision, deploy, r
 
 test: .venv/ready  ## Test the template: renders, linters, deploys and their failures; under three minutes
 	$(UV) run --no-sync pytest
+
+test-containers: .venv/ready  ## Test the image on a real container engine
+	$(UV) run --no-sync pytest -m "container and not slow"
 
 test-all: test  ## Then test the rest: whole stories, a second simulated AWS, containers on a real engine
 	$(UV) run --no-sync pytest -m "slow or container"
