@@ -124,6 +124,6 @@ def test_the_readme_names_commands_that_exist() -> None:
     assert "uvx copier copy https://" in blocks
     assert "--trust" not in blocks
     run = (ROOT / ".ci" / "run").read_text()
-    assert {"make demo", "make rehearse", "make test", "make test-all"} <= set(
+    assert {"make demo", "make rehearse", "make test", "make test-containers"} <= set(
         re.findall(r"make [a-z-]+", run)
     )
