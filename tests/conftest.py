@@ -48,6 +48,16 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def varying(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What answers change, and no more of the template: it renders four times as fast again."""
+    copy = tmp_path_factory.mktemp("varying")
+    for path in template / "copier.yml", *template.rglob("*.jinja"):
+        (copy / path.relative_to(template)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy / path.relative_to(template))
+    return copy
+
+
+@pytest.fixture(scope="session")
 def example(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Render:
     """A render of example-answers.yml. Tests only read it; one that writes makes its own copy."""
     return render(template, tmp_path_factory.mktemp("example") / EXAMPLE["app_name"], EXAMPLE)

@@ -67,9 +67,9 @@ def answer_sets(draw: st.DrawFn) -> dict[str, Any]:
 )
 @given(answer_sets())
 @example({**EXAMPLE, "description": "{{ 7 * 7 }}"})
-def test_every_legal_answer_renders_well(template: Path, answers: dict[str, Any]) -> None:
+def test_every_legal_answer_renders_well(varying: Path, answers: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        service = render(template, Path(folder) / "service", answers)
+        service = render(varying, Path(folder) / "service", answers)
 
         kept = yaml.safe_load(service.text(ANSWERS_FILE))
         assert {key: kept[key] for key in answers} == answers
