@@ -17,10 +17,11 @@ test: .venv/ready  ## Test the template: renders, linters, deploys and their fai
 	$(UV) run --no-sync pytest
 
 test-containers: .venv/ready  ## Test the image on a real container engine
-	$(UV) run --no-sync pytest -m "container and not slow"
+	$(UV) run --no-sync pytest -m container
 
-test-all: test  ## Then test the rest: whole stories, a second simulated AWS, containers on a real engine
-	$(UV) run --no-sync pytest -m "slow or container"
+test-all: test  ## Test all of it: every failure, every update, a second simulated AWS, the containers
+	$(UV) run --no-sync pytest -m "slow and not container"
+	$(MAKE) test-containers
 
 # No lock file: it would name the index it was made from. The pins are in pyproject.toml.
 .venv/ready: pyproject.toml $(UV)

@@ -69,8 +69,10 @@ def test_the_template_is_clean_before_it_is_rendered(template: Path, linter: str
     lint(template / "template", command, files(template / "template"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("linter", LINTERS)
 def test_a_render_is_clean(example: Render, linter: str) -> None:
+    """Most of it stands in the template already; what varies is linted in test_matrix.py, too."""
     command, files = LINTERS[linter]
     lint(example.path, command, files(example.path))
 
