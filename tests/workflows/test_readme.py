@@ -1,39 +1,76 @@
-"""Every command that a person or an agent is told to type can be typed."""
+"""Every command that a person or an agent is told to type can be typed, every example copied."""
 
+import json
+import os
 import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore import xform_name
 from botocore.session import get_session
+from documents import api_findings
 from rendering import ROOT, Render, render
+from simulated_aws.policies import trusts
 
 DOCUMENTS = ["README.md", "AGENTS.md"]
 MADE_BY_THE_USER = {"uv.lock"}
-ONLY_IN_THE_COMMAND_LINE = {("logs", "tail"): {"follow"}}
+OF_THE_TEMPLATE = {"docs/update.md"}
 OF_EVERY_COMMAND = {"query", "output", "region"}
 
+# As https://cli.github.com/manual/gh_repo_create has it: without --push, it pushes nothing.
+GH = f"""#!{sys.executable}
+import argparse, subprocess
+gh = argparse.ArgumentParser(allow_abbrev=False)
+repo = gh.add_subparsers(required=True).add_parser("repo")
+create = repo.add_subparsers(required=True).add_parser("create")
+create.add_argument("name")
+create.add_argument("--private", action="store_true", required=True)
+create.add_argument("--source", required=True)
+create.add_argument("--remote", default="origin")
+create.add_argument("--push", action="store_true")
+told = gh.parse_args()
+subprocess.run(["git", "init", "--quiet", "--bare", "../github"], check=True)
+subprocess.run(["git", "-C", told.source, "remote", "add", told.remote, "../github"], check=True)
+if told.push:
+    subprocess.run(["git", "-C", told.source, "push", told.remote, "HEAD"], check=True)
+"""
+# It asks about the repository on GitHub; and what is there already was deployed to nothing.
+PROVISION = """#!/bin/sh
+git remote get-url origin && test -z "$(git ls-remote origin)"
+"""
 
-def blocks(text: str) -> list[str]:
-    return re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+def blocks(text: str, language: str = "sh") -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def commands(text: str) -> Iterator[str]:
-    """The commands of every block, one to a string, without their comments."""
+def lines(text: str) -> Iterator[str]:
+    """The lines of every block of a shell, without their comments."""
     for block in blocks(text):
-        for line in block.replace("\\\n", " ").splitlines():
+        for line in block.splitlines():
             yield line.partition("  #")[0].strip()
+
+
+def settings(text: str) -> dict[str, str]:
+    """The settings that a reader is told to write into infra/settings.env."""
+    return dict(re.findall(r'^([A-Z_]+)="(.*)"$', "\n".join(lines(text)), re.MULTILINE))
+
+
+def commands(text: str) -> list[str]:
+    return [line for line in lines(text) if not re.match(r"[A-Z_]+=", line)]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_block_is_a_shell_script(example: Render, name: str) -> None:
     text = example.text(name)
     assert blocks(text)
-    assert text.count("```") == 2 * (len(blocks(text)) + text.count("```mermaid")), (
-        "mark each block of commands as sh: that is what is tested"
-    )
+    known = [block for language in ("sh", "json", "mermaid") for block in blocks(text, language)]
+    assert text.count("```") == 2 * len(known), "mark each block as sh, json or mermaid"
     for block in blocks(text):
         read = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True)
         assert read.returncode == 0, f"{block}\n{read.stderr}"
@@ -43,14 +80,17 @@ def test_every_block_is_a_shell_script(example: Render, name: str) -> None:
 def test_every_path_exists(example: Render, name: str) -> None:
     text = example.text(name)
     quoted = re.findall(r"`([\w.][\w./-]*)`", text)
-    typed = [word for command in commands(text) for word in command.split()]
+    here = [c for c in commands(text) if not c.startswith("gh ")]  # which names things on GitHub
+    typed = [word for command in here for word in command.split()]
     named = {
         word.rstrip("/")
         for word in (*quoted, *typed)
         if re.fullmatch(r"[\w.][\w./-]*(/|\.(env|json|lock|md|py|sh|toml|yml)|file)", word)
     }
-    assert len(named - MADE_BY_THE_USER) >= 5
-    missing = {word for word in named - MADE_BY_THE_USER if not (example.path / word).exists()}
+    named -= MADE_BY_THE_USER
+    assert len(named) >= 5
+    places = {word: ROOT if word in OF_THE_TEMPLATE else example.path for word in named}
+    missing = {word for word, place in places.items() if not (place / word).exists()}
     assert not missing, f"{name} names what is not there: {sorted(missing)}"
 
 
@@ -63,9 +103,10 @@ def test_every_script_can_be_started(example: Render, name: str) -> None:
 
 
 def test_every_variable_is_a_setting(example: Render) -> None:
-    used = set(re.findall(r"\$\{?([A-Z_]+)", "\n".join(commands(example.text("README.md")))))
+    text = example.text("README.md")
+    used = set(re.findall(r"\$\{?([A-Z_]+)", "\n".join(commands(text))))
     assert used
-    assert used <= example.settings().keys()
+    assert used | settings(text).keys() <= example.settings().keys()
 
 
 def test_every_aws_command_exists(example: Render) -> None:
@@ -75,20 +116,110 @@ def test_every_aws_command_exists(example: Render) -> None:
     for _, service, verb, *rest in told:
         command = f"aws {service} {verb}"
         options = {word.removeprefix("--") for word in rest if word.startswith("--")}
-        if (service, verb) in ONLY_IN_THE_COMMAND_LINE:
-            assert options <= ONLY_IN_THE_COMMAND_LINE[service, verb] | OF_EVERY_COMMAND, command
-            continue
         model = models.get_service_model(service)
         operations = {xform_name(name, "-"): name for name in model.operation_names}
-        if verb == "wait":
-            waiters = models.get_waiter_model(service)
-            names = {xform_name(name, "-"): name for name in waiters.waiter_names}
-            assert rest[0] in names, f"{command} {rest[0]}"
-            verb = xform_name(waiters.get_waiter(names[rest[0]]).operation, "-")
         assert verb in operations, command
         shape = model.operation_model(operations[verb]).input_shape
         known = {xform_name(member, "-") for member in shape.members}
         assert options <= known | OF_EVERY_COMMAND, f"{command}: {options - known}"
+
+
+@pytest.mark.skipif(not shutil.which("docker"), reason="docker is not installed")
+def test_every_docker_command_exists(example: Render) -> None:
+    told = [c.split() for c in commands(example.text("README.md")) if c.startswith("docker ")]
+    assert told
+    for docker, verb, *rest in told:
+        usage = subprocess.run([docker, verb, "--help"], capture_output=True, text=True).stdout
+        for option in (word for word in rest if word.startswith("--")):
+            assert re.search(rf"{option}\b", usage), f"docker {verb} {option}"
+
+
+def sh(script: str, folder: Path, **environment: str) -> str:
+    """Paste lines; the first that fails ends it."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def test_the_first_steps_are_in_an_order_that_works(example: Render, tmp_path: Path) -> None:
+    (first,) = (block for block in blocks(example.text("README.md")) if "gh repo create" in block)
+    service = shutil.copytree(example.path, tmp_path / "service")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for program, text in (tools / "gh", GH), (service / "infra" / "provision.sh", PROVISION):
+        program.write_text(text)
+        program.chmod(0o755)
+    sh("git init -qb main && git add . && git commit -qm start", service)
+    sh(first, service, PATH=f"{tools}:{os.environ['PATH']}")
+    assert sh("git rev-parse origin/main", service) == sh("git rev-parse main", service)
+    assert f"gh repo create {example.answers['github_repository']} " in first
+
+
+def test_the_workflow_to_disable_exists(example: Render) -> None:
+    gh = [c for c in commands(example.text("README.md")) if c.startswith("gh ")]
+    create, disable = gh
+    assert create.startswith("gh repo create "), "played above"
+    assert disable.startswith("gh workflow disable ")
+    assert (example.path / ".github" / "workflows" / disable.split()[-1]).exists()
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_a_bad_commit_is_reverted(example: Render, tmp_path: Path, merge: bool) -> None:
+    text = example.text("README.md")
+    (told,) = re.findall(r"`(git revert [^`]+)`", text)
+    (typed,) = (command for command in commands(text) if command.startswith("git revert"))
+    sh(
+        """
+        git init -qb main && git commit -qm good --allow-empty && git switch -qc change
+        echo bad >app.py && git add . && git commit -qm bad
+        """,
+        tmp_path,
+    )
+    if merge:
+        sh("git switch -q main && git merge -q --no-ff change", tmp_path)
+    sh(told if merge else typed, tmp_path)
+    assert not (tmp_path / "app.py").exists()
+
+
+def test_every_example_is_of_this_service(example: Render) -> None:
+    """What is copied as it stands names the account and the region of the service."""
+    text = example.text("README.md")
+    arns = re.findall(r'"(arn:[^"]+)"', text)
+    assert {arn.split(":")[2] for arn in arns} == {"acm", "secretsmanager", "sns"}
+    place = example.answers["aws_region"], example.answers["aws_account_id"]
+    assert {tuple(arn.split(":")[3:5]) for arn in arns} == {place}
+
+
+def test_a_secret_is_named_as_ecs_takes_it(example: Render) -> None:
+    secret = json_blocks(example)[0]
+    task = example.json("infra/task-definition.json")
+    task["containerDefinitions"][0]["secrets"].append(secret)
+    assert api_findings("ecs", "RegisterTaskDefinition", task) == []
+    assert f"`{secret['name']}`" in example.text("README.md")
+    assert re.search(r":secret:[\w/-]+-\w{6}$", secret["valueFrom"]), "with the suffix of AWS's"
+
+
+def test_the_topic_lets_alarms_and_events_in_and_nobody_else(example: Render) -> None:
+    statement = json_blocks(example)[1]
+    assert statement["Resource"] == settings(example.text("README.md"))["ALARM_TOPIC_ARN"]
+    publishers = {
+        name
+        for name in ("cloudwatch", "events", "lambda", "s3")
+        if trusts(
+            {"Statement": statement}, "Service", f"{name}.amazonaws.com", "sns:Publish", context={}
+        )
+    }
+    assert publishers == {"cloudwatch", "events"}
+
+
+def json_blocks(example: Render) -> list[dict[str, Any]]:
+    return [json.loads(block) for block in blocks(example.text("README.md"), "json")]
 
 
 def test_the_first_screen_says_how_to_run_test_and_deploy(example: Render) -> None:
