@@ -7,10 +7,10 @@ UV := $(or $(shell command -v uv),.uv/bin/uv)
 help:  ## List the commands
 	@awk -F ':.*## *' '/^[a-z-]+:.*##/ { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/ready  ## Render the example into build/, lock it, test it, start it and ask it for /health
+demo: .venv/ready  ## Render the example into build/, lock it, test it, start it and request /health
 	@$(UV) run --no-sync python scripts/demo.py
 
-rehearse: .venv/ready  ## Live its life on a simulated AWS: provision, deploy, roll back, take down (DOCKER=yes: by a real docker)
+rehearse: .venv/ready  ## Provision, deploy, roll back and tear down on a simulated AWS (DOCKER=yes: with a real docker)
 	@PYTHONPATH=tests $(UV) run --no-sync python scripts/rehearse.py $(if $(DOCKER),--docker)
 
 test: .venv/ready  ## Test the template: renders, linters, deploys and their failures; under three minutes
@@ -19,7 +19,7 @@ test: .venv/ready  ## Test the template: renders, linters, deploys and their fai
 test-containers: .venv/ready  ## Test the image on a real container engine
 	$(UV) run --no-sync pytest -m container
 
-test-all: test  ## Test all of it: every failure, every update, a second simulated AWS, the containers
+test-all: test  ## Test everything: also every failure and update, an independent AWS emulator, the containers
 	$(UV) run --no-sync pytest -m "slow and not container"
 	$(MAKE) test-containers
 

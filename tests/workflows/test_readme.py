@@ -20,6 +20,7 @@ from simulated_aws.policies import trusts
 DOCUMENTS = ["README.md", "AGENTS.md"]
 MADE_BY_THE_USER = {"uv.lock"}
 OF_THE_TEMPLATE = {"docs/update.md"}
+DOCS = ROOT / "docs"
 OF_EVERY_COMMAND = {"query", "output", "region"}
 
 # As https://cli.github.com/manual/gh_repo_create has it: without --push, it pushes nothing.
@@ -266,3 +267,9 @@ def test_no_line_is_too_long(example: Render, name: str) -> None:
 def test_nothing_is_left_to_fill_in(example: Render, name: str) -> None:
     left = r"<(?!br>)[a-z-]+>|\byour-|\bYOUR|TODO|coming soon"
     assert not re.search(left, example.text(name))
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{p.name}" for p in DOCS.glob("*.md"))])
+def test_links_of_the_template_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\((?!https://)([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
+    assert not [link for link in links if not ((ROOT / page).parent / link).exists()]
