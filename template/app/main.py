@@ -29,7 +29,7 @@ class Health(BaseModel):
     commit: str
 
 
-class Article(BaseModel):
+class Article(BaseModel):  # a list needs a max_length too: each wrong item costs a kB of memory
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100_000)]
 
 
