@@ -34,5 +34,7 @@ forwarded_allow_ips = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.6
 logconfig_dict = LOGGING
 
 
+# gunicorn reads WEB_CONCURRENCY, its arguments and this file, and finds the worker class, before it
+# runs hooks: only what is wrong with these is told as plain text.
 def on_starting(_server: object) -> None:
     capture()

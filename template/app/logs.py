@@ -15,8 +15,9 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -36,8 +37,13 @@ trace_id: ContextVar[str | None] = ContextVar("trace_id", default=None)
 
 
 def timestamp(seconds: float) -> str:
-    when = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return when.replace("+00:00", "Z")
+    second, millisecond = divmod(int(seconds * 1000), 1000)
+    return f"{date(second)}.{millisecond:03}Z"
+
+
+@lru_cache(maxsize=1)  # a busy server asks for the same second a thousand times
+def date(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
 class JSONFormatter(logging.Formatter):
@@ -77,7 +83,7 @@ LOGGING: dict[str, Any] = {
     "handlers": {
         "stdout": {
             "class": "logging.StreamHandler",
-            "stream": "ext://sys.stdout",
+            "stream": "ext://sys.__stdout__",  # the real one: capture() replaces sys.stdout
             "formatter": "json",
         }
     },
@@ -87,10 +93,11 @@ LOGGING: dict[str, Any] = {
 
 
 def capture() -> None:
-    """Turn into log lines what Python and its libraries would print to stderr."""
+    """Turn into log lines what is printed, and what Python and its libraries say on stderr."""
     logging.captureWarnings(True)
     threading.excepthook = sys.unraisablehook = uncaught
-    sys.stderr = Stderr(sys.stderr)
+    sys.stdout = Printed(sys.__stdout__, "stdout", logging.INFO)
+    sys.stderr = Printed(sys.__stderr__, "stderr", logging.ERROR)
     logging.raiseExceptions = False  # where even stdout fails, stderr must not lead back here
 
 
@@ -99,17 +106,39 @@ def uncaught(args: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:
         logging.getLogger("python").error("uncaught exception", exc_info=args.exc_value)
 
 
-class Stderr(io.TextIOBase):
-    def __init__(self, original: TextIO) -> None:
+class Printed(io.TextIOBase):
+    """A stream of which each line becomes a log line.
+
+    `print` writes a line in pieces, and a traceback comes line by line: each thread gathers its own
+    until the line ends, or the traceback.
+    """
+
+    encoding = "utf-8"
+
+    def __init__(self, original: TextIO | None, name: str, level: int) -> None:
         self.original = original
+        self.log = logging.getLogger(name)
+        self.level = level
+        self.thread = threading.local()
 
     def write(self, text: str) -> int:
-        if message := text.strip():
-            logging.getLogger("stderr").error(message)
+        self.thread.text = said = getattr(self.thread, "text", "") + text
+        last = said[:-1].rpartition("\n")[2]
+        inside = said.startswith("Traceback (most") and last.startswith((" ", "Traceback (most"))
+        if (said.endswith("\n") and not inside) or len(said) > 2**16:
+            self.flush()
         return len(text)
 
+    def flush(self) -> None:
+        said, self.thread.text = getattr(self.thread, "text", ""), ""
+        if message := said.strip():
+            self.log.log(self.level, message)
+
     def fileno(self) -> int:  # for who hands it to a child process
-        return self.original.fileno()
+        return self.original.fileno() if self.original else super().fileno()
+
+    def __getattr__(self, name: str) -> Any:  # what a text stream may lack, such as buffer
+        return getattr(self.original, name)
 
 
 class RequestLog:
@@ -129,8 +158,10 @@ class RequestLog:
             await self.app(scope, receive, send)
             return
 
-        header = dict(scope["headers"]).get(b"x-amzn-trace-id")
-        trace = header and header.decode("latin-1")
+        trace = None
+        for name, value in scope["headers"]:
+            if name == b"x-amzn-trace-id":
+                trace = value[:200].decode("latin-1")
         trace_id.set(trace)  # for every line of this request's task
         begin = time.perf_counter()
         status = 500  # what the server answers when the app raises before it answers
@@ -158,7 +189,10 @@ class RequestLog:
                 }
                 if trace:
                     line["trace_id"] = trace
-                self.write(encode(line) + "\n")
+                text = encode(line) + "\n"
+                if len(text) > PIPE_BUF:  # 200, because JSON takes up to twelve bytes for a letter
+                    text = encode(line | {"path": scope["path"][:200]}) + "\n"
+                self.write(text)
 
     def write(self, line: str) -> None:
         if self.size + len(line) > PIPE_BUF:
@@ -169,7 +203,8 @@ class RequestLog:
         self.size += len(line)
 
     def flush(self) -> None:
-        if self.lines:
-            sys.stdout.write("".join(self.lines))
-            sys.stdout.flush()
-            self.lines, self.size = [], 0
+        lines, self.lines, self.size = "".join(self.lines), [], 0
+        if lines and sys.__stdout__:
+            with suppress(OSError):  # of a pipe that is full or gone: no request fails for its line
+                sys.__stdout__.write(lines)
+                sys.__stdout__.flush()

@@ -7,30 +7,35 @@ import logging
 import logging.config
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.logs import LOGGING, JSONFormatter, RequestLog, trace_id
+from app.logs import LOGGING, PIPE_BUF, JSONFormatter, Printed, RequestLog, trace_id
 
 Lines = Callable[[], list[dict[str, Any]]]
 
 log = logging.getLogger("test")
 
 
-out = io.StringIO()  # for stdout
+@pytest.fixture
+def out(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """The process's stdout, whatever takes the place of sys.stdout."""
+    out = io.StringIO()
+    monkeypatch.setattr(sys, "__stdout__", out)
+    return out
 
 
 @pytest.fixture
-def lines() -> Iterator[Lines]:
+def lines(out: io.StringIO) -> Iterator[Lines]:
     """What has been logged since the last call."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
-    stdout = {**LOGGING["handlers"]["stdout"], "stream": out}
-    logging.config.dictConfig({**LOGGING, "handlers": {"stdout": stdout}})
+    logging.config.dictConfig(LOGGING)
     trace_id.set(None)
 
     def read() -> list[dict[str, Any]]:
@@ -79,6 +84,49 @@ def test_no_text_breaks_its_line(lines: Lines, text: str) -> None:
     assert [line["text"] for line in lines()] == [text]
 
 
+@pytest.fixture
+def printed() -> Printed:
+    return Printed(None, "stderr", logging.ERROR)
+
+
+def test_what_is_printed_in_pieces_is_one_line(lines: Lines, printed: Printed) -> None:
+    print("a", 5, file=printed)
+    print("b", end="", file=printed)
+    assert [line["message"] for line in lines()] == ["a 5"]
+    print("c", file=printed)
+    print("and what is flushed before it ends", end="", file=printed, flush=True)
+    assert [line["message"] for line in lines()] == ["bc", "and what is flushed before it ends"]
+
+
+def test_what_is_no_print_reaches_the_stream_itself() -> None:
+    """A child process that gets the stream, and who writes bytes to it."""
+    assert sys.__stderr__
+    printed = Printed(sys.__stderr__, "stderr", logging.ERROR)
+    assert printed.fileno() == sys.__stderr__.fileno()
+    assert printed.buffer is sys.__stderr__.buffer
+    assert printed.encoding == "utf-8"
+
+
+def test_threads_that_print_at_once_have_a_line_each(lines: Lines, printed: Printed) -> None:
+    print("mine", end=" ", file=printed)
+    with ThreadPoolExecutor(1) as other:
+        other.submit(print, "another's", file=printed).result()
+    print("too", file=printed)
+    assert [line["message"] for line in lines()] == ["another's", "mine too"]
+
+
+def test_a_traceback_that_is_printed_is_one_line(lines: Lines, printed: Printed) -> None:
+    try:
+        raise ValueError("no\nsuch thing")
+    except ValueError:
+        traceback.print_exc(file=printed)
+    print("next", file=printed)
+    error, following = (line["message"] for line in lines())
+    assert error.startswith("Traceback")
+    assert error.endswith("ValueError: no\nsuch thing")
+    assert following == "next"
+
+
 class Unprintable:
     def __str__(self) -> str:
         raise RuntimeError("no words")
@@ -118,8 +166,7 @@ def request(app: ASGIApp, incoming: list[Message] | None = None, **scope: Any) -
         sent.append(message)
 
     http = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
-    with redirect_stdout(out):
-        asyncio.run(RequestLog(app)({**http, "client": ("203.0.113.9", 5), **scope}, receive, send))
+    asyncio.run(RequestLog(app)({**http, "client": ("203.0.113.9", 5), **scope}, receive, send))
     return sent
 
 
@@ -216,27 +263,53 @@ def test_a_stream_passes_through_and_is_logged_at_its_end(lines: Lines) -> None:
     assert [line["status"] for line in lines()] == [200]
 
 
-def test_requests_that_end_together_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """But never more at once than a pipe takes from one process without mixing in another's."""
-    written: list[str] = []
-    monkeypatch.setattr(sys, "stdout", stdout := io.StringIO())
-    monkeypatch.setattr(stdout, "write", written.append)
-    log = RequestLog(answering(200))
+async def together(log: RequestLog, *paths: str) -> None:
+    """Requests that end in the same turn of the event loop."""
 
     async def ignore(_message: Message) -> None:
         pass
 
-    async def together(*paths: str) -> None:
-        http = {"type": "http", "method": "GET", "headers": []}
-        requests = [log({**http, "path": path}, asyncio.Future, ignore) for path in paths]
-        await asyncio.gather(*requests)
+    http = {"type": "http", "method": "GET", "headers": []}
+    await asyncio.gather(*(log({**http, "path": path}, asyncio.Future, ignore) for path in paths))
 
-    asyncio.run(together("/1", "/2", "/3"))
+
+def test_requests_that_end_together_are_written_at_once(
+    monkeypatch: pytest.MonkeyPatch, out: io.StringIO
+) -> None:
+    """But never more at once than a pipe takes from one process without mixing in another's."""
+    written: list[str] = []
+    monkeypatch.setattr(out, "write", written.append)
+    log = RequestLog(answering(200))
+    asyncio.run(together(log, "/1", "/2", "/3"))
     assert [text.count("\n") for text in written] == [3]
     written.clear()
-    asyncio.run(together(*["/" + "x" * 1500] * 4))
-    assert [text.count("\n") for text in written] == [2, 2]
-    assert max(map(len, written)) <= 4096
+    asyncio.run(together(log, *["/" + "x" * 900] * 6))
+    assert [text.count("\n") for text in written] == [3, 3]
+    assert max(map(len, written)) <= PIPE_BUF
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\U0001f600", "\x00", '"'])
+def test_a_long_path_and_a_long_trace_leave_a_line_that_is_written_at_once(
+    lines: Lines, out: io.StringIO, letter: str
+) -> None:
+    request(answering(404), path=letter * 60_000, headers=[(b"x-amzn-trace-id", b"\xff" * 60_000)])
+    assert len(out.getvalue()) <= PIPE_BUF
+    (line,) = lines()
+    assert line["path"].startswith(letter * 200)
+
+
+def test_where_stdout_fails_no_request_does_and_the_next_line_is_written(
+    monkeypatch: pytest.MonkeyPatch, lines: Lines, out: io.StringIO
+) -> None:
+    def full(_text: str) -> int:
+        raise BlockingIOError
+
+    log = RequestLog(answering(200))
+    with monkeypatch.context() as while_full:
+        while_full.setattr(out, "write", full)
+        asyncio.run(together(log, *["/lost" + "x" * 900] * 9))
+    asyncio.run(together(log, "/next"))
+    assert [line["path"] for line in lines()] == ["/next"]
 
 
 def test_a_client_that_leaves_is_one_line(lines: Lines) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -60,6 +61,13 @@ async def crash() -> None:
 async def noise() -> None:
     warnings.warn("a library warns", stacklevel=1)
     sys.stderr.write("a library prints\n")
+    sys.stdout.write("half a line ")
+    log.info("between")
+    sys.stdout.write("and more\n")
+    try:
+        await crash()
+    except ZeroDivisionError:
+        traceback.print_exc()
 
 
 @probe.get("/thread")
@@ -174,10 +182,17 @@ def test_a_crash_is_one_line_for_the_request_and_one_with_the_traceback(server: 
 
 
 def test_what_python_and_libraries_print_are_lines_too(server: Server) -> None:
-    warning, printed, _ = server.said("/noise")
+    warning, *printed, _ = server.said("/noise")
     assert (warning["logger"], warning["level"]) == ("py.warnings", "WARNING")
     assert "a library warns" in warning["message"]
-    assert (printed["logger"], printed["message"]) == ("stderr", "a library prints")
+    error = printed.pop()["message"]
+    assert error.startswith("Traceback")
+    assert error.endswith("ZeroDivisionError: on purpose")
+    assert [(line["logger"], line["level"], line["message"]) for line in printed] == [
+        ("stderr", "ERROR", "a library prints"),
+        ("probe", "INFO", "between"),
+        ("stdout", "INFO", "half a line and more"),
+    ]
 
 
 def test_a_thread_that_crashes_is_one_line(server: Server) -> None:
