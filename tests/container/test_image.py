@@ -80,6 +80,17 @@ print(json.dumps(sorted(c for c in caches if not unchecked(c))))
     assert stale == [], "each start would compile these again: the root file system is read-only"
 
 
+def test_a_traceback_points_into_the_lines_of_the_app_alone(container: Container) -> None:
+    """For all others the columns are left out, which weigh more than a megabyte."""
+    script = """
+import app.main, fastapi.routing, json
+columns = [{c for *_, c in f.__code__.co_positions()} != {None} for f in
+    (app.main.health, fastapi.routing.get_request_handler, json.loads)]
+print(json.dumps(columns))
+"""
+    assert json.loads(container.run("python", "-c", script).stdout) == [True, False, False]
+
+
 def test_two_builds_have_the_same_layers(image: str, service: Service, tmp_path: Path) -> None:
     """Another commit, checkout, umask and secret: what is the same is neither pushed nor pulled."""
     other = service.copy(tmp_path / "elsewhere")
