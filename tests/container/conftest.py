@@ -14,6 +14,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 # What an owner may add one day, and what the tests ask for.
 ENDPOINTS = '''
 import os
+import time
 
 from fastapi import UploadFile
 
@@ -26,6 +27,8 @@ async def upload(file: UploadFile) -> dict[str, object]:
 
 @app.get("/worker")
 async def worker() -> int:
+    """Keep this worker busy for a moment, so that the other ones have a chance."""
+    time.sleep(0.01)
     return os.getpid()
 
 

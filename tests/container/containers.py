@@ -182,10 +182,10 @@ def starting(image: str, service: Path, *command: str) -> Iterator[Container]:
     id = succeed("run", "--detach", *options, image, *command)
     # The client may give itself addresses, which is how a request comes from outside.
     beside = ["--user=0", "--cap-add=NET_ADMIN", f"--network=container:{id}"]
-    client = succeed("run", "--detach", "--init", *beside, image, "sleep", "infinity")
-    container = Container(id, client, definition)
+    client = f"beside-{id[:12]}"
     try:
-        yield container
+        succeed("run", "--detach", "--init", "--name", client, *beside, image, "sleep", "infinity")
+        yield Container(id, client, definition)
     except BaseException:
         print(docker("logs", id).stdout)  # pytest shows it below the failure
         raise
