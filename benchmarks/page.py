@@ -13,14 +13,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 
+LOAD = os.getloadavg()[0]  # what else the machine did in the minute before
+
 
 def provenance() -> str:
-    """What a figure is worth nothing without: command, machine and date."""
+    """What a figure is worth nothing without: command, machine, its load at the start, and date."""
     cpuinfo = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
     machine = f"{os.cpu_count()} x {found[1] if found else platform.machine()}"
     command = f"uv run python benchmarks/{' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])}"
-    return f"`{command}`, {machine}, {datetime.date.today():%Y-%m-%d}"
+    return f"`{command}`, {machine}, at a load of {LOAD:.1f}, {datetime.date.today():%Y-%m-%d}"
 
 
 def spread(values: Sequence[float], digits: int) -> str:
@@ -33,7 +35,8 @@ def timings(seconds: Mapping[str, Sequence[float]]) -> str:
     """A table of what was timed, by its name, and where the figures are from."""
     rounds = len(next(iter(seconds.values())))
     rows = [f"| {what} | {spread(values, 2)} |" for what, values in seconds.items()]
-    made = f"Medians of {rounds} interleaved rounds, in seconds. Made by {provenance()}."
+    unit = "in seconds where nothing else is said"
+    made = f"Medians of {rounds} interleaved rounds, {unit}. Made by {provenance()}."
     return "\n".join([made, "", "| | |", "| --- | ---: |", *rows])
 
 

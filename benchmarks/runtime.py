@@ -3,8 +3,10 @@
     uv run python benchmarks/runtime.py [--rounds N] [--builds N] [--write]
 
 Others are the folders in benchmarks/subjects: the guide that the template grew from, with its
-syntax mended, and what the documentation of FastAPI and of uv proposes. All have the same
-endpoints, and run in a container of 0.25 vCPU and 512 MB. Needs root on Linux, a container engine
+syntax fixed, and what the documentation of FastAPI and of uv proposes. The guide names no
+dependencies, so it is measured twice: with the fewest and the tools of a repository, and with
+`fastapi[standard]`, which brings uvloop and httptools, and no tools. All have the same endpoints,
+and run in a container of 0.25 vCPU and 512 MB. Needs root on Linux, a container engine
 (tests/container/engine.sh) and hey, which makes the load (apt-get install hey). Prints Markdown;
 --write puts it into docs/performance.md.
 """
@@ -25,6 +27,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -54,32 +57,56 @@ while True:
 print(time.monotonic())
 """
 
-# Sends requests but for their last byte, waits until nobody listens any more, and sends the rest.
-# Prints how many of them are not answered with 200.
+# Sends requests but for their last byte, waits until nobody listens any more, and sends the rest;
+# meanwhile as many other clients go on until they are refused, half of them over one connection.
+# Prints how many of the first are not answered with 200, and how many of the others' are not.
 LOST = """
 import http.client, socket, sys, time
+from concurrent.futures import ThreadPoolExecutor
 port, body, count = int(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[3])
-connections = [http.client.HTTPConnection("127.0.0.1", port, timeout=60) for _ in range(count)]
-for connection in connections:
+def connect():
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+def begin(connection):
     connection.putrequest("POST", "/reading-time")
     connection.putheader("content-type", "application/json")
     connection.putheader("content-length", str(len(body)))
     connection.endheaders(body[:-1])
-print("in flight", flush=True)
-while True:
+def lost(connection, begun=True):
     try:
-        socket.create_connection(("127.0.0.1", port), 60).close()
-    except OSError:
-        break
-    time.sleep(0.05)
-lost = 0
-for connection in connections:
-    try:
+        if not begun:
+            begin(connection)
         connection.send(body[-1:])
-        lost += connection.getresponse().status != 200
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status != 200
     except OSError:
-        lost += 1
-print(lost)
+        connection.close()
+        return True
+def go_on(keep):
+    unanswered, connection = 0, connect()
+    while True:
+        try:
+            if not connection.sock:
+                connection.connect()
+        except OSError:
+            return unanswered
+        unanswered += lost(connection, begun=False)
+        if not keep:
+            connection.close()
+with ThreadPoolExecutor(count) as others:
+    going = [others.submit(go_on, number % 2) for number in range(count)]
+    connections = [connect() for _ in range(count)]
+    for connection in connections:
+        begin(connection)
+    time.sleep(1)
+    print("in flight", flush=True)
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 60).close()
+        except OSError:
+            break
+        time.sleep(0.05)
+    print(sum(map(lost, connections)), sum(other.result() for other in going))
 """
 
 Samples = dict[str, list[float]]  # what was measured, by what it is called
@@ -91,6 +118,11 @@ def run(*words: str | Path) -> str:
     if done.returncode:
         sys.exit(f"{' '.join(map(str, words))}\n{done.stdout}{done.stderr}")
     return done.stdout.strip()
+
+
+def remove(*words: str) -> None:
+    """Remove a container or an image, if it is there: what failed before is what is to be told."""
+    subprocess.run(["docker", *words], capture_output=True, check=False)
 
 
 def inspect(thing: str, field: str) -> str:
@@ -128,6 +160,13 @@ class Subject:
             main.write(f"# {comment}\n")
 
 
+def standard(project: Path) -> None:
+    """Make fastapi[standard] of the guide's dependencies, and leave the tools out."""
+    dependencies, tools, _ = project.read_text().partition("\n[dependency-groups]")
+    assert tools, "say above where the tools begin"
+    project.write_text(dependencies.replace("fastapi>=", "fastapi[standard]>="))
+
+
 def subjects(scratch: Path) -> dict[str, Subject]:
     """A folder to build for each subject, with the same endpoints in it."""
     ours = scratch / "ours"
@@ -144,8 +183,10 @@ def subjects(scratch: Path) -> dict[str, Subject]:
     assert LOG in main, "say above how the log of requests is turned off"
     (quiet / "app" / "main.py").write_text(main.replace(LOG, ""))
 
-    for name in "guide", "fastapi-docs", "uv-docs":
-        folder = shutil.copytree(SUBJECTS / name, scratch / name)
+    for name in "guide", "guide-standard", "fastapi-docs", "uv-docs":
+        folder = shutil.copytree(SUBJECTS / name.removesuffix("-standard"), scratch / name)
+        if name == "guide-standard":
+            standard(folder / "pyproject.toml")
         (folder / "app").mkdir()
         (folder / "app" / "__init__.py").touch()
         shutil.copy(SUBJECTS / "main.py", folder / "app")
@@ -170,6 +211,7 @@ def subjects(scratch: Path) -> dict[str, Subject]:
             Subject("ours", ours, 8080, health_check, safe),
             Subject("ours, log off", quiet, 8080, (), safe),
             Subject("guide", scratch / "guide", 80, curl),
+            Subject("guide, standard", scratch / "guide-standard", 80, curl),
             Subject("FastAPI docs", scratch / "fastapi-docs", 80),
             Subject("uv docs", scratch / "uv-docs", 8000),
             Subject("bare ASGI", ours, 8080, ("true",), mounted, tuple(server)),
@@ -232,7 +274,7 @@ class Network:
         return run("docker", "create", *options, subject.image, *subject.command)
 
     def close(self) -> None:
-        run("docker", "rm", "--force", self.id)
+        remove("rm", "--force", self.id)
 
 
 def cgroup(container: str, controller: str, file: str) -> str:
@@ -293,9 +335,11 @@ def serve(network: Network, subject: Subject, samples: Samples) -> None:
         assert clients.stdout
         clients.stdout.readline()
         run("docker", "stop", "--time=45", container)
-        samples["requests lost at a stop"].append(float(clients.communicate()[0]))
+        lost, closed = map(float, clients.communicate()[0].split())
+        samples["requests in flight lost at a stop"].append(lost)
+        samples["requests sent as it closes, unanswered"].append(closed)
     finally:
-        run("docker", "rm", "--force", container)
+        remove("rm", "--force", container)
 
 
 def load(network: Network, subject: Subject, requests: int) -> list[float]:
@@ -313,10 +357,12 @@ def load(network: Network, subject: Subject, requests: int) -> list[float]:
 def interpreter(network: Network, subject: Subject, samples: Samples) -> None:
     """How long the image takes to start and end a Python that does nothing."""
     container = network.create(replace(subject, command=("python", "-c", "pass")))
-    begin = time.monotonic()
-    run("docker", "start", "--attach", container)
-    samples["cold start"].append(time.monotonic() - begin)
-    run("docker", "rm", container)
+    try:
+        begin = time.monotonic()
+        run("docker", "start", "--attach", container)
+        samples["cold start"].append(time.monotonic() - begin)
+    finally:
+        remove("rm", "--force", container)
 
 
 def build(subject: Subject, samples: Samples) -> None:
@@ -357,9 +403,11 @@ ROWS = {
     "p50": ("ms", 1),
     "p99": ("ms", 1),
     "health check": ("ms of CPU", 1),
-    "requests lost at a stop": ("", 0),
+    "requests in flight lost at a stop": ("", 0),
+    "requests sent as it closes, unanswered": ("", 0),
 }
-COLUMNS = "ours", "ours, log off", "guide", "FastAPI docs", "uv docs"
+COLUMNS = "ours", "ours, log off", "guide", "guide, standard", "FastAPI docs", "uv docs"
+GUIDES = "guide", "guide, standard"  # what ours is compared with
 
 
 def ratios(samples: dict[str, Samples], row: str, subject: str, other: str) -> list[float]:
@@ -368,18 +416,20 @@ def ratios(samples: dict[str, Samples], row: str, subject: str, other: str) -> l
 
 
 def table(samples: dict[str, Samples]) -> Iterator[str]:
-    yield f"| | {' | '.join(COLUMNS)} | ours to the guide's |"
-    yield f"| --- |{' ---: |' * (len(COLUMNS) + 1)}"
+    columns = [*COLUMNS, *(f"ours to {guide}" for guide in GUIDES)]
+    yield f"| | {' | '.join(columns)} |"
+    yield f"| --- |{' ---: |' * len(columns)}"
     for row, (unit, digits) in ROWS.items():
         cells = [
             f"{statistics.median(values):,.{digits}f}" if (values := samples[name][row]) else ""
             for name in COLUMNS
         ]
-        compared = ratios(samples, row, "ours", "guide")
-        ratio = page.spread(compared, 2) if compared else ""
-        yield f"| {row}{unit and f', {unit}'} | {' | '.join(cells)} | {ratio} |"
-    quiet = page.spread(ratios(samples, "CPU per request", "ours, log off", "guide"), 2)
-    yield f"| CPU per request, neither with a log |{' |' * len(COLUMNS)} {quiet} |"
+        compared = [ratios(samples, row, "ours", guide) for guide in GUIDES]
+        cells += [page.spread(values, 2) if values else "" for values in compared]
+        yield f"| {row}{unit and f', {unit}'} | {' | '.join(cells)} |"
+    quiet = [ratios(samples, "CPU per request", "ours, log off", guide) for guide in GUIDES]
+    cells = ["" for _ in COLUMNS] + [page.spread(values, 2) for values in quiet]
+    yield f"| CPU per request, neither with a log | {' | '.join(cells)} |"
 
 
 def picture(samples: dict[str, Samples]) -> Iterator[str]:
@@ -421,12 +471,13 @@ def limits(samples: dict[str, Samples], code: int) -> Iterator[str]:
 
 def code_size(subject: Subject) -> int:
     """The code and its bytecode as a gzipped tar archive: all that an edit can change."""
-    run("docker", "run", "--rm", "--network=none", subject.image, "true")
     with tempfile.TemporaryDirectory() as folder:
         container = run("docker", "create", subject.image)
-        for name in "app", "gunicorn.conf.py", "__pycache__":
-            run("docker", "cp", f"{container}:/srv/{name}", folder)
-        run("docker", "rm", container)
+        try:
+            for name in "app", "gunicorn.conf.py", "__pycache__":
+                run("docker", "cp", f"{container}:/srv/{name}", folder)
+        finally:
+            remove("rm", container)
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
             for path in sorted(Path(folder).rglob("*")):
@@ -449,25 +500,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         every = subjects(Path(scratch))
         built = [subject for name, subject in every.items() if name in COLUMNS]
-        for _ in range(wanted.builds):
-            for subject in random.sample(built, len(built)):
-                build(subject, samples[subject.name])
-        code = code_size(every["ours"])
-        network = Network(every["ours"].image)
         try:
-            for _ in range(wanted.rounds):
-                for subject in random.sample(list(every.values()), len(every)):
-                    serve(network, subject, samples[subject.name])
-                interpreter(network, every["ours"], samples["python -c pass"])
+            for _ in range(wanted.builds):
+                for subject in random.sample(built, len(built)):
+                    build(subject, samples[subject.name])
+            code = code_size(every["ours"])
+            stand_in = "stand-in" in inspect(every["ours"].image, ".Config.Labels")
+            with closing(Network(every["ours"].image)) as network:
+                for _ in range(wanted.rounds):
+                    for subject in random.sample(list(every.values()), len(every)):
+                        serve(network, subject, samples[subject.name])
+                    interpreter(network, every["ours"], samples["python -c pass"])
         finally:
-            network.close()
             for subject in built:
-                run("docker", "rmi", subject.image)
+                remove("rmi", subject.image)
 
-    rounds = f"Medians of {wanted.builds} builds and {wanted.rounds} rounds of the server; "
+    rounds = f"Medians of {wanted.builds} builds and {wanted.rounds} rounds of the server"
+    base = "stand-ins for the base images" if stand_in else "the official base images"
     text = "\n".join(
         [
-            f"{rounds}ratios with their spread. Made by {page.provenance()}.",
+            f"{rounds}, on {base}; ratios with their spread. Made by {page.provenance()}.",
             "",
             *table(samples),
             "",
