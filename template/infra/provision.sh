@@ -3,22 +3,22 @@ set -euo pipefail
 
 usage() {
   cat <<'END_OF_USAGE'
-Make or update what the service stands on: the stack of infra/stack.yml, by change set; GitHub's identity provider and
-the service-linked roles, where the account has none; and the two documents infra/ecr-lifecycle-policy.json and
-ops/iam-policy-github-actions.json, as they stand. DEPLOY_USER gets the second one, too, and nobody else keeps it. It
-needs the permissions of an administrator.
+Create or update the infrastructure of the service: the stack of infra/stack.yml, by change set; GitHub's identity
+provider and the service-linked roles, where the account has none; and the two documents infra/ecr-lifecycle-policy.json
+and ops/iam-policy-github-actions.json, as they stand. DEPLOY_USER is granted the second one too, and no other user
+keeps it. It needs the permissions of an administrator.
 
-  infra/provision.sh                      do it; run again, it changes only what is not so yet
+  infra/provision.sh                      create or update; run again, it changes only what differs
   infra/provision.sh --plan               say what that would change, and change nothing
-  infra/provision.sh --destroy            take all of it down, but images and logs; asks for the app's name first
-  infra/provision.sh --destroy --purge    images and logs too
+  infra/provision.sh --destroy            delete everything except images and log group; asks for the app's name first
+  infra/provision.sh --destroy --purge    delete images and log group too
   infra/provision.sh --help
 
 Exit codes:
   0    done
-  1    AWS said no half-way: the first thing that failed is named, with its reason
-  2    asked wrongly, or not ready: nothing was changed, and the message says what to do
-  3    no verdict: CloudFormation goes on, but it took too long or could no longer be asked
+  1    AWS refused a request after changes had begun: the first failure is named, with its reason
+  2    invalid usage, or not ready: nothing was changed, and the message says what to do
+  3    no verdict: CloudFormation or ECS goes on, but it took too long or could no longer be asked
   130  stopped by Ctrl-C: what was under way goes on, and running this again is safe
 
 Settings are in infra/settings.env.
@@ -55,6 +55,7 @@ main() {
   check_applied_documents
   check_account
   find_stack
+  check_names
   fact service "$APP_NAME, in $AWS_REGION of account $AWS_ACCOUNT_ID"
   "$task"
 }
@@ -67,46 +68,84 @@ check_applied_documents() {
   done
 }
 
+# A rename of what a stack has replaces what serves, or leaves things behind. Only a role that somebody deleted needs
+# another name, and is left in $lost_role with its setting: CloudFormation believes that it is there.
+lost_role=""
+check_names() {
+  local setting had complaint=""
+  [[ -n "$had_vpc" ]] || return 0
+  pick names "$scratch/described" >"$scratch/names"
+  while read -r setting had <&3; do
+    if [[ "$setting" == *_ROLE ]] && is_no_role "$had"; then
+      [[ "${!setting}" != "$had" ]] || lost_role="$setting $had"
+    elif [[ "${!setting}" != "$had" ]]; then
+      complaint="${complaint:+$complaint, }$setting=\"$had\""
+    fi
+  done 3<"$scratch/names"
+  [[ -z "$complaint" ]] ||
+    not_ready "infra/settings.env renames what the stack $STACK_NAME has, which would break what serves. Set it as it \
+was: $complaint. To rename it, delete everything first, with infra/provision.sh --destroy"
+}
+
+is_no_role() {
+  try_ask iam get-role --role-name "$1"
+  case "$refusal" in
+    "") return 1 ;;
+    *NoSuchEntity*) return 0 ;;
+    *) refused "iam get-role" ;;
+  esac
+}
+
 # --- provision ---
 
 provision() {
   check_changeable
   look_around
-  if is_failed_creation; then start_anew; fi
+  if is_failed_creation; then recreate_stack; fi
   make_change_set
   fact stack "$STACK_NAME: $(pick summary "$scratch/changes")"
+  tell_what_is_taken_over
   make_provider
   make_service_linked_roles
+  recreate_lost
   if [[ -n "$change_set_arn" ]]; then execute_change_set; fi
+  unfinished=""
   touched=yes
-  mend_what_was_taken_over
+  configure_what_was_taken_over
   apply_documents
 
   check_stack
   tell_cost
   fact url "$(jq -r .Url "$scratch/stack")"
+  [[ -z "$DOMAIN_NAME" ]] ||
+    fact dns "$DOMAIN_NAME must point (CNAME or alias) to $(jq -r .LoadBalancerDomain "$scratch/stack")"
   fact next "infra/deploy-manual.sh, or git push origin main"
 }
 
 plan() {
-  local role
+  local role what
   check_changeable
   look_around
   if is_failed_creation; then
-    fact stack "$STACK_NAME: its creation failed, so it would be deleted, and made anew"
+    fact stack "$STACK_NAME: its creation failed, so it would be deleted and recreated. Until it is, CloudFormation \
+cannot show a change set"
   else
     make_change_set
     fact stack "$STACK_NAME: $(pick summary "$scratch/changes")"
     pick '.[] | "  \(.word | padded(17)) \(.id) (\(.type))"' "$scratch/changes"
-    if [[ -n "$change_set_arn" ]]; then discard_change_set; fi
+    tell_what_is_taken_over
+    discard_change_set
   fi
   case "$provider" in
-    missing) fact provider "to make: $provider_host" ;;
-    deaf) fact provider "to teach the audience sts.amazonaws.com: $provider_host" ;;
+    missing) fact provider "to create: $provider_host" ;;
+    incomplete) fact provider "to add audience sts.amazonaws.com to $provider_host" ;;
     *) ;;
   esac
   for role in $missing_roles; do
-    fact role "to make, for AWS itself: ${role#*/}"
+    fact role "to create, for AWS itself: ${role#*/}"
+  done
+  for what in $lost; do
+    fact "$what" "to recreate: somebody has deleted it"
   done
   fact documents "to apply: $lifecycle_policy, $deploy_policy"
   plan_deploy_user
@@ -134,14 +173,17 @@ $AWS_REGION --stack-name $STACK_NAME, wait until it is done, then run this again
 # CloudFormation can only delete a stack that has never come up.
 is_failed_creation() { [[ "$status" == ROLLBACK_* || "$status" == CREATE_FAILED ]]; }
 
-start_anew() {
-  fact stack "$STACK_NAME: its creation failed, so it is deleted, and made anew"
+recreate_stack() {
+  fact stack "$STACK_NAME: its creation failed, so it is deleted and recreated"
   delete_stack
   status=""
 }
 
 # All that is asked before anything is changed.
 look_around() {
+  check_arns
+  find_lost
+  find_serving
   choose_network
   find_subject
   find_provider
@@ -149,11 +191,68 @@ look_around() {
   find_deploy_user
 }
 
+check_arns() {
+  local complaint
+  complaint="$(pick arn_complaint infra/task-definition.json)"
+  [[ -z "$complaint" ]] || not_ready "$complaint"
+}
+
+# --- what somebody has deleted, and CloudFormation believes to be there: under its name, it is the stack's again ---
+
+lost=""
+find_lost() {
+  [[ -n "$had_vpc" ]] || return 0
+  [[ -z "$lost_role" ]] ||
+    not_ready "somebody has deleted the role ${lost_role#* }, and CloudFormation recreates it only under another name: \
+set ${lost_role% *}=\"${lost_role#* }-2\" in infra/settings.env, and write that name wherever infra/ and ops/ have \
+the old one"
+  try_ask ecr describe-repositories --repository-names "$ECR_REPOSITORY"
+  case "$refusal" in
+    "") ;;
+    *RepositoryNotFoundException*) lost="repository" ;;
+    *) refused "ecr describe-repositories" ;;
+  esac
+  ask logs describe-log-groups --log-group-name-prefix "$LOG_GROUP"
+  jq --exit-status 'any(.logGroups[]; .logGroupName == env.LOG_GROUP)' "$scratch/answer" >/dev/null || lost="$lost log"
+  ask ecs describe-clusters --clusters "$ECS_CLUSTER"
+  jq --exit-status 'any(.clusters[]; .status == "ACTIVE")' "$scratch/answer" >/dev/null || lost="$lost cluster"
+}
+
+recreate_lost() {
+  local what
+  for what in $lost; do
+    touched=yes
+    case "$what" in
+      repository) ask_beside_change_set ecr create-repository --repository-name "$ECR_REPOSITORY" ;;
+      log) ask_beside_change_set logs create-log-group --log-group-name "$LOG_GROUP" ;;
+      cluster) ask_beside_change_set ecs create-cluster --cluster-name "$ECS_CLUSTER" ;;
+      *) ;;
+    esac
+    fact "$what" "recreated, empty: somebody had deleted it"
+  done
+}
+
+# --- what runs now: its revisions in $scratch/serving, and the subnets of its tasks in $running_subnets ---
+
+export running_subnets=""
+find_serving() {
+  local revision revisions
+  : >"$scratch/serving"
+  [[ -n "$had_vpc" && "$lost" != *cluster* ]] || return 0
+  ask ecs describe-services --cluster "$ECS_CLUSTER" --services "$ECS_SERVICE"
+  running_subnets="$(pick running_subnets "$scratch/answer")"
+  revisions="$(pick serving "$scratch/answer")"
+  for revision in $revisions; do
+    ask ecs describe-task-definition --task-definition "$revision"
+    jq .taskDefinition "$scratch/answer" >>"$scratch/serving"
+  done
+}
+
 # --- the network: as the settings say, else as it is, else the default one ---
 
 export vpc="" subnets="" task_subnets=""
 choose_network() {
-  local from complaint
+  local from complaint leaves
   task_subnets="$TASK_SUBNET_IDS"
   if [[ -n "$VPC_ID$SUBNET_IDS" ]]; then
     [[ -n "$VPC_ID" && -n "$SUBNET_IDS" ]] ||
@@ -161,7 +260,7 @@ choose_network() {
 SUBNET_IDS=\"subnet-1,subnet-2\""
     [[ -z "$had_vpc" || "$VPC_ID" == "$had_vpc" ]] ||
       not_ready "the load balancer of the stack $STACK_NAME is in $had_vpc, and none can move to another VPC: set \
-VPC_ID=\"$had_vpc\", or take all down with infra/provision.sh --destroy, and make it anew"
+VPC_ID=\"$had_vpc\", or delete everything with infra/provision.sh --destroy, and recreate it"
     vpc="$VPC_ID" subnets="$SUBNET_IDS"
     from="as infra/settings.env says"
   elif [[ -n "$had_vpc" ]]; then
@@ -173,9 +272,20 @@ VPC_ID=\"$had_vpc\", or take all down with infra/provision.sh --destroy, and mak
   fi
   ask ec2 describe-subnets --cli-input-json "$(pick subnets_to_describe --null-input)"
   complaint="$(pick subnet_complaint "$scratch/answer")"
-  [[ -z "$complaint" ]] || not_ready "$complaint. Choose with VPC_ID and SUBNET_IDS in infra/settings.env"
+  [[ -z "$complaint" ]] ||
+    not_ready "$complaint. Choose others with VPC_ID, SUBNET_IDS and TASK_SUBNET_IDS in infra/settings.env"
+  leaves="$(pick cut_off "$scratch/answer")"
+  [[ -z "$leaves" ]] ||
+    not_ready "tasks run in $leaves, and SUBNET_IDS in infra/settings.env takes the load balancer out of that zone: \
+they would get no more requests. Move them first: with SUBNET_IDS=\"$had_subnets\", set TASK_SUBNET_IDS to subnets of \
+the zones that stay, provision and deploy. Then change SUBNET_IDS"
   fact network "$vpc ($from): $(pick zones "$scratch/answer")"
   fact tasks "$(pick where_tasks_run "$scratch/answer")"
+  ask ec2 describe-internet-gateways --cli-input-json "$(pick internet_gateways_to_describe --null-input)"
+  jq --exit-status '.InternetGateways != []' "$scratch/answer" >/dev/null ||
+    not_ready "$vpc has no internet gateway, and a load balancer that the world reaches needs one: attach it with aws \
+ec2 create-internet-gateway and aws ec2 attach-internet-gateway, or choose another VPC with VPC_ID and SUBNET_IDS in \
+infra/settings.env"
 }
 
 find_default_network() {
@@ -214,7 +324,7 @@ find_subject() {
     from="as it is, since $why"
   fi
   [[ -n "$subject" ]] ||
-    not_ready "who may deploy is not known: $why. Mend that, or write the subject into infra/settings.env: \
+    not_ready "who may deploy is not known: $why. Fix that, or write the subject into infra/settings.env: \
 GITHUB_SUBJECT=\"repo:OWNER@OWNER_ID/NAME@NAME_ID:ref:refs/heads/main\", or without the ids for a repository that has \
 none in its subjects: \"repo:OWNER/NAME:ref:refs/heads/main\""
   fact subject "$subject ($from)"
@@ -245,12 +355,12 @@ ask_github() {
 # --- GitHub's identity provider: one for each account, so it is never deleted ---
 
 provider_host="token.actions.githubusercontent.com"
-provider="" # found, missing, or deaf: it does not listen to AWS's audience
+provider="" # found, missing, or incomplete: it lacks the audience of AWS
 find_provider() {
   provider_arn="arn:$AWS_PARTITION:iam::$AWS_ACCOUNT_ID:oidc-provider/$provider_host"
   try_ask iam get-open-id-connect-provider --open-id-connect-provider-arn "$provider_arn"
   case "$refusal" in
-    "") provider="$(jq -r 'if .ClientIDList | any(. == "sts.amazonaws.com") then "found" else "deaf" end' \
+    "") provider="$(jq -r 'if .ClientIDList | any(. == "sts.amazonaws.com") then "found" else "incomplete" end' \
       "$scratch/answer")" ;;
     *NoSuchEntity*) provider="missing" ;;
     *) refused "iam get-open-id-connect-provider" ;;
@@ -262,14 +372,14 @@ make_provider() {
     missing)
       touched=yes
       try_ask iam create-open-id-connect-provider --url "https://$provider_host" --client-id-list sts.amazonaws.com
-      [[ -z "$refusal" || "$refusal" == *EntityAlreadyExists* ]] || refused "iam create-open-id-connect-provider"
-      fact provider "made: $provider_host"
+      [[ -z "$refusal" || "$refusal" == *EntityAlreadyExists* ]] || give_up "iam create-open-id-connect-provider"
+      fact provider "created: $provider_host"
       ;;
-    deaf)
+    incomplete)
       touched=yes
-      ask iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn "$provider_arn" \
-        --client-id sts.amazonaws.com
-      fact provider "taught the audience sts.amazonaws.com: $provider_host"
+      ask_beside_change_set iam add-client-id-to-open-id-connect-provider \
+        --open-id-connect-provider-arn "$provider_arn" --client-id sts.amazonaws.com
+      fact provider "added audience sts.amazonaws.com to $provider_host"
       ;;
     *) ;;
   esac
@@ -297,9 +407,9 @@ make_service_linked_roles() {
   for role in $missing_roles; do
     touched=yes
     try_ask iam create-service-linked-role --aws-service-name "${role%/*}"
-    [[ -z "$refusal" || "$refusal" == *"has been taken"* ]] || refused "iam create-service-linked-role"
+    [[ -z "$refusal" || "$refusal" == *"has been taken"* ]] || give_up "iam create-service-linked-role"
     wait_for_role "${role#*/}"
-    fact role "made, for AWS itself: ${role#*/}"
+    fact role "created, for AWS itself: ${role#*/}"
   done
 }
 
@@ -310,7 +420,8 @@ wait_for_role() {
     [[ -n "$refusal" ]] || return 0
     sleep "$ROLLOUT_POLL"
   done
-  fail "the role $1 was made, but IAM does not show it after $try looks: run infra/provision.sh again"
+  discard_change_set
+  fail "the role $1 was created, but IAM does not show it after $try looks: run infra/provision.sh again"
 }
 
 # --- the documents ---
@@ -319,16 +430,28 @@ apply_documents() {
   ask ecr put-lifecycle-policy --repository-name "$ECR_REPOSITORY" --lifecycle-policy-text "file://$lifecycle_policy"
   ask iam put-role-policy --role-name "$DEPLOY_ROLE" --policy-name deploy --policy-document "file://$deploy_policy"
   fact documents "applied: $lifecycle_policy, $deploy_policy"
-  let_in_deploy_user "$deploy_policy"
+  grant_deploy_user "$deploy_policy"
 }
 
-# CloudFormation takes a resource over as it is, and thinks from then on that it is as the stack says. So it is made so on
-# every run: an earlier one may have been interrupted.
-mend_what_was_taken_over() {
+# CloudFormation takes a resource over as it is, and thinks from then on that it is as the stack says. So it is made so
+# on every run: an earlier one may have been interrupted.
+configure_what_was_taken_over() {
   ask ecr put-image-tag-mutability --repository-name "$ECR_REPOSITORY" --image-tag-mutability IMMUTABLE
   ask ecr put-image-scanning-configuration --repository-name "$ECR_REPOSITORY" \
     --image-scanning-configuration scanOnPush=true
   ask logs put-retention-policy --log-group-name "$LOG_GROUP" --retention-in-days "$LOG_RETENTION_DAYS"
+}
+
+# What that does to those who used it before.
+tell_what_is_taken_over() {
+  if [[ "$(pick 'takes_over("Repository")' "$scratch/changes")" == true ]]; then
+    fact images "in $ECR_REPOSITORY, no tag can be moved from now on: whatever pushes \"latest\" again will fail"
+    fact images "in $ECR_REPOSITORY, $lifecycle_policy decides what expires: \
+$(jq -r '.rules | map(.description) | join("; ")' "$lifecycle_policy")"
+  fi
+  if [[ "$(pick 'takes_over("LogGroup")' "$scratch/changes")" == true ]]; then
+    fact log "in $LOG_GROUP, lines are deleted after $LOG_RETENTION_DAYS days (LOG_RETENTION_DAYS)"
+  fi
 }
 
 tell_cost() { fact costs "$(pick cost infra/task-definition.json)"; }
@@ -355,7 +478,7 @@ destroy() {
   printf 'To go on, type the name of the app: '
   read -r answer || say ""
   [[ "$answer" == "$APP_NAME" ]] ||
-    not_ready "that is not its name, so nothing was changed. To take it down, type $APP_NAME"
+    not_ready "that is not its name, so nothing was changed. To delete it, type $APP_NAME"
 
   destroy_service
   destroy_policy
@@ -370,6 +493,7 @@ destroy() {
     say "Kept: the images in $ECR_REPOSITORY and the log $LOG_GROUP. infra/provision.sh takes them over again;"
     say "infra/provision.sh --destroy --purge deletes them."
   fi
+  say "Kept: the revisions of the task definition $TASK_FAMILY, which cost nothing."
   say "Kept: the identity provider $provider_host and the roles of AWS itself, which others in this account may use."
 }
 
@@ -378,42 +502,59 @@ gone() { fact "$1" "gone: $2"; }
 destroy_service() {
   drop application-autoscaling deregister-scalable-target ObjectNotFoundException --service-namespace ecs \
     --scalable-dimension ecs:service:DesiredCount --resource-id "service/$ECS_CLUSTER/$ECS_SERVICE"
-  unfinished="ECS goes on stopping the service $ECS_SERVICE. To take the rest down, run this again."
+  unfinished="ECS goes on stopping the service $ECS_SERVICE. To delete the rest, run this again."
   try_ask ecs delete-service --cluster "$ECS_CLUSTER" --service "$ECS_SERVICE" --force
   case "$refusal" in
-    "") wait_for_service ;;
-    *ServiceNotFoundException* | *ServiceNotActiveException* | *ClusterNotFoundException*) ;;
+    "" | *ServiceNotFoundException* | *ServiceNotActiveException*) wait_for_tasks ;;
+    *ClusterNotFoundException*) ;;
     *) refused_because "ecs delete-service" "$refusal" ;;
   esac
   unfinished=""
   gone service "$ECS_SERVICE"
 }
 
-wait_for_service() {
-  local since elapsed running tries=0
-  told_at=0
-  since="$(date +%s)"
+# ECS calls a service INACTIVE while its last tasks are still being taken apart: until then, each of them holds the
+# cluster and a security group.
+export stopped_tasks='[]'
+wait_for_tasks() {
+  begin_to_wait
   while true; do
-    sleep "$ROLLOUT_POLL"
-    elapsed="$(date +%s)"
-    elapsed=$((elapsed - since))
-    ((elapsed < ROLLOUT_TIMEOUT)) || no_verdict "the service is not gone after $elapsed s (ROLLOUT_TIMEOUT)"
-    try_ask ecs describe-services --cluster "$ECS_CLUSTER" --services "$ECS_SERVICE"
-    [[ "$refusal" != *ClusterNotFoundException* ]] || return 0
-    if [[ -n "$refusal" ]]; then
-      tries=$((tries + 1))
-      warn "  no answer from ECS ($tries of 3): $refusal"
-      ((tries < 3)) || no_verdict "ECS did not answer three times in a row: $refusal"
-      continue
+    count_tasks
+    if [[ "$refusal" == *ClusterNotFoundException* ]]; then
+      return
+    elif [[ -n "$refusal" ]]; then
+      no_answer ECS
+    elif [[ -z "$tasks" ]]; then
+      return
+    else
+      lost_answers=0
+      still_waiting "waiting for $tasks tasks of $ECS_CLUSTER to stop"
     fi
-    tries=0
-    running="$(jq -r '.services[0] | select(. != null and .status != "INACTIVE") | .runningCount' "$scratch/answer")"
-    [[ -n "$running" ]] || return 0
-    if ((elapsed - told_at >= 30)); then
-      say "  $elapsed s: waiting for $running tasks of $ECS_SERVICE to stop"
-      told_at="$elapsed"
-    fi
+    pause "the tasks of $ECS_CLUSTER are not gone"
   done
+}
+
+# Leaves in $tasks how many there still are, or nothing where there is none; or a $refusal.
+tasks=""
+count_tasks() {
+  local desired request
+  tasks=""
+  try_ask ecs describe-services --cluster "$ECS_CLUSTER" --services "$ECS_SERVICE"
+  [[ -z "$refusal" ]] || return 0
+  tasks="$(pick draining "$scratch/answer")"
+  [[ -z "$tasks" ]] || return 0
+  : >"$scratch/tasks"
+  for desired in RUNNING STOPPED; do
+    try_ask ecs list-tasks --cluster "$ECS_CLUSTER" --desired-status "$desired"
+    [[ -z "$refusal" ]] || return 0
+    cat "$scratch/answer" >>"$scratch/tasks"
+  done
+  request="$(pick to_describe --slurp "$scratch/tasks")"
+  [[ -n "$request" ]] || return 0
+  try_ask ecs describe-tasks --cli-input-json "$request"
+  [[ -z "$refusal" ]] || return 0
+  stopped_tasks="$(pick now_stopped "$scratch/answer")"
+  tasks="$(pick 'to_describe | fromjson.tasks | length' --slurp "$scratch/tasks")"
 }
 
 # A role with a policy that the stack does not know of cannot be deleted.

@@ -49,6 +49,7 @@ SERVICE_ROLES = {
 NO_CHANGES = "The submitted information didn't contain changes. Submit different information."
 ASKS = ("get-", "describe-")
 CHANGE_SET = "arn:aws:cloudformation:us-east-1:123456789012:changeSet/provision/1"
+BALANCER = "ai-assistant-alb-1.us-east-1.elb.amazonaws.com"
 
 
 @cache
@@ -149,6 +150,8 @@ class Account(Stage):
             self.answers(command, "")  # nobody reads them
         self.answers("iam create-open-id-connect-provider", {"OpenIDConnectProviderArn": "x" * 20})
         self.has_service("DRAINING", "DRAINING", "INACTIVE")
+        self.has_tasks()
+        self.has_lost()
 
     # --- what is there ---
 
@@ -160,6 +163,11 @@ class Account(Stage):
             for id, zone in zones.items()
         ]
         self.answers("ec2 describe-subnets", {"Subnets": subnets})
+        self.has_internet_gateway(vpc or "vpc-2")
+
+    def has_internet_gateway(self, vpc: str | None) -> None:
+        attached = [{"InternetGatewayId": "igw-1", "Attachments": [{"VpcId": vpc}]}] if vpc else []
+        self.answers("ec2 describe-internet-gateways", {"InternetGateways": attached})
 
     def has_provider(self, audiences: Sequence[str] | None) -> None:
         answer = refusal("NoSuchEntity") if audiences is None else {"ClientIDList": audiences}
@@ -229,6 +237,7 @@ class Account(Stage):
             "TaskSecurityGroupId": "sg-1",
             "AssignPublicIp": "ENABLED",
             "ScalingResourceLabel": "app/x",
+            "LoadBalancerDomain": BALANCER,
         }
         return {
             "StackName": self.settings["STACK_NAME"],
@@ -248,6 +257,12 @@ class Account(Stage):
         made = {"Stacks": [self.described_stack("CREATE_COMPLETE", {})]}
         self.answers("cloudformation describe-stacks", gone, made)
         self.happens(self.event("REVIEW_IN_PROGRESS"), then=self.creation())
+
+    def is_only_planned(self) -> None:
+        """What a change set brings into being, and nobody executes."""
+        gone = refusal("ValidationError", "Stack with id ai-assistant does not exist")
+        planned = {"Stacks": [self.described_stack("REVIEW_IN_PROGRESS", {})]}
+        self.answers("cloudformation describe-stacks", gone, planned)
 
     def has_that_stack(self, status: str = "UPDATE_COMPLETE", **parameters: str) -> None:
         self.status = status
@@ -363,6 +378,52 @@ class Account(Stage):
 
     def has_no_service(self) -> None:
         self.answers("ecs delete-service", refusal("ServiceNotFoundException"))
+        self.answers("ecs describe-services", {"services": []})
+
+    def has_tasks(self, *looks: str) -> None:
+        """What state a task of the service is in, from look to look once it was told to stop."""
+        arn = "arn:aws:ecs:us-east-1:123456789012:task/ai-assistant-cluster/1"
+        task = {"taskArn": arn, "desiredStatus": "STOPPED"}
+        listed = {"taskArns": [arn] if looks else []}
+        self.answers("ecs list-tasks", {"taskArns": []}, *[listed, {"taskArns": []}] * 20)
+        self.answers(
+            "ecs describe-tasks", *({"tasks": [task | {"lastStatus": look}]} for look in looks)
+        )
+
+    def serves(self, *task_definitions: Json, subnets: Sequence[str] = ("subnet-a",)) -> None:
+        """A service that is there, and what each of its deployments runs, the last one first."""
+        arn = "arn:aws:ecs:us-east-1:123456789012:task-definition/x"
+        network = {"awsvpcConfiguration": {"subnets": list(subnets)}}
+        deployments = [
+            {"taskDefinition": f"{arn}:{n}", "networkConfiguration": network}
+            | {"runningCount": 1, "pendingCount": 0}
+            for n in range(len(task_definitions), 0, -1)
+        ]
+        service = {"status": "ACTIVE", "deployments": deployments}
+        self.answers("ecs describe-services", {"services": [service]})
+        answers = ({"taskDefinition": definition} for definition in task_definitions)
+        self.answers("ecs describe-task-definition", *answers)
+
+    def has_lost(self, *names: str) -> None:
+        """What somebody has deleted by hand of what the stack made: settings, by their names."""
+        lost = {self.settings[name] for name in names}
+        repository, group, cluster = (
+            self.settings[name] for name in ("ECR_REPOSITORY", "LOG_GROUP", "ECS_CLUSTER")
+        )
+        self.answers(
+            "ecr describe-repositories",
+            refusal("RepositoryNotFoundException")
+            if repository in lost
+            else {"repositories": [{"repositoryName": repository}]},
+        )
+        groups = [{"logGroupName": f"{group}-of-a-neighbour"}]
+        groups += [] if group in lost else [{"logGroupName": group}]
+        self.answers("logs describe-log-groups", {"logGroups": groups})
+        status = "INACTIVE" if cluster in lost else "ACTIVE"
+        self.answers("ecs describe-clusters", {"clusters": [{"status": status}]})
+        self.answers("ecr create-repository", {})
+        self.answers("logs create-log-group", "")
+        self.answers("ecs create-cluster", {})
 
     # --- the script ---
 

@@ -31,7 +31,7 @@ def of_the_group(asked: list[str]) -> list[str]:
 def test_a_user_gets_the_document_as_it_stands_through_a_group(account: Account) -> None:
     names(account, "github")
     run = account.provision()
-    run.ends(0, "let in: github")
+    run.ends(0, "granted access: github")
     group = {"GroupName": account.settings["DEPLOY_ROLE"]}
     assert of_the_group(changed(run)) == MAKES
     assert run.request(MAKES[0]) == group
@@ -53,7 +53,7 @@ def test_only_the_user_that_is_named_keeps_the_permissions(account: Account) -> 
     names(account, "github")
     account.has_group(["former", "github", "guest"])
     run = account.provision()
-    run.ends(0, "shut out: former", "shut out: guest")
+    run.ends(0, "revoked access: former", "revoked access: guest")
     removed = [call.parameters()["UserName"] for call in run.calls if call.name == REMOVES]
     assert removed == ["former", "guest"]
 
@@ -61,7 +61,7 @@ def test_only_the_user_that_is_named_keeps_the_permissions(account: Account) -> 
 def test_without_a_name_the_group_goes_and_the_user_stays(account: Account) -> None:
     account.has_group(["former"])
     run = account.provision()
-    run.ends(0, "shut out: former", "Kept: the user and its keys")
+    run.ends(0, "revoked access: former", "Kept: the user and its keys")
     assert of_the_group(changed(run)) == DELETES
 
 
@@ -97,7 +97,7 @@ def test_a_plan_tells_who_would_be_let_in_and_who_shut_out(account: Account) -> 
     names(account, "github")
     account.has_group(["former"])
     run = account.provision("--plan")
-    run.ends(0, "to shut out: former", "to let in: github, by the group")
+    run.ends(0, "to revoke access: former", "to grant access: github, by the group")
     assert of_the_group(changed(run)) == []
 
 
@@ -107,6 +107,6 @@ def test_taking_it_down_takes_the_permissions_off_the_user(account: Account) -> 
     account.is_deleted()
     account.has_group(["github"])
     run = account.destroy()
-    run.ends(0, "shut out: github", "Kept: the user and its keys")
+    run.ends(0, "revoked access: github", "Kept: the user and its keys")
     assert of_the_group(changed(run)) == DELETES
     assert not [name for name in run.asked if "delete-user" in name or "access-key" in name]

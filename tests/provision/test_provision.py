@@ -641,7 +641,7 @@ def test_a_stack_that_never_came_up_is_deleted_and_made_anew(account: Account, s
         ],
     )
     run = account.provision()
-    run.ends(0, "deleted, and made anew")
+    run.ends(0, "deleted and recreated")
     assert changed(run)[:2] == ["cloudformation delete-stack", MAKES_A_CHANGE_SET]
     assert run.request(MAKES_A_CHANGE_SET)["ChangeSetType"] == "CREATE"
     assert parameters(run)["VpcId"] == "vpc-1", "a network that never came up is not kept"
@@ -811,7 +811,7 @@ def test_a_plan_with_nothing_to_do_says_so(account: Account) -> None:
 def test_a_plan_for_a_stack_that_never_came_up_asks_for_nothing(account: Account) -> None:
     account.has_that_stack("ROLLBACK_COMPLETE")
     run = account.provision("--plan")
-    run.ends(0, "would be deleted, and made anew")
+    run.ends(0, "would be deleted and recreated")
     assert changed(run) == []
 
 

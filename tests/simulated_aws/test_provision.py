@@ -173,7 +173,7 @@ def test_a_creation_that_fails_names_what_failed_and_the_next_run_makes_it_anew(
     assert f"LoadBalancer: {reason}" in error(run)
     assert there(aws) == {"repositories", "logs"}
     again = service.provision()
-    again.ends(0, "deleted, and made anew", "2 to take over", "taken over LogGroup")
+    again.ends(0, "deleted and recreated", "2 to take over", "taken over LogGroup")
 
 
 @pytest.mark.slow

@@ -308,7 +308,7 @@ ROWS = (
         both(fails("Cluster", "create", "no"), provision_fails),
         provision,
         0,
-        ("its creation failed, so it is deleted, and made anew",),
+        ("its creation failed, so it is deleted and recreated",),
         stack_is("CREATE_COMPLETE"),
     ),
     Row(

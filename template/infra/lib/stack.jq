@@ -8,14 +8,56 @@ def listed: split(",") | map(gsub("^\\s+|\\s+$"; "") | select(. != ""));
 
 # --- the stack as it is ---
 
+# Its parameters, if it has ever come up.
+def had:
+  if .StackStatus | test("^(REVIEW_|ROLLBACK_|CREATE_FAILED)") then {}
+  else .Parameters // [] | map({(.ParameterKey): .ParameterValue}) | add // {} end;
+
 def stack:
   .Stacks[0]
-  | .StackStatus as $status
-  | (.Parameters // [] | map({(.ParameterKey): .ParameterValue}) | add // {}) as $had
-  | $status, .StackId, (
-      "VpcId", "SubnetIds", "GitHubSubject"
-      | if $status | test("^(REVIEW_|ROLLBACK_|CREATE_FAILED)") then "" else $had[.] // "" end
-    );
+  | had as $had
+  | .StackStatus, .StackId, ("VpcId", "SubnetIds", "GitHubSubject" | $had[.] // "");
+
+# The settings that name something of it, and what each was when the stack was last changed.
+def names:
+  .Stacks[0]
+  | had as $had
+  | ["AppName", "APP_NAME"],
+    ["RepositoryName", "ECR_REPOSITORY"],
+    ["LogGroupName", "LOG_GROUP"],
+    ["ClusterName", "ECS_CLUSTER"],
+    ["ServiceName", "ECS_SERVICE"],
+    ["ExecutionRoleName", "EXECUTION_ROLE"],
+    ["TaskRoleName", "TASK_ROLE"],
+    ["DeployRoleName", "DEPLOY_ROLE"]
+  | . as [$parameter, $setting]
+  | $had[$parameter] // empty
+  | "\($setting) \(.)";
+
+# --- what runs now: of an answer to describe-services ---
+
+def deployments: .services[] | select(.status == "ACTIVE") | .deployments[]?;
+
+# While a rollout is under way, ECS may go back to the revision before.
+def serving: [deployments.taskDefinition] | unique[];
+
+def running_subnets:
+  [deployments | select(.runningCount + .pendingCount > 0) | .networkConfiguration.awsvpcConfiguration.subnets[]?]
+  | unique
+  | join(",");
+
+# How many of its tasks a service that is being deleted still has; empty where it is gone.
+def draining: .services[] | select(.status != "INACTIVE") | .runningCount;
+
+# Of two answers to list-tasks: as many of the tasks as ECS describes at once, but for those known to have stopped.
+def to_describe:
+  (map(.taskArns[]) - (env.stopped_tasks | fromjson))[:100]
+  | select(. != [])
+  | {cluster: env.ECS_CLUSTER, tasks: .}
+  | tojson;
+
+def now_stopped:
+  (env.stopped_tasks | fromjson) + [.tasks[] | select(.lastStatus == "STOPPED") | .taskArn] | tojson;
 
 # --- what is asked for ---
 
@@ -24,8 +66,8 @@ def arn($service; $region; $account; $what):
 
 def arn($service; $what): arn($service; env.AWS_REGION; env.AWS_ACCOUNT_ID; $what);
 
-# What "secrets" in infra/task-definition.json name: ARNs of Secrets Manager, which may go on with a key, a stage and a
-# version, and names or ARNs of Parameter Store.
+# What "secrets" of a task definition name: ARNs of Secrets Manager, which may go on with a key, a stage and a version,
+# and names or ARNs of Parameter Store.
 def secrets:
   [.containerDefinitions[] | .secrets[]?, .logConfiguration.secretOptions[]? | .valueFrom]
   | {
@@ -38,14 +80,35 @@ def secrets:
 
 # A profile such as us.PROVIDER.MODEL sends a request on to the model in any region of its own choice.
 def model_arns:
-  if startswith("arn:") then .
+  if test("^arn:.*:inference-profile/") then
+    ., arn("bedrock"; "*"; ""; "foundation-model/\(sub(".*:inference-profile/[a-z-]+\\."; ""))")
+  elif startswith("arn:") then .
   elif test("^([a-z]{2}(-gov)?|apac|global)\\.") then
     arn("bedrock"; "inference-profile/\(.)"), arn("bedrock"; "*"; ""; "foundation-model/\(sub("^[a-z-]+\\."; ""))")
   else arn("bedrock"; env.AWS_REGION; ""; "foundation-model/\(.)") end;
 
-# Of infra/task-definition.json: every parameter of infra/stack.yml.
-def parameters:
-  secrets as $secrets
+def models: [env.BEDROCK_MODELS | listed[] | model_arns];
+
+# Of infra/task-definition.json: ARNs that grant less than they seem to.
+def arn_complaint:
+  first(
+    (secrets.managed[] | select(test(":secret:.+-[A-Za-z0-9]{6}$") | not)
+      | "infra/task-definition.json names the secret \(.) without the six characters that Secrets Manager adds, so no"
+        + " permission would match it: copy the whole ARN, which ends in -??????, from aws secretsmanager"
+        + " list-secrets"),
+    (models
+      | select(any(contains(":application-inference-profile/")) and (any(contains(":foundation-model/")) | not))
+      | "BEDROCK_MODELS in infra/settings.env names an application inference profile, but not the model behind it: add"
+        + " the id of what it was created from, for example us.amazon.nova-lite-v1:0"),
+    ""
+  );
+
+# Of infra/task-definition.json and the revisions that serve: every parameter of infra/stack.yml. The execution role may
+# read the secrets of both, so that provisioning and deploying can come in any order.
+def parameters($serving):
+  [., $serving[] | secrets]
+  | {managed: map(.managed[]) | unique, stored: map(.stored[]) | unique}
+  | . as $secrets
   | {
       AppName: env.APP_NAME,
       RepositoryName: env.ECR_REPOSITORY,
@@ -58,7 +121,7 @@ def parameters:
       ParameterArns: ($secrets.stored | join(",")),
       SecretsKeyArn: env.SECRETS_KMS_KEY_ARN,
       TaskRoleName: env.TASK_ROLE,
-      BedrockModelArns: ([env.BEDROCK_MODELS | listed[] | model_arns] | join(",")),
+      BedrockModelArns: (models | join(",")),
       S3BucketArns: ([env.S3_READ_BUCKETS | listed[] | arn("s3"; ""; ""; .)] | join(",")),
       Tracing: env.TRACING,
       DeployRoleName: env.DEPLOY_ROLE,
@@ -78,7 +141,7 @@ def with_names:
   gsub("(?<key>\\n +RepositoryName: )!Ref RepositoryName\\n"; "\(.key)\(env.ECR_REPOSITORY)\n")
   | gsub("(?<key>\\n +LogGroupName: )!Ref LogGroupName\\n"; "\(.key)\(env.LOG_GROUP)\n");
 
-def to_create_change_set($template):
+def to_create_change_set($template; $serving):
   {
     StackName: env.STACK_NAME,
     ChangeSetName: env.change_set,
@@ -86,7 +149,7 @@ def to_create_change_set($template):
     Capabilities: ["CAPABILITY_NAMED_IAM"],
     ImportExistingResources: true,
     TemplateBody: ($template | with_names),
-    Parameters: (parameters | to_entries | map({ParameterKey: .key, ParameterValue: .value}))
+    Parameters: (parameters($serving) | to_entries | map({ParameterKey: .key, ParameterValue: .value}))
   }
   | tojson;
 
@@ -95,28 +158,47 @@ def to_create_change_set($template):
 def default_subnets_to_describe:
   {Filters: [{Name: "vpc-id", Values: [env.vpc]}, {Name: "default-for-az", Values: ["true"]}]} | tojson;
 
-def subnets_to_describe: {SubnetIds: (env.subnets + "," + env.task_subnets | listed | unique)} | tojson;
+def internet_gateways_to_describe: {Filters: [{Name: "attachment.vpc-id", Values: [env.vpc]}]} | tojson;
 
-# A load balancer takes one subnet of each zone, in two zones or more.
-def for_the_balancer: (env.subnets | listed) as $wanted | .Subnets | map(select(.SubnetId | IN($wanted[])));
+def subnets_to_describe:
+  {SubnetIds: ([env.subnets, env.task_subnets, (env.running_subnets | select(. != "") | ., env.had_subnets)]
+    | map(listed[]) | unique)}
+  | tojson;
 
+def described($ids): ($ids | listed) as $wanted | .Subnets | map(select(.SubnetId | IN($wanted[])));
+
+def for_the_balancer: described(env.subnets);
+
+def named: "\(.SubnetId) (\(.AvailabilityZone))";
+
+# A load balancer takes one subnet of each zone, in two zones or more, and sends no requests to any other zone.
 def subnet_complaint:
-  (.Subnets | map(select(.VpcId != env.vpc)) | first | values | "the subnet \(.SubnetId) is not of \(env.vpc)"),
-  (for_the_balancer | group_by(.AvailabilityZone)
-    | (map(select(length > 1)) | first | values
-        | "the load balancer takes one subnet of each zone, and \(map(.SubnetId) | join(", ")) are all of"
-          + " \(.[0].AvailabilityZone)"),
-      (select(length < 2)
-        | "the load balancer needs subnets in two zones or more, and those of \(env.vpc) are in \(length)"));
+  (for_the_balancer | map(.AvailabilityZone)) as $zones
+  | first(
+      (.Subnets[] | select(.VpcId != env.vpc) | "the subnet \(.SubnetId) is not of \(env.vpc)"),
+      (for_the_balancer | group_by(.AvailabilityZone)
+        | (.[] | select(length > 1)
+            | "the load balancer takes one subnet of each zone, and \(map(.SubnetId) | join(", ")) are all of"
+              + " \(.[0].AvailabilityZone)"),
+          (select(length < 2)
+            | "the load balancer needs subnets in two zones or more, and those of \(env.vpc) are in \(length)")),
+      (described(env.task_subnets)[] | select(.AvailabilityZone | IN($zones[]) | not)
+        | "TASK_SUBNET_IDS names \(named), a zone that the load balancer is not in: tasks there get no requests"),
+      ""
+    );
 
-def in_zones: sort_by(.AvailabilityZone) | map("\(.SubnetId) (\(.AvailabilityZone))") | join(", ");
+# The tasks that a change of the load balancer's zones would cut off until the next deploy.
+def cut_off:
+  ([described(env.had_subnets), for_the_balancer | map(.AvailabilityZone)] | .[0] - .[1]) as $leaving
+  | described(env.running_subnets) | map(select(.AvailabilityZone | IN($leaving[])) | named) | join(", ");
+
+def in_zones: sort_by(.AvailabilityZone) | map(named) | join(", ");
 
 def zones: for_the_balancer | in_zones;
 
 def where_tasks_run:
-  (env.task_subnets | listed) as $own
-  | "\(if env.ASSIGN_PUBLIC_IP == "ENABLED" then "with" else "without" end) public addresses, in "
-    + if $own == [] then "the same subnets" else .Subnets | map(select(.SubnetId | IN($own[]))) | in_zones end;
+  "\(if env.ASSIGN_PUBLIC_IP == "ENABLED" then "with" else "without" end) public addresses, in "
+    + if env.task_subnets == "" then "the same subnets" else described(env.task_subnets) | in_zones end;
 
 # --- the subject ---
 
@@ -140,6 +222,8 @@ def summary:
   if . == [] then "nothing to change"
   else group_by(.word) | map("\(length) to \(.[0].word)") | join(", ") end;
 
+def takes_over($id): any(.word == "take over" and .id == $id);
+
 # Of DescribeEvents. A name that is taken is the one thing that the settings can mend.
 def not_valid:
   [.OperationEvents[]? | select(.EventType == "VALIDATION_ERROR") | "\(.LogicalResourceId): \(.ValidationStatusReason)"]
@@ -151,6 +235,8 @@ def padded($width): . + (" " * ([$width - length, 0] | max) // "");
 # --- what becomes of it: the events of the stack, newest first ---
 
 def of_the_stack: .PhysicalResourceId == .StackId;
+
+def newest_state: first(.StackEvents[] | select(of_the_stack) | .ResourceStatus) // "";
 
 # Oldest first.
 def untold: (env.told | fromjson) as $told | [.StackEvents[] | select(.EventId | IN($told[]) | not)] | reverse;

@@ -11,7 +11,7 @@ pick() {
 }
 
 # Leaves in $status what state the stack is in, or nothing where there is none; in $stack_id its id; and what it has of
-# what the settings may leave open, if it has ever come up.
+# what the settings may leave open, if it has ever come up. Its description stays in $scratch/described.
 export status=""
 export had_vpc="" had_subnets="" had_subject=""
 stack_id=""
@@ -19,7 +19,8 @@ find_stack() {
   try_ask cloudformation describe-stacks --stack-name "$STACK_NAME"
   [[ "$refusal" != *"Stack with id"*"does not exist"* ]] || return 0
   [[ -z "$refusal" ]] || refused "cloudformation describe-stacks"
-  pick stack "$scratch/answer" >"$scratch/found"
+  mv "$scratch/answer" "$scratch/described"
+  pick stack "$scratch/described" >"$scratch/found"
   {
     read -r status
     read -r stack_id
@@ -38,23 +39,27 @@ make_change_set() {
   local request template
   change_set="provision-$(date +%s)-$$"
   template="$(<infra/stack.yml)"
-  request="$(pick "to_create_change_set(\$template)" --arg template "$template"$'\n' infra/task-definition.json)"
+  request="$(pick "to_create_change_set(\$template; \$serving)" --arg template "$template"$'\n' \
+    --slurpfile serving "$scratch/serving" infra/task-definition.json)"
+  unfinished="The change set $change_set may be left in the stack $STACK_NAME. It does no harm: run this again."
   try_ask cloudformation create-change-set --cli-input-json "$request"
   case "$refusal" in
     "") ;;
-    *"Unknown parameter in input"*) not_ready "this aws is too old for what is asked of it: update the AWS CLI" ;;
-    *) refused "cloudformation create-change-set" ;;
+    *"Unknown parameter in input"*)
+      unfinished=""
+      not_ready "this aws is too old for what is asked of it: update the AWS CLI"
+      ;;
+    *) refused_because "cloudformation create-change-set" "$refusal" ;;
   esac
-  unfinished="The change set $change_set may be left in the stack $STACK_NAME. It does no harm."
   change_set_arn="$(jq -r .Id "$scratch/answer")"
   stack_id="$(jq -r .StackId "$scratch/answer")"
   wait_for_change_set
   pick changes "$scratch/answer" >"$scratch/changes"
-  unfinished=""
 }
 
 wait_for_change_set() {
   local why
+  begin_to_wait
   while true; do
     try_ask cloudformation describe-change-set --change-set-name "$change_set_arn"
     if [[ -n "$refusal" ]]; then
@@ -79,7 +84,10 @@ wait_for_change_set() {
             ;;
         esac
         ;;
-      *) sleep "$ROLLOUT_POLL" ;;
+      *)
+        still_waiting "waiting for the change set"
+        pause "the change set $change_set is not ready"
+        ;;
     esac
   done
 }
@@ -98,9 +106,15 @@ refused_because() {
   refused "$1"
 }
 
-# A stack that only its change set has brought into being goes with it.
+# A stack that only its change set has brought into being goes with it, unless somebody has carried it out meanwhile.
 discard_change_set() {
+  local now=""
+  [[ -n "$change_set_arn" ]] || return 0
   if [[ -z "$status" ]]; then
+    try_ask cloudformation describe-stacks --stack-name "$stack_id"
+    [[ -n "$refusal" ]] || now="$(jq -r '.Stacks[0].StackStatus' "$scratch/answer")"
+  fi
+  if [[ "$now" == REVIEW_IN_PROGRESS ]]; then
     try_ask cloudformation delete-stack --stack-name "$stack_id"
   else
     try_ask cloudformation delete-change-set --change-set-name "$change_set_arn"
@@ -110,21 +124,35 @@ discard_change_set() {
   unfinished=""
 }
 
+# What else is asked for between a change set and its execution: a refusal leaves nothing of the change set behind.
+ask_beside_change_set() {
+  try_ask "$@"
+  [[ -z "$refusal" ]] || give_up "$1 $2"
+}
+
+give_up() {
+  local why="$refusal"
+  discard_change_set
+  refused_because "$1" "$why"
+}
+
+# By its token, CloudFormation knows the request again where the client repeats it because an answer was lost.
 execute_change_set() {
   begin_to_follow
   touched=yes
   goes_on
-  try_ask cloudformation execute-change-set --change-set-name "$change_set_arn"
+  try_ask cloudformation execute-change-set --change-set-name "$change_set_arn" --client-request-token "$change_set"
   [[ -z "$refusal" ]] || refused_because "cloudformation execute-change-set" "$refusal"
   follow
   case "$state" in
     CREATE_COMPLETE | UPDATE_COMPLETE | IMPORT_COMPLETE) ;;
-    *) end_badly "the stack $STACK_NAME was not made as asked ($state)" ;;
+    *) end_badly "the stack $STACK_NAME was not created or updated as asked ($state)" ;;
   esac
 }
 
 delete_stack() {
   begin_to_follow
+  [[ "$(pick newest_state "$scratch/answer")" != DELETE_COMPLETE ]] || return 0
   touched=yes
   goes_on
   try_ask cloudformation delete-stack --stack-name "$stack_id"
@@ -149,24 +177,17 @@ begin_to_follow() {
 # Tells of each resource as it finishes, and at least every 30 s what is waited for. Leaves the end of it in $state.
 state=""
 follow() {
-  local since elapsed tries=0
   state=""
-  told_at=0
-  since="$(date +%s)"
+  begin_to_wait
   while true; do
-    sleep "$ROLLOUT_POLL"
-    elapsed="$(date +%s)"
-    elapsed=$((elapsed - since))
-    ((elapsed < ROLLOUT_TIMEOUT)) || no_verdict "the stack $STACK_NAME is not done after $elapsed s (ROLLOUT_TIMEOUT)"
+    pause "the stack $STACK_NAME is not done"
     try_ask cloudformation describe-stack-events --stack-name "$stack_id" --no-paginate
     if [[ -n "$refusal" ]]; then
-      tries=$((tries + 1))
-      warn "  no answer from CloudFormation ($tries of 3): $refusal"
-      ((tries < 3)) || no_verdict "CloudFormation did not answer three times in a row: $refusal"
+      no_answer CloudFormation
       continue
     fi
-    tries=0
-    tell_events "$elapsed"
+    lost_answers=0
+    tell_events
     case "$state" in
       "" | *_IN_PROGRESS) ;;
       *)
@@ -178,9 +199,8 @@ follow() {
 }
 
 # Resources that fail after the first mostly fail because of it.
-told_at=0
 tell_events() {
-  local elapsed="$1" digest now waiting first news
+  local digest now waiting first news
   digest="$(pick digest "$scratch/answer")"
   {
     read -r now
@@ -194,10 +214,38 @@ tell_events() {
   if [[ -n "$news" ]]; then
     say "$news"
     told_at="$elapsed"
-  elif ((elapsed - told_at >= 30)); then
-    say "  $elapsed s: $waiting"
-    told_at="$elapsed"
+  else
+    still_waiting "$waiting"
   fi
 }
 
-end_badly() { fail "$1: ${failure:-no reason given}. Mend that, and run infra/provision.sh${again:+ $again} again"; }
+end_badly() { fail "$1: ${failure:-no reason given}. Fix that, and run infra/provision.sh${again:+ $again} again"; }
+
+# --- waiting: begin_to_wait, then in each round a look, still_waiting, and pause ---
+
+began=0 elapsed=0 told_at=0 lost_answers=0
+begin_to_wait() {
+  began="$(date +%s)"
+  elapsed=0 told_at=0 lost_answers=0
+}
+
+# still_waiting FOR_WHAT: says so at least every 30 s.
+still_waiting() {
+  ((elapsed - told_at >= 30)) || return 0
+  say "  $elapsed s: $1"
+  told_at="$elapsed"
+}
+
+# pause OVERDUE: until the next look. When the time is up, OVERDUE is what is not so yet.
+pause() {
+  sleep "$ROLLOUT_POLL"
+  elapsed=$(($(date +%s) - began))
+  ((elapsed < ROLLOUT_TIMEOUT)) || no_verdict "$1 after $elapsed s (ROLLOUT_TIMEOUT)"
+}
+
+# no_answer FROM: two in a row may be lost.
+no_answer() {
+  lost_answers=$((lost_answers + 1))
+  warn "  no answer from $1 ($lost_answers of 3): $refusal"
+  ((lost_answers < 3)) || no_verdict "$1 did not answer three times in a row: $refusal"
+}
