@@ -326,9 +326,11 @@ class RunningService:
         """Somebody asks: time has passed, and everything is one step further."""
         self.ecs.clock.advance(5)
         for task in list(self.tasks):
-            if task.status == "DEPROVISIONING" and task.deployment is not self.primary:
+            going = task.status == "DEPROVISIONING" and task.deployment is not self.primary
+            if going and self.status != "DRAINING":
                 task.stop()
         if self.status == "DRAINING" and not any(task.is_alive for task in self.tasks):
+            # Its tasks may be on their way still ("DeleteService": STOPPING or STOPPED).
             self.status = "INACTIVE"
         elif self.status == "DRAINING":
             for deployment in self.deployments:
