@@ -23,6 +23,30 @@ Inventory = dict[str, list[str]]
 CHECKS = ["sts:GetCallerIdentity", "cloudformation:DescribeStacks", "ecs:DescribeServices"]
 PROVIDES_IMAGE = ["ecr:DescribeImages", "ecr:GetAuthorizationToken", "ecr:DescribeImages"]
 LOOKS = ["ecs:DescribeServices", "ecs:ListTasks"]
+WHAT_IS_THERE = [
+    "iam:GetRole",  # each of the stack's
+    "iam:GetRole",
+    "iam:GetRole",
+    "ecr:DescribeRepositories",
+    "logs:DescribeLogGroups",
+    "ecs:DescribeClusters",
+    "ecs:DescribeServices",
+]
+PROVIDER_AND_ROLES = [
+    "iam:GetOpenIDConnectProvider",
+    *["iam:GetRole"] * 3,  # each of AWS's own
+    "iam:GetGroup",
+]
+PLANS = ["cloudformation:CreateChangeSet", *["cloudformation:DescribeChangeSet"] * 3]
+APPLIES = [
+    "ecr:PutImageTagMutability",
+    "ecr:PutImageScanningConfiguration",
+    "logs:PutRetentionPolicy",
+    "ecr:PutLifecyclePolicy",
+    "iam:PutRolePolicy",
+    "cloudformation:DescribeStacks",
+]
+FOLLOWS = "cloudformation:DescribeStackEvents"
 SCALES = [
     "application-autoscaling:RegisterScalableTarget",
     "application-autoscaling:PutScalingPolicy",
@@ -117,6 +141,18 @@ def test_provisioning_makes_what_a_service_stands_on(story: Story) -> None:
         *("revision", "scalable target", "scaling policy", "service"),  # a deploy makes them
     }
     assert chapter.answers == "", "nothing serves yet"
+    assert without_following(chapter) == [
+        *CHECKS[:2],
+        "ec2:DescribeVpcs",
+        *["ec2:DescribeSubnets"] * 2,  # those of the default VPC, and what is chosen
+        "ec2:DescribeInternetGateways",
+        *PROVIDER_AND_ROLES,
+        *PLANS,
+        "iam:CreateOpenIDConnectProvider",
+        *["iam:CreateServiceLinkedRole", "iam:GetRole"] * 3,
+        "cloudformation:ExecuteChangeSet",
+        *APPLIES,
+    ]
 
 
 def test_the_first_deploy_makes_the_service(story: Story) -> None:
@@ -211,6 +247,17 @@ def test_provisioning_again_moves_no_image(story: Story) -> None:
     assert "nothing to change" in chapter.done.text
     assert chapter.answers == story.commit
     assert chapter.inventory == story.rollback.inventory
+    assert asked(chapter) == [
+        *CHECKS[:2],
+        *WHAT_IS_THERE,
+        "ecs:DescribeTaskDefinition",  # which serves: its secrets stay readable
+        "ec2:DescribeSubnets",
+        "ec2:DescribeInternetGateways",
+        *PROVIDER_AND_ROLES,
+        *PLANS,
+        "cloudformation:DeleteChangeSet",
+        *APPLIES,
+    ]
 
 
 def test_what_is_left_after_destroying_is_kept_on_purpose(story: Story) -> None:
@@ -225,11 +272,23 @@ def test_what_is_left_after_destroying_is_kept_on_purpose(story: Story) -> None:
         "AWS::Logs::LogGroup": [settings["LOG_GROUP"]],
     }
     assert chapter.images == story.second.images
+    assert without_following(chapter) == [
+        *CHECKS[:2],
+        *["iam:GetRole"] * 3,
+        "application-autoscaling:DeregisterScalableTarget",
+        "ecs:DeleteService",
+        *["ecs:DescribeServices"] * 2,  # it is DRAINING at first
+        *["ecs:ListTasks", "ecs:ListTasks", "ecs:DescribeTasks", "ecs:DescribeServices"],
+        *["ecs:ListTasks", "ecs:ListTasks", "ecs:DescribeTasks"],
+        "iam:GetGroup",
+        "iam:DeleteRolePolicy",
+        "cloudformation:DeleteStack",
+    ]
 
 
 def test_provisioning_after_destroying_takes_back_what_was_kept(story: Story) -> None:
     chapter = story.taken_back
-    chapter.done.ends(0, "2 to take over", "15 to add")
+    chapter.done.ends(0, "2 to take over", "16 to add")
     assert chapter.images == story.second.images
     assert (pushes(story.afresh), story.afresh.answers) == (0, story.later_commit)
 
@@ -237,6 +296,13 @@ def test_provisioning_after_destroying_takes_back_what_was_kept(story: Story) ->
 def asked(chapter: Chapter) -> list[str]:
     """What the script asked, docker's own talk with the registry left out."""
     return [call.name for call in chapter.done.calls if not call.by_docker]
+
+
+def without_following(chapter: Chapter) -> list[str]:
+    """But for the looks at the stack, which are as many as it takes."""
+    found = asked(chapter)
+    assert FOLLOWS in found
+    return [name for name in found if name != FOLLOWS]
 
 
 def pushes(chapter: Chapter) -> int:
