@@ -55,6 +55,7 @@ class ChangeSet:
     status: str = "CREATE_PENDING"
     reason: str = ""
     execution: str = "UNAVAILABLE"
+    token: str | None = None  # of the request that it was executed with
     complaints: list[Json] = field(default_factory=list)
 
 
@@ -256,9 +257,14 @@ class CloudFormation:
         return {}
 
     def execute_change_set(self, parameters: Json) -> Json:
-        only(parameters, "ChangeSetName", "StackName")
+        only(parameters, "ChangeSetName", "StackName", "ClientRequestToken")
         change_set = self.change_set(parameters)
         stack = change_set.stack
+        # "Specify this token if you plan to retry requests so that CloudFormation knows that you're
+        # not attempting to execute a change set [...] with the same name" (the API).
+        token = parameters.get("ClientRequestToken")
+        if token and token == change_set.token:
+            return {}
         for what, is_so, must_be in (
             ("status", change_set.status, "CREATE_COMPLETE"),
             ("execution status", change_set.execution, "AVAILABLE"),
@@ -273,6 +279,7 @@ class CloudFormation:
         for other in self.change_sets_of(stack):
             if other is not change_set:
                 del self.change_sets[other.id]
+        change_set.token = token
         stack.capabilities = change_set.request.get("Capabilities", [])
         stack.tags = change_set.request.get("Tags", stack.tags)
         stack.begin(self.executed(change_set))
@@ -434,7 +441,7 @@ class Planner:
     def identify(self, _: Plan, name: str, attribute: str) -> Any:
         if name in self.new or name not in self.stack.resources:
             return NOT_KNOWN_YET
-        return self.stack.resources[name].identities[attribute]
+        return self.stack.identify(name, attribute)
 
     @property
     def outputs(self) -> Json:

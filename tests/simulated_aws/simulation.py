@@ -21,7 +21,7 @@ from simulated_aws.principals import ROOT_KEY, ROOT_SECRET, Principals
 from simulated_aws.programs import put_program, python
 from simulated_aws.rollouts import Outcome
 from simulated_aws.service import Service, World
-from simulated_aws.strictness import Iam, LoadBalancing, Logs, Scaling
+from simulated_aws.strictness import Ec2, Iam, LoadBalancing, Logs, Scaling
 from simulated_aws.template import Place
 from simulated_aws.warm_aws import WarmAws
 from simulated_aws.wire import Wire
@@ -59,6 +59,7 @@ class SimulatedAws:
         self.services: dict[str, Any] = {
             "application-autoscaling": Scaling(self.world),
             "cloudformation": self._cloudformation(),
+            "ec2": Ec2(self.world),
             "ecr": ecr,
             "ecs": self.ecs,
             "elbv2": LoadBalancing(self.world),

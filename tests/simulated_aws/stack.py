@@ -229,14 +229,18 @@ class Stack:
         """The template with the ids of the resources that are there."""
 
         def identify(_: Plan, name: str, attribute: str) -> Any:
-            made = self.resources[name]
-            if made.id not in self.identities:
-                self.identities[made.id] = made.identities
-            if attribute not in self.identities[made.id]:
-                raise NotSimulated(f"{attribute} of {made.kind.type}")
-            return self.identities[made.id][attribute]
+            return self.identify(name, attribute)
 
         return Plan(plan.template, plan.given, plan.place, identify)
+
+    def identify(self, name: str, attribute: str) -> Any:
+        """As it was when it was made: what becomes of it elsewhere is not noticed."""
+        made = self.resources[name]
+        if made.id not in self.identities:
+            self.identities[made.id] = made.identities
+        if attribute not in self.identities[made.id]:
+            raise NotSimulated(f"{attribute} of {made.kind.type}")
+        return self.identities[made.id][attribute]
 
     def task(self, plan: Plan, name: str, imports: set[str]) -> "Task | None":
         """What is to be done for a resource, begun with an event; None where it is as it should."""

@@ -125,6 +125,21 @@ class Scaling(Service):
             raise Refused("ObjectNotFoundException", refused.message) from refused
 
 
+class Ec2(Service):
+    name = "ec2"
+
+    def describe_internet_gateways(self, parameters: Json) -> Json:
+        """A default VPC comes with one ("Default VPCs", VPC User Guide), which moto forgets."""
+        defaults = {"Filters": [{"Name": "is-default", "Values": ["true"]}]}
+        for vpc in self.moto("DescribeVpcs", defaults)["Vpcs"]:
+            there = {"Filters": [{"Name": "attachment.vpc-id", "Values": [vpc["VpcId"]]}]}
+            if not self.moto("DescribeInternetGateways", there)["InternetGateways"]:
+                made = self.moto("CreateInternetGateway", {})["InternetGateway"]
+                attached = {"InternetGatewayId": made["InternetGatewayId"], "VpcId": vpc["VpcId"]}
+                self.moto("AttachInternetGateway", attached)
+        return self.moto("DescribeInternetGateways", parameters)
+
+
 class LoadBalancing(Service):
     name = "elbv2"
 
@@ -144,7 +159,15 @@ class LoadBalancing(Service):
                 "A load balancer cannot be attached to multiple subnets in the same Availability "
                 "Zone",
             )
+        if parameters.get("Scheme", "internet-facing") == "internet-facing":
+            self._check_way_in(subnets[0]["VpcId"])
         return self.moto("CreateLoadBalancer", parameters)
+
+    def _check_way_in(self, vpc: str) -> None:
+        """openshift/installer#1110."""
+        asked = {"Filters": [{"Name": "attachment.vpc-id", "Values": [vpc]}]}
+        if not Ec2(self.world).describe_internet_gateways(asked)["InternetGateways"]:
+            raise Refused("InvalidSubnet", f"VPC {vpc} has no internet gateway")
 
 
 class Logs(Service):

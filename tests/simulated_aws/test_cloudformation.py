@@ -471,6 +471,18 @@ def test_a_change_set_is_executed_once_and_only_when_it_is_ready(operator: Opera
         execute(operator, operator.plan(**MONTH))
 
 
+def test_a_request_to_execute_that_is_repeated_with_its_token_is_taken_for_the_same(
+    operator: Operator,
+) -> None:
+    ready = operator.plan(kind="CREATE", **MONTH)
+    again = {"ChangeSetName": ready["ChangeSetId"], "ClientRequestToken": "once"}
+    operator.client.execute_change_set(**again)
+    operator.client.execute_change_set(**again)
+    with pytest.raises(ClientError, match="InvalidChangeSetStatus"):
+        operator.client.execute_change_set(**again | {"ClientRequestToken": "twice"})
+    assert operator.follow(ready["StackId"]) == "CREATE_COMPLETE"
+
+
 @pytest.mark.slow
 def test_a_stack_does_one_thing_at_a_time(operator: Operator) -> None:
     operator.create(**MONTH)

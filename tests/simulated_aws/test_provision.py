@@ -57,7 +57,7 @@ def test_a_brand_new_account_gets_all_that_a_service_stands_on_and_a_second_run_
     aws: SimulatedAws, service: Rehearsal
 ) -> None:
     run = service.provision()
-    run.ends(0, "17 to add", "made       HttpListener", "infra/deploy-manual.sh")
+    run.ends(0, "18 to add", "made       HttpListener", "infra/deploy-manual.sh")
     outputs, found = stack(aws, service).outputs, everything(aws)
     (balancer,), (targets,) = found["balancers"], found["targets"]
     assert outputs["Url"] == f"http://{balancer['DNSName']}"
@@ -103,7 +103,7 @@ def test_a_brand_new_account_gets_all_that_a_service_stands_on_and_a_second_run_
 @pytest.mark.slow
 def test_a_plan_is_only_words(aws: SimulatedAws, service: Rehearsal) -> None:
     run = service.provision("--plan")
-    run.ends(0, "17 to add", f"to make: {HOST}", "Nothing was changed")
+    run.ends(0, "18 to add", f"to create: {HOST}", "Nothing was changed")
     assert there(aws) == set()
     assert aws.client("cloudformation").describe_stacks()["Stacks"] == []
     service.provision().ends(0)
@@ -144,7 +144,7 @@ def test_every_setting_is_turned_on_and_off_again_in_place(
     ports = {listener["Port"]: listener for listener in balancer["Listeners"]}
     assert ports[443]["Certificates"] == [{"CertificateArn": certificate}]
     assert ports[80]["DefaultActions"][0]["Type"] == "redirect"
-    assert [alarm["AlarmActions"] for alarm in found["alarms"]] == [[topic]] * 4
+    assert [alarm["AlarmActions"] for alarm in found["alarms"]] == [[topic]] * 5
     (rule,) = found["rules"]
     assert [target["Arn"] for target in rule["Targets"]] == [topic]
     policies = {role["RoleName"]: set(role["policies"]) for role in found["roles"]}
@@ -350,6 +350,9 @@ def test_an_account_without_a_default_vpc_needs_its_settings(
     service.provision().ends(2, "one subnet of each zone")
     choose(service, SUBNET_IDS=f"{ids[0]},{ids[2]}", TASK_SUBNET_IDS=ids[1])
     choose(service, ASSIGN_PUBLIC_IP="DISABLED")
+    service.provision().ends(2, f"{vpc} has no internet gateway")
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
     service.provision().ends(0, f"without public addresses, in {ids[1]}")
     assert stack(aws, service).outputs["SubnetIds"] == ids[1]
 

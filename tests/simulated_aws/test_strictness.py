@@ -157,6 +157,22 @@ def test_a_load_balancer_stands_in_two_zones(ground: Ground) -> None:
         balancing.create_load_balancer(Name="same", Subnets=[first["SubnetId"], other])
 
 
+def test_a_load_balancer_that_the_world_reaches_needs_an_internet_gateway(ground: Ground) -> None:
+    balancing, ec2 = ground.aws.client("elbv2"), ground.aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    made = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=zone)
+        for n, zone in enumerate(["us-east-1a", "us-east-1b"])
+    ]
+    subnets = [subnet["Subnet"]["SubnetId"] for subnet in made]
+    with refused("InvalidSubnet", f"VPC {vpc} has no internet gateway"):
+        balancing.create_load_balancer(Name="shut", Subnets=subnets)
+    balancing.create_load_balancer(Name="inside", Subnets=subnets, Scheme="internal")
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    balancing.create_load_balancer(Name="open", Subnets=subnets)
+
+
 def test_a_log_is_kept_for_one_of_the_times_that_there_are(ground: Ground) -> None:
     logs = ground.aws.client("logs")
     logs.put_retention_policy(logGroupName="/ecs/app", retentionInDays=30)
