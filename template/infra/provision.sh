@@ -528,13 +528,13 @@ wait_for_tasks() {
       return
     else
       lost_answers=0
-      still_waiting "waiting for $tasks tasks of $ECS_CLUSTER to stop"
+      still_waiting "waiting for $tasks of $ECS_CLUSTER to stop"
     fi
     pause "the tasks of $ECS_CLUSTER are not gone"
   done
 }
 
-# Leaves in $tasks how many there still are, or nothing where there is none; or a $refusal.
+# Leaves in $tasks, in words, how many there still are, or nothing where there is none; or a $refusal.
 tasks=""
 count_tasks() {
   local desired request
@@ -554,7 +554,7 @@ count_tasks() {
   try_ask ecs describe-tasks --cli-input-json "$request"
   [[ -z "$refusal" ]] || return 0
   stopped_tasks="$(pick now_stopped "$scratch/answer")"
-  tasks="$(pick 'to_describe | fromjson.tasks | length' --slurp "$scratch/tasks")"
+  tasks="$(pick not_stopped --slurp "$scratch/tasks")"
 }
 
 # A role with a policy that the stack does not know of cannot be deleted.

@@ -47,7 +47,7 @@ SERVICE_ROLES = {
     "elasticloadbalancing.amazonaws.com": "AWSServiceRoleForElasticLoadBalancing",
 }
 NO_CHANGES = "The submitted information didn't contain changes. Submit different information."
-ASKS = ("get-", "describe-")
+ASKS = ("get-", "describe-", "list-")
 CHANGE_SET = "arn:aws:cloudformation:us-east-1:123456789012:changeSet/provision/1"
 BALANCER = "ai-assistant-alb-1.us-east-1.elb.amazonaws.com"
 

@@ -27,9 +27,8 @@ def account(example: Render, tmp_path: Path) -> Account:
 
 def test_it_takes_down_all_but_images_and_log(account: Account) -> None:
     run = account.destroy()
-    run.ends(
-        0, "Kept: the images", "--destroy --purge", "removed    Cluster", "kept       Repository"
-    )
+    run.ends(0, "Kept: the images", "--destroy --purge", "Kept: the revisions of", "which cost")
+    run.ends(0, "removed    Cluster", "kept       Repository")
     assert changed(run) == TAKES_DOWN
 
 
@@ -105,11 +104,29 @@ def test_the_stack_waits_until_the_service_is_gone(account: Account) -> None:
     assert drained < run.asked.index("cloudformation delete-stack")
 
 
+def test_the_stack_waits_until_the_last_task_has_stopped(account: Account) -> None:
+    """ECS calls the service INACTIVE before that, and a task holds the cluster."""
+    account.has_service("INACTIVE")
+    account.has_tasks(*["DEPROVISIONING"] * 9, "STOPPED")
+    run = account.destroy()
+    run.ends(0, "waiting for 1 task of ai-assistant-cluster to stop")
+    assert run.asked.count("ecs describe-tasks") == 10
+    assert "ecs describe-tasks" not in run.asked[run.asked.index("cloudformation delete-stack") :]
+
+
+def test_a_stack_that_is_gone_before_the_name_is_typed_is_not_waited_for(account: Account) -> None:
+    account.has_that_stack("DELETE_IN_PROGRESS")
+    account.happens(account.event("DELETE_COMPLETE"), then=[[]])
+    run = account.destroy("--purge")
+    run.ends(0, "gone: ai-assistant")
+    assert changed(run)[-2:] == PURGES
+
+
 def test_a_service_that_never_stops_is_no_verdict(account: Account) -> None:
     account.edit("infra/settings.env", 'ROLLOUT_TIMEOUT="1500"', 'ROLLOUT_TIMEOUT="60"')
     account.has_service("DRAINING")
     run = account.destroy()
-    run.ends(3, "not gone after 60 s", "run this again")
+    run.ends(3, "are not gone after 60 s", "run this again")
     assert "cloudformation delete-stack" not in run.asked
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from account import (
     AUDIENCE,
+    BALANCER,
     CHANGE_SET,
     HOST,
     NO_CHANGES,
@@ -20,7 +21,7 @@ from account import (
     parameters,
 )
 from rendering import Render
-from stage import URL, Refusal, refusal
+from stage import URL, Json, Refusal, refusal
 
 APPLIES = [
     "ecr put-image-tag-mutability",
@@ -160,8 +161,15 @@ def test_a_repository_and_a_log_group_that_were_there_become_as_the_stack_says(
         ("Import", "LogGroup", "AWS::Logs::LogGroup"),
         ("Add", "Cluster", "AWS::ECS::Cluster"),
     )
+    consequences = (
+        'in ai-assistant, no tag can be moved from now on: whatever pushes "latest" again will',
+        "Keep the newest 30 images",
+        "in /ecs/ai-assistant-app, lines are deleted after 30 days",
+    )
+    account.provision("--plan").ends(0, *consequences)
+    account.has_no_stack()
     run = account.provision()
-    run.ends(0, "2 to take over")
+    run.ends(0, "2 to take over", *consequences)
     stack = account.render.text("infra/stack.yml")
     mutability = run.request("ecr put-image-tag-mutability")["imageTagMutability"]
     assert f"ImageTagMutability: {mutability}\n" in stack
@@ -175,6 +183,12 @@ def test_what_an_interrupted_run_took_over_is_mended_by_the_next(account: Accoun
     account.is_up_to_date()
     mended = {"ecr put-image-tag-mutability", "logs put-retention-policy"}
     assert mended <= set(account.provision().asked)
+
+
+def test_a_repeated_request_to_execute_is_known_by_its_token(account: Account) -> None:
+    run = account.provision()
+    name = run.request(MAKES_A_CHANGE_SET)["ChangeSetName"]
+    assert run.request(EXECUTES)["ClientRequestToken"] == name
 
 
 def test_an_answer_that_is_lost_when_it_begins_is_no_verdict(account: Account) -> None:
@@ -199,6 +213,56 @@ def test_secrets_become_the_arns_that_the_execution_role_may_read(account: Accou
         f"{here}/name",
         elsewhere,
     }
+
+
+def test_the_secrets_of_what_serves_stay_readable_until_the_next_provision_finds_it_gone(
+    account: Account,
+) -> None:
+    """Or a task that is replaced, or a rollback, could not start after a secret was renamed."""
+
+    def names(*secrets: str) -> Json:
+        found = [{"name": "S", "valueFrom": secret} for secret in secrets]
+        return {"containerDefinitions": [{"name": "x", "secrets": found}]}
+
+    account.is_up_to_date()
+    document = account.render.json("infra/task-definition.json")
+    document["containerDefinitions"][0]["secrets"] = [{"name": "S", "valueFrom": "new"}]
+    account.write("infra/task-definition.json", json.dumps(document))
+    account.serves(names("old", "older"), names("of-the-rollout-before"))
+    here = "arn:aws:ssm:us-east-1:123456789012:parameter"
+    given = sent(account)["ParameterArns"].split(",")
+    assert given == [f"{here}/{name}" for name in ("new", "of-the-rollout-before", "old", "older")]
+    account.serves(names("new"))
+    assert sent(account)["ParameterArns"] == f"{here}/new"
+
+
+def test_the_arn_of_a_profile_grants_its_model_too(account: Account) -> None:
+    profile = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.meta.llama4-v1:0"
+    account.edit("infra/settings.env", 'BEDROCK_MODELS=""', f'BEDROCK_MODELS="{profile}"')
+    model = "arn:aws:bedrock:*::foundation-model/meta.llama4-v1:0"
+    assert sent(account)["BedrockModelArns"].split(",") == [profile, model]
+
+
+def test_a_profile_of_ones_own_without_its_model_is_refused(account: Account) -> None:
+    own = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3"
+    account.edit("infra/settings.env", 'BEDROCK_MODELS=""', f'BEDROCK_MODELS="{own}"')
+    run = account.provision()
+    run.ends(2, "application inference profile", "us.amazon.nova-lite-v1:0")
+    assert changed(run) == []
+    account.edit("infra/settings.env", own, f"{own},us.amazon.nova-lite-v1:0")
+    assert own in sent(account)["BedrockModelArns"]
+
+
+def test_a_secret_without_its_whole_arn_is_refused(account: Account) -> None:
+    secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:key"
+    document = account.render.json("infra/task-definition.json")
+    document["containerDefinitions"][0]["secrets"] = [
+        {"name": "S", "valueFrom": f"{secret}:part::"}
+    ]
+    account.write("infra/task-definition.json", json.dumps(document))
+    run = account.provision()
+    run.ends(2, f"the secret {secret} without the six characters", "-??????")
+    assert changed(run) == []
 
 
 def test_models_profiles_and_buckets_become_arns(account: Account) -> None:
@@ -269,11 +333,17 @@ def test_a_role_of_aws_that_somebody_just_made_is_fine(account: Account) -> None
     account.provision().ends(0)
 
 
-def test_a_role_of_aws_that_may_not_be_made_ends_it(account: Account) -> None:
-    account.answers("iam create-service-linked-role", refusal("AccessDenied"))
+@pytest.mark.parametrize(
+    "command", ["iam create-open-id-connect-provider", "iam create-service-linked-role"]
+)
+def test_what_may_not_be_created_beside_the_stack_ends_it_and_leaves_no_change_set(
+    account: Account, command: str
+) -> None:
+    account.is_only_planned()
+    account.answers(command, refusal("AccessDenied"))
     run = account.provision()
-    run.ends(1, "iam create-service-linked-role", "sign in as an administrator")
-    assert EXECUTES not in run.asked
+    run.ends(1, command, "sign in as an administrator")
+    assert changed(run)[-2:] == [command, "cloudformation delete-stack"]
 
 
 def test_a_role_of_aws_that_is_never_seen_ends_it(account: Account) -> None:
@@ -335,6 +405,36 @@ def test_a_stack_does_not_move_to_another_vpc(account: Account) -> None:
     run = account.provision()
     run.ends(2, 'VPC_ID="vpc-1"', "infra/provision.sh --destroy")
     assert changed(run) == []
+
+
+def test_tasks_where_the_load_balancer_is_not_are_refused(account: Account) -> None:
+    account.has_network(ZONES | {"subnet-d": "us-east-1d"})
+    choose(
+        account, VPC_ID="vpc-1", SUBNET_IDS="subnet-a,subnet-b", TASK_SUBNET_IDS="subnet-a,subnet-d"
+    )
+    run = account.provision()
+    run.ends(2, "TASK_SUBNET_IDS names subnet-d (us-east-1d), a zone that the load balancer is not")
+    assert changed(run) == []
+
+
+def test_a_zone_in_which_tasks_run_stays(account: Account) -> None:
+    account.is_up_to_date()
+    choose(account, VPC_ID="vpc-1", SUBNET_IDS="subnet-b,subnet-c")
+    account.serves({"containerDefinitions": []}, subnets=["subnet-a", "subnet-b"])
+    run = account.provision()
+    run.ends(2, "tasks run in subnet-a (us-east-1a), and", 'SUBNET_IDS="subnet-a,subnet-b"')
+    assert changed(run) == []
+    account.serves({"containerDefinitions": []}, subnets=["subnet-b"])
+    account.provision().ends(0)
+
+
+def test_a_vpc_without_an_internet_gateway_is_refused(account: Account) -> None:
+    account.has_internet_gateway(None)
+    run = account.provision()
+    run.ends(2, "vpc-1 has no internet gateway", "attach-internet-gateway")
+    assert changed(run) == []
+    asked = run.request("ec2 describe-internet-gateways")
+    assert asked == {"Filters": [{"Name": "attachment.vpc-id", "Values": ["vpc-1"]}]}
 
 
 def test_a_stack_gets_other_subnets_of_its_vpc(account: Account) -> None:
@@ -473,6 +573,62 @@ def test_a_standard_subject_that_is_spelled_out_is_a_standard_one(account: Accou
     assert sent(account)["GitHubSubject"] == SUBJECT
 
 
+def test_the_domain_is_told_where_to_point(account: Account) -> None:
+    choose(account, DOMAIN_NAME="api.example.com")
+    account.provision().ends(0, f"api.example.com must point (CNAME or alias) to {BALANCER}")
+
+
+# --- what became of it since ---
+
+NAMES = {
+    "APP_NAME": "AppName",
+    "ECR_REPOSITORY": "RepositoryName",
+    "LOG_GROUP": "LogGroupName",
+    "ECS_CLUSTER": "ClusterName",
+    "ECS_SERVICE": "ServiceName",
+    "EXECUTION_ROLE": "ExecutionRoleName",
+    "TASK_ROLE": "TaskRoleName",
+    "DEPLOY_ROLE": "DeployRoleName",
+}
+
+
+@pytest.mark.parametrize("arguments", [[], ["--destroy"]])
+def test_nothing_that_a_stack_has_is_renamed(account: Account, arguments: list[str]) -> None:
+    account.is_up_to_date(**{NAMES[name]: "as-before" for name in NAMES})
+    run = account.provision(*arguments)
+    run.ends(2, *(f'{name}="as-before"' for name in NAMES), "infra/provision.sh --destroy")
+    assert changed(run) == []
+
+
+def test_what_somebody_deleted_is_recreated_under_its_name(account: Account) -> None:
+    account.is_up_to_date()
+    account.has_lost("ECR_REPOSITORY", "LOG_GROUP", "ECS_CLUSTER")
+    account.provision("--plan").ends(0, "to recreate: somebody has deleted it")
+    account.is_up_to_date()
+    run = account.provision()
+    run.ends(0, "recreated, empty")
+    settings = account.settings
+    assert [
+        run.request("ecr create-repository"),
+        run.request("logs create-log-group"),
+        run.request("ecs create-cluster"),
+    ] == [
+        {"repositoryName": settings["ECR_REPOSITORY"]},
+        {"logGroupName": settings["LOG_GROUP"]},
+        {"clusterName": settings["ECS_CLUSTER"]},
+    ]
+    assert changed(run)[-len(APPLIES) :] == APPLIES
+
+
+def test_a_role_that_somebody_deleted_needs_another_name(account: Account) -> None:
+    role = account.settings["DEPLOY_ROLE"]
+    account.is_up_to_date(DeployRoleName=role)
+    account.answers("iam get-role", refusal("NoSuchEntity"))
+    run = account.provision()
+    run.ends(2, f"somebody has deleted the role {role}", f'DEPLOY_ROLE="{role}-2"')
+    assert changed(run) == []
+
+
 # --- it does not work out ---
 
 
@@ -555,6 +711,7 @@ def test_a_change_set_that_aws_refuses_leaves_nothing_behind(account: Account) -
 
 
 def test_a_change_set_that_fails_takes_its_empty_stack_along(account: Account) -> None:
+    account.is_only_planned()
     account.refuses_changes("Parameter validation failed: no such subnet")
     run = account.provision()
     run.ends(2, "no such subnet")
@@ -566,6 +723,7 @@ NOT_VALID = "validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]"
 
 def test_what_cloudformation_finds_wrong_before_it_begins_is_named(account: Account) -> None:
     """The reason of the change set says only where to ask."""
+    account.is_only_planned()
     account.refuses_changes(NOT_VALID)
     events = [
         {"EventType": "STACK_EVENT", "EventId": "1"},
@@ -619,6 +777,13 @@ def test_a_stack_that_never_ends_is_no_verdict(account: Account) -> None:
     account.edit("infra/settings.env", 'ROLLOUT_TIMEOUT="1500"', 'ROLLOUT_TIMEOUT="60"')
     account.happens(account.event("REVIEW_IN_PROGRESS"), then=[[]])
     account.provision().ends(3, "is not done after 60 s", "goes on")
+
+
+def test_a_change_set_that_is_never_ready_is_no_verdict(account: Account) -> None:
+    account.edit("infra/settings.env", 'ROLLOUT_TIMEOUT="1500"', 'ROLLOUT_TIMEOUT="60"')
+    account.answers("cloudformation describe-change-set", {"Status": "CREATE_IN_PROGRESS"})
+    run = account.provision()
+    run.ends(3, "is not ready after 60 s", "30 s: waiting for the change set", "may be left")
 
 
 def test_a_policy_that_aws_refuses_is_red(account: Account) -> None:
@@ -754,6 +919,7 @@ def test_help_says_every_exit_code(account: Account) -> None:
 @pytest.mark.parametrize(
     ("while_asking", "says"),
     [
+        (MAKES_A_CHANGE_SET, "may be left in the stack ai-assistant. It does no harm"),
         ("cloudformation describe-change-set", "It does no harm"),
         ("cloudformation execute-change-set", "CloudFormation goes on with ai-assistant"),
     ],
@@ -773,6 +939,7 @@ def test_ctrl_c_says_what_goes_on(account: Account, while_asking: str, says: str
 
 
 def test_a_plan_for_a_new_account_leaves_not_even_an_empty_stack(account: Account) -> None:
+    account.is_only_planned()
     run = account.provision("--plan")
     run.ends(0, "add               Cluster (AWS::ECS::Cluster)", HOST, *SERVICE_ROLES.values())
     run.ends(0, "a month", "infra/ecr-lifecycle-policy.json", "Nothing was changed")
@@ -811,11 +978,19 @@ def test_a_plan_with_nothing_to_do_says_so(account: Account) -> None:
 def test_a_plan_for_a_stack_that_never_came_up_asks_for_nothing(account: Account) -> None:
     account.has_that_stack("ROLLBACK_COMPLETE")
     run = account.provision("--plan")
-    run.ends(0, "would be deleted and recreated")
+    run.ends(0, "would be deleted and recreated", "cannot show a change set")
     assert changed(run) == []
 
 
+def test_a_plan_does_not_delete_a_stack_that_somebody_has_created_meanwhile(
+    account: Account,
+) -> None:
+    run = account.provision("--plan")
+    assert changed(run) == [MAKES_A_CHANGE_SET, "cloudformation delete-change-set"]
+
+
 def test_a_plan_that_cannot_clean_up_says_what_is_left(account: Account) -> None:
+    account.is_only_planned()
     account.answers("cloudformation delete-stack", refusal("Throttling"))
     account.provision("--plan").ends(0, "is left in the stack ai-assistant")
 

@@ -557,6 +557,7 @@ def every_alarm_watches_this_load_balancer(service: Service) -> None:
         "HTTPCode_Target_5XX_Count",
         "HTTPCode_ELB_5XX_Count",
         "UnHealthyHostCount",
+        "HealthyHostCount",
         "TargetResponseTime",
     }
     for metric, alarm in alarms.items():
@@ -564,9 +565,22 @@ def every_alarm_watches_this_load_balancer(service: Service) -> None:
         of_targets = {"TargetGroup": target} if metric != "HTTPCode_ELB_5XX_Count" else {}
         assert dimensions == {"LoadBalancer": balancer} | of_targets, metric
         assert alarm["Namespace"] == "AWS/ApplicationELB"
-        assert alarm["ComparisonOperator"].startswith("GreaterThan")
-        assert alarm["TreatMissingData"] == "notBreaching", f"{metric}: no requests, no trouble"
+        if metric != "HealthyHostCount":
+            assert alarm["ComparisonOperator"].startswith("GreaterThan")
+            assert alarm["TreatMissingData"] == "notBreaching", f"{metric}: no requests, no trouble"
         assert alarm["AlarmName"].startswith(f"{service.settings['APP_NAME']}-")
+
+
+@invariant
+def an_outage_is_heard_of_without_any_request(service: Service) -> None:
+    """Tasks that do not even start are no targets, so there is no data at all."""
+    [alarm] = [
+        each.properties
+        for each in alarms_of(service.stack())
+        if each.properties["MetricName"] == "HealthyHostCount"
+    ]
+    assert (alarm["Statistic"], alarm["ComparisonOperator"]) == ("Maximum", "LessThanThreshold")
+    assert (alarm["Threshold"], alarm["TreatMissingData"]) == (1, "breaching")
 
 
 def alarms_of(stack: Stack) -> list[Any]:
@@ -609,6 +623,7 @@ def the_outputs_are_what_the_scripts_read(service: Service) -> None:
     for stack in service.stacks:
         assert stack.outputs.keys() == {
             "Url",
+            "LoadBalancerDomain",
             "TargetGroupArn",
             "ScalingResourceLabel",
             "SubnetIds",
@@ -627,6 +642,15 @@ def the_url_is_one_that_answers(service: Service) -> None:
     assert urls.pop("domain") == "http://api.example.com"
     assert urls.pop("certificate") == urls.pop("all") == "https://api.example.com"
     assert set(urls.values()) == {plain}
+
+
+@invariant
+def the_load_balancer_is_told_under_its_own_name(service: Service) -> None:
+    """Where there is a domain, it has to point there."""
+    app, region = service.settings["APP_NAME"], service.settings["AWS_REGION"]
+    for stack in service.stacks:
+        own = f"{app}-alb-1.{region}.elb.amazonaws.com"
+        assert stack.outputs["LoadBalancerDomain"] == own
 
 
 @invariant

@@ -376,6 +376,14 @@ MISTAKES: dict[str, Mistake] = {
         i.every_alarm_watches_this_load_balancer,
         "TreatMissingData: notBreaching", "TreatMissingData: breaching",
     ),
+    "silence that is taken for health": Mistake(
+        i.an_outage_is_heard_of_without_any_request,
+        "TreatMissingData: breaching", "TreatMissingData: notBreaching",
+    ),
+    "a load balancer under the name of the domain": Mistake(
+        i.the_load_balancer_is_told_under_its_own_name,
+        "Value: !GetAtt LoadBalancer.DNSName", "Value: !Ref DomainName",
+    ),
     "an alarm that tells nobody": Mistake(
         i.alarms_act_only_where_there_is_a_topic,
         '      AlarmActions: !If [HasAlarmTopic, [!Ref AlarmTopicArn], !Ref "AWS::NoValue"]\n', "",

@@ -105,6 +105,47 @@ def fails(resource: str, verb: Literal["create", "update"], reason: str) -> Play
     return lambda service: service.aws.cloudformation.fails(resource, verb, reason)
 
 
+def renames_its_deploy_role(service: Service, _: Done) -> None:
+    """As the script says it must."""
+    sets(DEPLOY_ROLE=service.settings["DEPLOY_ROLE"] + "-2")(service)
+
+
+def has_lost_its_cluster(service: Service) -> None:
+    by_hand("ecs", "delete_service", cluster="{ECS_CLUSTER}", service="{ECS_SERVICE}", force=True)(
+        service
+    )
+    where = {"cluster": service.settings["ECS_CLUSTER"]}
+    ecs = service.aws.client("ecs")
+    for _ in range(4):  # each look moves it on
+        ecs.describe_services(**where, services=[service.settings["ECS_SERVICE"]])
+    ecs.delete_cluster(**where)
+
+
+def has_lost_its_deploy_role(service: Service) -> None:
+    by_hand("iam", "delete_role_policy", RoleName="{DEPLOY_ROLE}", PolicyName="deploy")(service)
+    by_hand("iam", "delete_role", RoleName="{DEPLOY_ROLE}")(service)
+
+
+def serves_with_a_secret(service: Service) -> None:
+    """It is stored by one name, and its successor by another."""
+    for name in "before", "after":
+        service.aws.client("ssm").put_parameter(Name=name, Value="s", Type="SecureString")
+    names_its_secret("before")(service)
+    service.provision().ends(0)
+    service.deploy().ends(0)
+    names_its_secret("after")(service)
+
+
+def names_its_secret(value: str) -> Play:
+    def so(service: Service) -> None:
+        document = service.document("infra/task-definition.json")
+        document["containerDefinitions"][0]["secrets"] = [{"name": "KEY", "valueFrom": value}]
+        service.write("infra/task-definition.json", json.dumps(document))
+        service.commit("Name a secret")
+
+    return so
+
+
 def provision_fails(service: Service) -> None:
     service.provision().ends(1)
 
@@ -123,6 +164,25 @@ def finds_it_busy(other: Service) -> None:
 def stack_is(status: str) -> Then:
     def then(service: Service, _: Done) -> None:
         assert service.stack == status
+
+    return then
+
+
+def settles(service: Service, _: Done) -> None:
+    """What CloudFormation has begun, it ends."""
+    while service.stack.endswith("_IN_PROGRESS"):
+        pass  # each look moves it on
+
+
+def reads_secrets(*names: str) -> Then:
+    """What the execution role may read, and nothing else."""
+
+    def then(service: Service, _: Done) -> None:
+        found = service.aws.client("iam").get_role_policy(
+            RoleName=service.settings["EXECUTION_ROLE"], PolicyName="read-parameters"
+        )
+        [statement] = found["PolicyDocument"]["Statement"]
+        assert [arn.rpartition("/")[2] for arn in statement["Resource"]] == list(names)
 
     return then
 
@@ -162,7 +222,7 @@ ROWS = (
         all_is_well,
         provision,
         0,
-        (*(f"made, for AWS itself: {role}" for role in SERVICE_ROLES), "17 to add"),
+        (*(f"created, for AWS itself: {role}" for role in SERVICE_ROLES), "18 to add"),
         holds(
             has_one_provider,
             has_the_roles_of_aws,
@@ -213,7 +273,7 @@ ROWS = (
         has_a_provider(AUDIENCE),
         provision,
         0,
-        ("17 to add",),
+        ("18 to add",),
         holds(has_one_provider, never_asked("iam:CreateOpenIDConnectProvider")),
     ),
     Row(
@@ -222,7 +282,7 @@ ROWS = (
         has_a_provider("somebody.else"),
         provision,
         0,
-        ("taught the audience sts.amazonaws.com",),
+        ("added audience sts.amazonaws.com to",),
         has_one_provider,
     ),
     Row(
@@ -231,7 +291,7 @@ ROWS = (
         has_what_the_guide_makes,
         provision,
         0,
-        ("15 to add", "2 to take over", "taken over Repository"),
+        ("16 to add", "2 to take over", "taken over Repository"),
         has_taken_over,
     ),
     Row(
@@ -240,7 +300,7 @@ ROWS = (
         destroyed,
         provision,
         0,
-        ("15 to add", "2 to take over"),
+        ("16 to add", "2 to take over"),
         deploys_without_building,
     ),
     # --- the way to AWS ---
@@ -287,7 +347,7 @@ ROWS = (
             "Rate exceeded",
             "CloudFormation goes on with ai-assistant. Wait until it is done, then run this again.",
         ),
-        nothing_serves,
+        holds(settles, again(provision, 0, "nothing to change", then=stack_is("CREATE_COMPLETE"))),
     ),
     # --- the stack ---
     Row(
@@ -296,7 +356,7 @@ ROWS = (
         fails("LoadBalancer", "create", "You have reached the limit of load balancers"),
         provision,
         1,
-        ("(ROLLBACK_COMPLETE): LoadBalancer: You have reached the limit of load balancers. Mend",),
+        ("(ROLLBACK_COMPLETE): LoadBalancer: You have reached the limit of load balancers. Fix",),
         holds(
             stack_is("ROLLBACK_COMPLETE"),
             again(deploy, 2, "cannot carry the service (ROLLBACK_COMPLETE)", then=nothing_serves),
@@ -317,7 +377,7 @@ ROWS = (
         both(sets(LOG_RETENTION_DAYS="90"), fails("LogGroup", "update", "the log is busy")),
         provision,
         1,
-        ("(UPDATE_ROLLBACK_COMPLETE): LogGroup: the log is busy. Mend that",),
+        ("(UPDATE_ROLLBACK_COMPLETE): LogGroup: the log is busy. Fix that",),
         holds(
             still_serves,
             stack_is("UPDATE_ROLLBACK_COMPLETE"),
@@ -330,8 +390,63 @@ ROWS = (
         another_clone("cloudformation:ExecuteChangeSet", finds_it_busy),
         provision,
         0,
-        ("17 to add",),
+        ("18 to add",),
         stack_is("CREATE_COMPLETE"),
+    ),
+    Row(
+        "the cluster was deleted by hand",
+        "serving",
+        has_lost_its_cluster,
+        deploy,
+        2,
+        ("has no cluster ai-assistant-cluster", "infra/provision.sh"),
+        again(
+            provision,
+            0,
+            "cluster   recreated, empty: somebody had deleted it",
+            then=again(deploy, then=serves_the_release),
+        ),
+    ),
+    Row(
+        "the repository and the log group were deleted by hand",
+        "provisioned",
+        both(
+            by_hand("ecr", "delete_repository", repositoryName="{ECR_REPOSITORY}", force=True),
+            by_hand("logs", "delete_log_group", logGroupName="{LOG_GROUP}"),
+            sets(LOG_RETENTION_DAYS="90"),
+        ),
+        provision,
+        0,
+        ("repository recreated, empty", "log       recreated, empty", "changed    LogGroup"),
+        again(deploy, then=serves_the_release),
+    ),
+    Row(
+        "the deploy role was deleted by hand",
+        "serving",
+        has_lost_its_deploy_role,
+        provision,
+        2,
+        ("somebody has deleted the role", 'set DEPLOY_ROLE="ai-assistant-us-east-1-github-acti'),
+        holds(
+            renames_its_deploy_role,
+            again(provision, then=again(deploy, then=serves_the_release)),
+        ),
+    ),
+    Row(
+        "a secret is renamed, and the stack is updated before the deploy",
+        "provisioned",
+        serves_with_a_secret,
+        provision,
+        0,
+        (),
+        holds(
+            still_serves,
+            reads_secrets("after", "before"),
+            again(
+                deploy,
+                then=holds(serves_the_release, again(provision, then=reads_secrets("after"))),
+            ),
+        ),
     ),
     # --- taking it down ---
     Row(

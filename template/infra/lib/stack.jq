@@ -46,8 +46,10 @@ def running_subnets:
   | unique
   | join(",");
 
-# How many of its tasks a service that is being deleted still has; empty where it is gone.
-def draining: .services[] | select(.status != "INACTIVE") | .runningCount;
+def tasks: "\(.) task\(if . == 1 then "" else "s" end)";
+
+# What a service that is being deleted still has; empty where it is gone.
+def draining: .services[] | select(.status != "INACTIVE") | .runningCount | tasks;
 
 # Of two answers to list-tasks: as many of the tasks as ECS describes at once, but for those known to have stopped.
 def to_describe:
@@ -55,6 +57,9 @@ def to_describe:
   | select(. != [])
   | {cluster: env.ECS_CLUSTER, tasks: .}
   | tojson;
+
+# The same, in words.
+def not_stopped: to_describe | fromjson.tasks | length | tasks;
 
 def now_stopped:
   (env.stopped_tasks | fromjson) + [.tasks[] | select(.lastStatus == "STOPPED") | .taskArn] | tojson;
@@ -69,7 +74,7 @@ def arn($service; $what): arn($service; env.AWS_REGION; env.AWS_ACCOUNT_ID; $wha
 # What "secrets" of a task definition name: ARNs of Secrets Manager, which may go on with a key, a stage and a version,
 # and names or ARNs of Parameter Store.
 def secrets:
-  [.containerDefinitions[] | .secrets[]?, .logConfiguration.secretOptions[]? | .valueFrom]
+  [.containerDefinitions[]? | .secrets[]?, .logConfiguration.secretOptions[]? | .valueFrom]
   | {
       managed: map(select(contains(":secretsmanager:")) | split(":")[:7] | join(":")) | unique,
       stored: map(
