@@ -229,7 +229,7 @@ def summary:
 
 def takes_over($id): any(.word == "take over" and .id == $id);
 
-# Of DescribeEvents. A name that is taken is the one thing that the settings can mend.
+# Of DescribeEvents. A name that is taken is the one thing that the settings can fix.
 def not_valid:
   [.OperationEvents[]? | select(.EventType == "VALIDATION_ERROR") | "\(.LogicalResourceId): \(.ValidationStatusReason)"]
   | .[0] // "" | line
