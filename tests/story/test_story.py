@@ -37,7 +37,7 @@ PROVIDER_AND_ROLES = [
     *["iam:GetRole"] * 3,  # each of AWS's own
     "iam:GetGroup",
 ]
-PLANS = ["cloudformation:CreateChangeSet", *["cloudformation:DescribeChangeSet"] * 3]
+PLANS = ["cloudformation:CreateChangeSet", *["cloudformation:DescribeChangeSet"] * 2]
 APPLIES = [
     "ecr:PutImageTagMutability",
     "ecr:PutImageScanningConfiguration",
