@@ -384,13 +384,14 @@ class Account(Stage):
         """What state a task of the service is in, from look to look once it was told to stop."""
         arn = "arn:aws:ecs:us-east-1:123456789012:task/ai-assistant-cluster/1"
         task = {"taskArn": arn, "desiredStatus": "STOPPED"}
-        listed = {"taskArns": [arn] if looks else []}
-        self.answers("ecs list-tasks", {"taskArns": []}, *[listed, {"taskArns": []}] * 20)
+        none: Json = {"taskArns": []}
+        listed: Json = {"taskArns": [arn] if looks else []}
+        self.answers("ecs list-tasks", none, *[listed, none] * 20)
         self.answers(
             "ecs describe-tasks", *({"tasks": [task | {"lastStatus": look}]} for look in looks)
         )
 
-    def serves(self, *task_definitions: Json, subnets: Sequence[str] = ("subnet-a",)) -> None:
+    def runs_now(self, *task_definitions: Json, subnets: Sequence[str] = ("subnet-a",)) -> None:
         """A service that is there, and what each of its deployments runs, the last one first."""
         arn = "arn:aws:ecs:us-east-1:123456789012:task-definition/x"
         network = {"awsvpcConfiguration": {"subnets": list(subnets)}}

@@ -228,11 +228,11 @@ def test_the_secrets_of_what_serves_stay_readable_until_the_next_provision_finds
     document = account.render.json("infra/task-definition.json")
     document["containerDefinitions"][0]["secrets"] = [{"name": "S", "valueFrom": "new"}]
     account.write("infra/task-definition.json", json.dumps(document))
-    account.serves(names("old", "older"), names("of-the-rollout-before"))
+    account.runs_now(names("old", "older"), names("of-the-rollout-before"))
     here = "arn:aws:ssm:us-east-1:123456789012:parameter"
     given = sent(account)["ParameterArns"].split(",")
     assert given == [f"{here}/{name}" for name in ("new", "of-the-rollout-before", "old", "older")]
-    account.serves(names("new"))
+    account.runs_now(names("new"))
     assert sent(account)["ParameterArns"] == f"{here}/new"
 
 
@@ -420,11 +420,11 @@ def test_tasks_where_the_load_balancer_is_not_are_refused(account: Account) -> N
 def test_a_zone_in_which_tasks_run_stays(account: Account) -> None:
     account.is_up_to_date()
     choose(account, VPC_ID="vpc-1", SUBNET_IDS="subnet-b,subnet-c")
-    account.serves({"containerDefinitions": []}, subnets=["subnet-a", "subnet-b"])
+    account.runs_now({"containerDefinitions": []}, subnets=["subnet-a", "subnet-b"])
     run = account.provision()
     run.ends(2, "tasks run in subnet-a (us-east-1a), and", 'SUBNET_IDS="subnet-a,subnet-b"')
     assert changed(run) == []
-    account.serves({"containerDefinitions": []}, subnets=["subnet-b"])
+    account.runs_now({"containerDefinitions": []}, subnets=["subnet-b"])
     account.provision().ends(0)
 
 
