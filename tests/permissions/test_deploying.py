@@ -272,7 +272,7 @@ TRICKS = {
         "application-autoscaling register-scalable-target --service-namespace ecs"
         " --scalable-dimension ecs:service:DesiredCount --resource-id service/other/neighbour"
         " --min-capacity 0 --max-capacity 0",
-        "ecs:DescribeServices on resource: {ecs}:service/other/neighbour",
+        "is missing the following permissions: ecs:DescribeServices",
     ),
     "read a neighbour's log": (
         "logs filter-log-events --log-group-name /ecs/neighbour-app",
@@ -296,7 +296,7 @@ def test_a_trick_is_refused(record: Record, trick: str) -> None:
         family="miner", containerDefinitions=[{"name": "a", "image": "b", "memory": 128}]
     )
     done = record.deployer.run("aws", *command.format(**words).split())
-    assert f"is not authorized to perform: {refusal.format(**words)}" in done.err, done.text
+    assert refusal.format(**words) in done.err, done.text
 
 
 # --- who else comes in ---

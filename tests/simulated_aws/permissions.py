@@ -193,11 +193,17 @@ def log_group(action: str) -> Needs:
 EVERY_ALARM = "alarm:*"
 
 
-def scaling(action: str, *others: str) -> Needs:
-    """Application Auto Scaling asks in the name of its caller, and names what that one lacks:
-    "Permissions validation for Application Auto Scaling API calls on target resources" (its User
-    Guide), and for a service of ECS "IAM permissions required for Amazon ECS service auto scaling"
-    (ECS Developer Guide)."""
+# An alarm for which a call gives no name.
+NO_ALARM = "alarm:"
+
+
+def scaling(action: str, *, probes: tuple[str, ...] = (), alarms: tuple[str, ...] = ()) -> Needs:
+    """Application Auto Scaling tries in the name of its caller whether that one may call the
+    target's service and CloudWatch, and alarms by no name at all: "Permissions validation for
+    Application Auto Scaling API calls on target resources" (its User Guide). Which calls it tries
+    on a service of ECS is from "IAM permissions required for Amazon ECS service auto scaling" (ECS
+    Developer Guide); on what resource, no source says. `alarms` is what it does to those that it
+    makes for a policy."""
 
     def found(p: Json, account: Account) -> list[Need]:
         target = account.arn("application-autoscaling", "scalable-target/*")
@@ -206,38 +212,46 @@ def scaling(action: str, *others: str) -> Needs:
             "application-autoscaling:scalable-dimension": p["ScalableDimension"],
         }
         service = account.arn("ecs", p["ResourceId"])
+        no_alarm = account.arn("cloudwatch", NO_ALARM)
         tracking = f"alarm:TargetTracking-{p['ResourceId']}-AlarmHigh-0"  # and a Low one
-        alarm = account.arn("cloudwatch", tracking)
         about = {
-            "cloudwatch:DeleteAlarms": alarm,
+            "cloudwatch:DeleteAlarms": no_alarm,
             "cloudwatch:DescribeAlarms": account.arn("cloudwatch", EVERY_ALARM),
-            "cloudwatch:PutMetricAlarm": alarm,
+            "cloudwatch:PutMetricAlarm": no_alarm,
             "ecs:DescribeServices": service,
             "ecs:UpdateService": service,
         }
-        required = [Need(action, target, context)]
-        return required + [Need(other, about[other]) for other in others]
+        return [
+            Need(action, target, context),
+            *(Need(probe, about[probe], is_probe=True) for probe in probes),
+            *(Need(alarm, account.arn("cloudwatch", tracking)) for alarm in alarms),
+        ]
 
     return found
 
 
+PROBES = (
+    "cloudwatch:PutMetricAlarm",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:DeleteAlarms",
+    "ecs:DescribeServices",
+    "ecs:UpdateService",
+)
+
 APPLICATION_AUTOSCALING: dict[str, Needs] = {
     "DeleteScalingPolicy": scaling(
-        "application-autoscaling:DeleteScalingPolicy", "cloudwatch:DeleteAlarms"
+        "application-autoscaling:DeleteScalingPolicy", alarms=("cloudwatch:DeleteAlarms",)
     ),
     "DeregisterScalableTarget": scaling("application-autoscaling:DeregisterScalableTarget"),
     "DescribeScalableTargets": anything("application-autoscaling:DescribeScalableTargets"),
     "DescribeScalingPolicies": anything("application-autoscaling:DescribeScalingPolicies"),
     "PutScalingPolicy": scaling(
         "application-autoscaling:PutScalingPolicy",
-        "cloudwatch:DescribeAlarms",
-        "cloudwatch:PutMetricAlarm",
-        "cloudwatch:DeleteAlarms",
+        probes=PROBES,
+        alarms=("cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
     ),
     "RegisterScalableTarget": scaling(
-        "application-autoscaling:RegisterScalableTarget",
-        "ecs:DescribeServices",
-        "ecs:UpdateService",
+        "application-autoscaling:RegisterScalableTarget", probes=PROBES
     ),
 }
 

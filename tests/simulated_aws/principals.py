@@ -109,13 +109,19 @@ class Principals:
         """Raises Refused for the first need that the principal's policies do not cover.
 
         The message is worded as in "Troubleshoot access denied error messages" of the IAM User
-        Guide. The root may do anything.
+        Guide; how a probe's is worded, no source says. The root may do anything.
         """
         if principal.kind == "root":
             return
         policies = list(self.policies(principal))
         for need in needs:
-            if why := denial(policies, need):
+            why = denial(policies, need)
+            if why and need.is_probe:
+                raise Refused(
+                    "ValidationException",
+                    f"{principal.arn} is missing the following permissions: {need.action}",
+                )
+            if why:
                 raise Refused(
                     "AccessDenied",
                     f"User: {principal.arn} is not authorized to perform: {need.action} on "

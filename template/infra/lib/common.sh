@@ -170,7 +170,7 @@ refused() {
 # The refusal; where it is for a lack of permissions, with who can mend it.
 why_refused() {
   case "$refusal" in
-    *AccessDenied* | *"not authorized"*) say "$refusal ($permissions)" ;;
+    *AccessDenied* | *"not authorized"* | *"missing the following permissions"*) say "$refusal ($permissions)" ;;
     *) say "$refusal" ;;
   esac
 }
