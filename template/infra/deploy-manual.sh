@@ -51,12 +51,13 @@ main() {
   look_at lock check_lock
   look_at tree check_tree
   look_at documents check_documents
+  look_at cli check_cli
   look_at region check_region "$shell_region"
   look_at credentials check_credentials
   look_at account check_account
   look_at stack check_stack
   look_at service check_service
-  [[ -z "$trouble" ]] || not_ready "not deployed: mend each line with NO, then run infra/deploy-manual.sh again"
+  [[ -z "$trouble" ]] || not_ready "not deployed: fix each line with NO, then run infra/deploy-manual.sh again"
 
   rm -rf "$scratch"
   exec infra/deploy.sh

@@ -23,6 +23,7 @@ from typing import Any
 from botocore import xform_name
 from botocore.model import OperationModel
 from botocore.session import get_session
+from botocore.utils import ArgumentGenerator
 from botocore.validate import ParamValidator
 from documents import enum_findings
 from rendering import Render
@@ -216,6 +217,7 @@ class Stage(Repository):
         identity = {"Account": account, "Arn": f"arn:aws:iam::{account}:user/me", "UserId": "AIDA"}
         self.answers("sts get-caller-identity", identity)
         self.has_stack()
+        self.knows("ecs create-service")
         self.answers("docker version", "27.0.3")
         for verb in "login", "build", "push":
             self.answers(f"docker {verb}", "")
@@ -255,6 +257,19 @@ class Stage(Repository):
                 wrong = [*report.splitlines(), *enum_findings(answer, shape)]
                 assert not wrong, f"AWS would not answer {command} so: {wrong}"
                 file.write_text(json.dumps(answer, default=self.written))
+
+    def knows(self, command: str, *, but_not: Sequence[str] = ()) -> None:
+        """What aws knows of the input of a command; the path of what it lacks is `but_not`."""
+        skeleton = ArgumentGenerator().generate_skeleton(operation(*command.split()).input_shape)
+        if but_not:
+            *above, name = but_not
+            within = skeleton
+            for key in above:
+                within = within[key]
+            del within[name]
+        file = self.stage / "skeletons" / command
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(skeleton))
 
     def written(self, moment: datetime) -> str | float:
         return moment.timestamp() if self.cli == 1 else moment.isoformat()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from rendering import Render
-from stage import OUTPUTS, Stage, refusal
+from stage import OUTPUTS, Refusal, Stage, refusal
 
 Break = Callable[[Stage], object]
 
@@ -77,7 +77,11 @@ BEFORE_AWS_IS_ASKED: dict[str, tuple[Break, str]] = {
     ),
     "a setting is no number": (
         lambda stage: settings(stage, 'MIN_TASKS="1"', 'MIN_TASKS="one"'),
-        'MIN_TASKS in infra/settings.env is a whole number, not "one"',
+        'MIN_TASKS in infra/settings.env is a whole number, not "one": for example MIN_TASKS="1"',
+    ),
+    "the time is no number": (
+        lambda stage: settings(stage, 'TIMEOUT="1500"', 'TIMEOUT="25 min"'),
+        'is a whole number, not "25 min": for example ROLLOUT_TIMEOUT="1500"',
     ),
     "a setting is not there": (
         lambda stage: settings(stage, "ROLLOUT_POLL=", "ROLLOUT_PAUSE="),
@@ -162,6 +166,21 @@ BEFORE_AWS_IS_ASKED: dict[str, tuple[Break, str]] = {
         ),
         "has 0 portMappings",
     ),
+    "aws is too old for the service": (
+        lambda stage: stage.knows("ecs create-service", but_not=["availabilityZoneRebalancing"]),
+        "create-service does not know availabilityZoneRebalancing. Update the AWS CLI",
+    ),
+    "aws is too old for a part of the service": (
+        lambda stage: stage.knows(
+            "ecs create-service",
+            but_not=["deploymentConfiguration", "deploymentCircuitBreaker", "rollback"],
+        ),
+        "create-service does not know rollback. Update the AWS CLI",
+    ),
+    "the service has a name that nobody knows": (
+        lambda stage: stage.change("infra/service.json", {"desiredCuont": 2}),
+        "does not know desiredCuont. Update the AWS CLI (2.22.2, 1.36.7 or newer), or correct",
+    ),
     "the processor is unknown": (
         lambda stage: stage.change(
             "infra/task-definition.json", {"runtimePlatform": {"cpuArchitecture": "RISCV"}}
@@ -199,6 +218,23 @@ BY_WHAT_AWS_SAYS: dict[str, tuple[Break, str, str]] = {
         "The token is expired (sign in",
         STS,
     ),
+    "the sign-in by SSO is over": (
+        lambda stage: stage.answers(STS, Refusal("The SSO session has expired or is invalid")),
+        "AWS does not know who you are: The SSO session",
+        STS,
+    ),
+    "there is no such region, or no network": (
+        lambda stage: stage.answers(
+            STS, Refusal('Could not connect to the endpoint URL: "https://sts.x.amazonaws.com/"')
+        ),
+        "cannot reach AWS in us-east-1: check AWS_REGION in infra/settings.env, and the network",
+        STS,
+    ),
+    "AWS is too busy to say who asks": (
+        lambda stage: stage.answers(STS, refusal("Throttling", "Rate exceeded")),
+        'AWS refused "sts get-caller-identity": An error occurred (Throttling)',
+        STS,
+    ),
     "the account is another": (
         lambda stage: stage.answers(
             STS, {"Account": "9" * 12, "Arn": "arn:aws:iam::999999999999:root", "UserId": "A"}
@@ -210,7 +246,7 @@ BY_WHAT_AWS_SAYS: dict[str, tuple[Break, str, str]] = {
         lambda stage: stage.answers(
             STACKS, refusal("ValidationError", "Stack with id x does not exist")
         ),
-        "is not there yet: us-east-1 has no stack",
+        "the infrastructure does not exist yet: us-east-1 has no stack",
         STACKS,
     ),
     "the stack may not be seen": (
@@ -220,12 +256,12 @@ BY_WHAT_AWS_SAYS: dict[str, tuple[Break, str, str]] = {
     ),
     "the stack was only planned": (
         lambda stage: stage.has_stack("REVIEW_IN_PROGRESS", **NO_OUTPUTS),
-        "was only planned. Make it with infra/provision.sh",
+        "was only planned. Create it with infra/provision.sh",
         STACKS,
     ),
     "the stack could not be made": (
         lambda stage: stage.has_stack("ROLLBACK_COMPLETE", **NO_OUTPUTS),
-        "(ROLLBACK_COMPLETE): mend it with infra/provision.sh",
+        "is in state ROLLBACK_COMPLETE and cannot be deployed to: fix it with infra/provision.sh",
         STACKS,
     ),
     "the stack is being changed": (
@@ -240,7 +276,7 @@ BY_WHAT_AWS_SAYS: dict[str, tuple[Break, str, str]] = {
     ),
     "there is no cluster": (
         lambda stage: stage.answers(SERVICES, refusal("ClusterNotFoundException")),
-        "is not there yet: us-east-1 has no cluster",
+        "the infrastructure does not exist yet: us-east-1 has no cluster",
         SERVICES,
     ),
     "the service is being deleted": (
@@ -313,7 +349,7 @@ def test_help_needs_nothing_but_bash(stage: Stage, script: str) -> None:
 @pytest.mark.parametrize("script", ["infra/deploy.sh", "infra/deploy-manual.sh", "infra/status.sh"])
 def test_an_argument_that_means_nothing_is_refused(stage: Stage, script: str) -> None:
     run = stage.run(script, "--force")
-    run.ends(2, f'{script} takes no "--force": see {script} --help')
+    run.ends(2, f'unknown argument "--force": see {script} --help')
     assert run.asked == []
 
 
@@ -348,7 +384,7 @@ def test_a_laptop_hears_of_all_that_is_missing_at_once(stage: Stage) -> None:
     stage.answers(STS, refusal("ExpiredToken", "The token is expired"))
     stage.answers(STACKS, refusal("ExpiredToken", "The token is expired"))
     run = stage.run("infra/deploy-manual.sh")
-    run.ends(2, "mend each line with NO")
+    run.ends(2, "fix each line with NO")
     run.changed_nothing()
     said = verdicts(run.out)
     bad = {what for what, line in said.items() if line.startswith("NO")}

@@ -5,7 +5,7 @@ source infra/lib/common.sh
 
 export found=""
 
-not_there_yet() { not_ready "what the service stands on is not there yet: $1. Make it with infra/provision.sh"; }
+not_there_yet() { not_ready "the infrastructure does not exist yet: $1. Create it with infra/provision.sh"; }
 
 # need COMMAND...: names all that are missing at once.
 need() {
@@ -37,7 +37,7 @@ check_repository() {
   need git
   local above
   above="$(git rev-parse --show-prefix 2>&1)" ||
-    not_ready "git knows no repository here ($above): git init --initial-branch main, then commit"
+    not_ready "this is not a git repository ($above): git init --initial-branch main, then commit"
   [[ -z "$above" ]] ||
     not_ready "${above%/} is a folder of another git repository: move it out, and make it one of its own with git init"
   commit="$(git rev-parse --quiet --verify HEAD)" ||
@@ -81,6 +81,19 @@ check_documents() {
   found="for $platform"
 }
 
+# Does aws know all that infra/service.json asks for? It would say so itself, but only after image and revision.
+check_cli() {
+  need aws jq
+  local unknown
+  try_ask ecs create-service --generate-cli-skeleton input # which asks nobody
+  [[ -z "$refusal" ]] || not_ready "aws does not work on this machine: $refusal"
+  unknown="$(query 'unknown_members | join(", ")' --slurp infra/service.json "$scratch/answer")"
+  [[ -z "$unknown" ]] ||
+    not_ready "this aws is too old, or infra/service.json has a mistake: aws ecs create-service does not know $unknown. \
+Update the AWS CLI (2.22.2, 1.36.7 or newer), or correct the name"
+  found="aws"
+}
+
 # check_region REGION: the settings decide, whatever region the shell of the caller is set to.
 check_region() {
   found="$AWS_REGION"
@@ -91,8 +104,16 @@ account=""
 check_credentials() {
   need aws jq
   try_ask sts get-caller-identity
-  [[ -z "$refusal" ]] ||
-    not_ready "AWS does not know who you are: $refusal (sign in, for example with: aws sso login)"
+  case "$refusal" in
+    "") ;;
+    *"ndpoint"* | *onnect* | *SSL*)
+      not_ready "cannot reach AWS in $AWS_REGION: check AWS_REGION in infra/settings.env, and the network ($refusal)"
+      ;;
+    *redentials* | *oken* | *SSO* | *sso* | *profile* | *SignatureDoesNotMatch*)
+      not_ready "AWS does not know who you are: $refusal (sign in, for example with: aws sso login)"
+      ;;
+    *) refused "sts get-caller-identity" ;;
+  esac
   query '.Account, .Arn' "$scratch/answer" >"$scratch/lines"
   {
     read -r account
@@ -135,7 +156,7 @@ check_stack() {
     CREATE_COMPLETE | IMPORT_COMPLETE | UPDATE_COMPLETE | UPDATE_ROLLBACK_COMPLETE) ;;
     REVIEW_IN_PROGRESS) not_there_yet "the stack $STACK_NAME was only planned" ;;
     *_IN_PROGRESS) not_ready "the stack $STACK_NAME is being changed ($stack): wait until it is done, then deploy" ;;
-    *) not_ready "the stack $STACK_NAME cannot carry the service ($stack): mend it with infra/provision.sh" ;;
+    *) not_ready "the stack $STACK_NAME is in state $stack and cannot be deployed to: fix it with infra/provision.sh" ;;
   esac
   [[ -z "$missing" ]] ||
     not_ready "the stack $STACK_NAME lacks these outputs: $missing. Update it with infra/provision.sh"
