@@ -7,6 +7,9 @@ Roll out this commit: build and push its image where ECR has none of it yet, reg
 at it (or make the service), watch that rollout to its end, and set the scaling: its policies become those of
 infra/autoscaling.json, and any other is deleted.
 
+An image that ECR has under the tag of this commit is taken for the image of this commit, and not looked into. Which
+commit answers in the end, infra/status.sh asks the service itself, and so does the last step of the workflow.
+
   infra/deploy.sh [--help]
 
 Run again, it changes nothing where this commit serves already, and watches on where its rollout is under way.
@@ -15,7 +18,7 @@ Exit codes:
   0    this commit serves
   1    it does not: it failed, was rolled back or overtaken, or AWS refused something
   2    not ready: nothing was changed, and the message says what to do
-  3    no verdict: the rollout goes on, but it took too long or ECS could no longer be asked
+  3    outcome unknown: the rollout goes on, but it took too long or ECS could no longer be asked
   130  stopped by Ctrl-C: a rollout that was under way goes on
 
 Settings are in infra/settings.env. DOCKER_BUILD_FLAGS in the environment are passed to docker build, for example
@@ -37,6 +40,7 @@ main() {
   check_lock
   check_tree
   check_documents
+  check_cli
   check_account
   check_stack
   check_service

@@ -4,20 +4,22 @@ set -euo pipefail
 usage() {
   cat <<'END'
 Go back: point the service at an earlier revision, and watch that rollout to its end as a deploy does. Nothing is built
-or registered, and nothing else of the service changes, but that a paused one gets its MIN_TASKS tasks back. It asks
-no questions.
+or registered, and nothing else of the service changes, but that one scaled to zero gets its MIN_TASKS tasks back. It
+asks no questions.
 
   infra/rollback.sh             to the revision that served last before this one; while a rollback goes on, watches it
   infra/rollback.sh REVISION    to that one: its number, for example 41, or FAMILY:41
   infra/rollback.sh --help
 
-The next deploy rolls out what is on main again. So revert there what was bad: git revert HEAD, then push.
+The next deploy rolls out what is on main again. So revert there what was bad, then push:
+  git revert HEAD         or, where HEAD is a merge commit:
+  git revert -m 1 HEAD
 
 Exit codes:
   0    the earlier revision serves
   1    it does not: it failed, was rolled back or overtaken, or AWS refused something
   2    not ready, or there is nothing to go back to: nothing was changed, and the message says what to do
-  3    no verdict: the rollout goes on, but it took too long or ECS could no longer be asked
+  3    outcome unknown: the rollout goes on, but it took too long or ECS could no longer be asked
   130  stopped by Ctrl-C: a rollout that was under way goes on
 
 Settings are in infra/settings.env.
@@ -64,7 +66,8 @@ main() {
   watch_rollout
 
   say "serving $APP_NAME ${commit:0:7} as $name"
-  say "The next deploy rolls out main again: revert there what was bad (git revert), before anybody deploys."
+  say "The next deploy rolls out main again: revert there what was bad before anybody deploys (git revert, with -m 1 for a \
+merge commit)."
 }
 
 # Leaves the number of the revision to go back to in $number, empty where none is named.

@@ -10,12 +10,12 @@ events and log lines, and what to do next. It changes nothing.
   infra/status.sh --logs    follow the log, from ten minutes ago: one JSON document a line
   infra/status.sh --help
 
-What cannot be asked is shown so, and decides nothing.
+What cannot be read is reported and does not affect the exit code.
 
 Exit codes:
   0    it serves as wanted
   1    it does not, and the last line says why: for example a rollout that failed, too few tasks, an alarm
-  2    it could not be asked: the message says what to do
+  2    the service could not be read: the message says what to do
   130  stopped by Ctrl-C, which is how --logs ends
 
 Settings are in infra/settings.env.
@@ -73,7 +73,7 @@ answered() {
   # Which action is denied stands behind the long name of who asks.
   local denied="not authorized to perform: "
   if [[ "$refusal" == *"$denied"* ]]; then refusal="$denied${refusal#*"$denied"}"; fi
-  tell "$1" "cannot be asked: $refusal"
+  tell "$1" "cannot be read: $refusal"
   return 1
 }
 
@@ -85,7 +85,7 @@ find_all() {
   now="$(date +%s)"
   read_stack
   stack_refusal="$refusal"
-  [[ -n "$stack$refusal" ]] || give_up "there is no stack $STACK_NAME" "make what it stands on: infra/provision.sh"
+  [[ -n "$stack$refusal" ]] || give_up "there is no stack $STACK_NAME" "create the infrastructure: infra/provision.sh"
   if [[ -n "$stack" ]]; then url="$(jq --raw-output '.Url // ""' "$scratch/stack")"; fi
 
   read_service
@@ -204,13 +204,13 @@ ask_log() { try_ask logs filter-log-events --log-group-name "$LOG_GROUP" --start
 
 advice() {
   if [[ "$service" == DRAINING ]]; then
-    say "wait until it is gone (some minutes); then a deploy makes it anew"
+    say "wait until it is gone (some minutes); then a deploy creates it again"
   elif [[ "$wanted" == 0 ]]; then
-    say "it is paused: a deploy gives it its tasks back"
+    say "it is scaled to zero: a deploy starts its MIN_TASKS tasks again"
   elif [[ "$state" == IN_PROGRESS ]]; then
     say "wait until the rollout ends, or go back at once: infra/rollback.sh"
   elif [[ -n "$trouble" ]]; then
-    say "find out why (infra/status.sh --logs), then deploy what mends it, or go back: infra/rollback.sh"
+    say "find out why (infra/status.sh --logs), then deploy a fix, or go back: infra/rollback.sh"
   else
     say "nothing: it serves as wanted"
   fi

@@ -122,9 +122,9 @@ def test_a_run_after_one_that_was_cut_off_watches_on(stage: Stage, arguments: li
     run.changed_nothing()
 
 
-def test_a_service_that_was_paused_gets_its_tasks_back(stage: Stage) -> None:
-    paused = stage.described(stage.deployment(BAD, "COMPLETED", desired=0))
-    stage.now = paused | {"desiredCount": 0}
+def test_a_service_that_was_scaled_to_zero_gets_its_tasks_back(stage: Stage) -> None:
+    at_zero = stage.described(stage.deployment(BAD, "COMPLETED", desired=0))
+    stage.now = at_zero | {"desiredCount": 0}
     stage.rolls_out_well()
     assert rollback(stage).request("ecs update-service")["desiredCount"] == 1
 
@@ -293,7 +293,7 @@ REFUSALS: dict[str, tuple[Callable[[Stage], object], list[str], str]] = {
     "there is no cluster": (
         lambda stage: stage.answers("ecs describe-services", refusal("ClusterNotFoundException")),
         [],
-        "Make it with infra/provision.sh",
+        "Create it with infra/provision.sh",
     ),
     "the history may not be seen": (
         lambda stage: stage.answers(CHOOSES[0], refusal("AccessDeniedException")),

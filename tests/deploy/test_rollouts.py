@@ -181,9 +181,10 @@ def test_the_first_deploy_makes_the_service(stage: Stage) -> None:
     assert request["serviceName"] == stage.settings["ECS_SERVICE"]
     assert request["launchType"] == "FARGATE"
     assert request["desiredCount"] == 1
+    assert request["clientToken"] == stage.revision(OURS), "the next one creates another"
 
 
-def test_a_service_that_was_deleted_is_made_anew(stage: Stage) -> None:
+def test_a_service_that_was_deleted_is_created_again(stage: Stage) -> None:
     stage.now = stage.described(status="INACTIVE")
     stage.rolls_out_well()
     run = stage.deploy()
@@ -217,7 +218,7 @@ def test_an_update_leaves_the_number_of_tasks_to_the_scaling(stage: Stage) -> No
     assert "forceNewDeployment" not in run.request("ecs update-service")
 
 
-def test_a_service_that_was_paused_gets_its_tasks_back(stage: Stage) -> None:
+def test_a_service_that_was_scaled_to_zero_gets_its_tasks_back(stage: Stage) -> None:
     """A rollout of no tasks is complete at once: green, and nothing has ever been started."""
     stage.now = stage.described(stage.deployment(BEFORE, "COMPLETED", desired=0)) | {
         "desiredCount": 0
@@ -234,12 +235,11 @@ def test_what_is_complete_but_runs_no_task_does_not_serve_already(stage: Stage) 
 
 
 def test_what_the_client_refuses_was_never_asked_for(stage: Stage) -> None:
-    """An older aws does not know every member of infra/service.json."""
     stage.rolls_out_well()
-    unknown = 'Unknown parameter in input: "availabilityZoneRebalancing", must be one of: cluster'
-    stage.answers("ecs update-service", Refusal(f"Parameter validation failed:\n{unknown}"))
+    wrong = "Invalid type for parameter healthCheckGracePeriodSeconds, value: soon"
+    stage.answers("ecs update-service", Refusal(f"Parameter validation failed:\n{wrong}"))
     run = stage.deploy()
-    run.ends(1, unknown)
+    run.ends(1, wrong)
     assert "is not known" not in run.text
 
 
@@ -395,15 +395,18 @@ def test_a_rolled_back_rollout_is_red_at_once(stage: Stage) -> None:
         "1a2b EssentialContainerExited: Essential container in task exited",
         "exit code 1",
         "  ValueError: no such model",
-        "Next: mend",
+        "Next: fix",
     )
     for part in run.out.split("Last events of the service"):
         said = [part.count(event) for event in ("unable to place", ") rolling back.")]
         assert said == [1, 1], "each event is told once as it comes, and once in the report"
         assert part.index("unable to place") < part.index(") rolling back."), "oldest first"
-    assert run.asked[-2:] == ["ecs list-tasks", "logs get-log-events"]
-    assert run.asked.count("ecs describe-services") == 1 + 2
-    assert not set(SCALES) & set(run.asked)
+    assert run.asked[run.asked.index("ecs update-service") + 1 :] == [
+        *LOOKS,
+        "ecs describe-tasks",
+        *LOOKS,  # the stopped task was told already
+        "logs get-log-events",
+    ]
 
 
 def test_what_aws_ecs_wait_looks_at_says_success_after_a_rollback(stage: Stage) -> None:
@@ -428,6 +431,15 @@ def test_a_rollback_is_known_without_the_words_of_ecs(stage: Stage) -> None:
 def test_a_rollback_is_known_when_ours_is_not_listed_any_more(stage: Stage) -> None:
     stage.rolls_out(stage.described(stage.steady(BEFORE)))
     stage.deploy().ends(1, f"was rolled back to {stage.revision(BEFORE)}")
+
+
+def test_once_it_was_listed_its_absence_is_believed_at_once(stage: Stage) -> None:
+    """ECS may list nothing of a rollout that it has given up."""
+    waiting = stage.described(stage.deployment(OURS, failed=1, pending=1), stage.leaving())
+    stage.rolls_out(waiting, stage.described(stage.steady(BEFORE)))
+    run = stage.deploy()
+    run.ends(1, f"was rolled back to {stage.revision(BEFORE)}")
+    assert run.asked.count("ecs describe-services") == 1 + 2
 
 
 def test_a_rollback_is_known_by_the_words_of_ecs_alone(stage: Stage) -> None:
@@ -463,8 +475,16 @@ def test_an_overtaken_rollout_is_red(stage: Stage, keeps_ours: bool) -> None:
         stage.described(newer, *ours, stage.leaving()),
     )
     run = stage.deploy()
-    run.ends(1, f"was overtaken by {stage.revision(43)}", "on purpose")
+    when = " before it served" if keeps_ours else "\n"  # nobody knows what an unlisted one did
+    run.ends(1, f"was overtaken by {stage.revision(43)}{when}", "on purpose")
     assert not set(SCALES) & set(run.asked)
+
+
+def test_a_rollout_that_served_before_it_was_overtaken_is_told_so(stage: Stage) -> None:
+    ours = stage.deployment(OURS, "COMPLETED", status="ACTIVE", running=1)
+    stage.rolls_out(stage.described(stage.deployment(43, pending=1), ours))
+    served = f"{stage.revision(OURS)} served, and then was overtaken by {stage.revision(43)}\n"
+    stage.deploy().ends(1, served)
 
 
 def test_the_same_revision_in_another_deployment_is_not_ours(stage: Stage) -> None:
@@ -576,7 +596,7 @@ def test_another_log_driver_is_no_error(stage: Stage) -> None:
     assert "logs get-log-events" not in run.asked
 
 
-# --- no verdict ---
+# --- outcome unknown ---
 
 
 def test_time_is_up_and_the_rollout_goes_on(stage: Stage) -> None:
@@ -739,10 +759,10 @@ def test_a_red_run_leaves_one_annotation_and_a_summary(actions: Stage, tmp_path:
     assert "\n      | no | table |\n" in summary
 
 
-def test_no_verdict_is_in_the_summary_too(actions: Stage, tmp_path: Path) -> None:
+def test_an_unknown_outcome_is_in_the_summary_too(actions: Stage, tmp_path: Path) -> None:
     actions.rolls_out(refusal("ThrottlingException"))
     actions.deploy().ends(3)
-    assert "### No verdict: ECS did not answer" in (tmp_path / "summary.md").read_text()
+    assert "### Outcome unknown: ECS did not answer" in (tmp_path / "summary.md").read_text()
 
 
 def test_an_annotation_stays_on_its_line(actions: Stage) -> None:

@@ -198,7 +198,7 @@ def test_a_rollout_under_way_is_as_wanted_while_the_earlier_revision_serves(stag
 # --- one that does not ---
 
 
-def paused(stage: Stage) -> None:
+def at_zero(stage: Stage) -> None:
     service = stage.described(stage.deployment(OURS, "COMPLETED", desired=0))
     stage.describes(service | {"desiredCount": 0, "runningCount": 0})
     stage.answers(CURL, "<html>503</html>\n503 0.002")
@@ -235,7 +235,7 @@ NOT_AS_WANTED: dict[str, tuple[Callable[[Stage], object], str, str]] = {
         "alarm ai-assistant-app-errors, ai-assistant-latency",
         "infra/status.sh --logs",
     ),
-    "it is paused": (paused, "no task is wanted", "a deploy gives it its tasks back"),
+    "it is scaled to zero": (at_zero, "no task is wanted", "a deploy starts its MIN_TASKS tasks"),
     "it is being deleted": (
         lambda stage: stage.describes(stage.described(stage.steady(OURS), status="DRAINING")),
         "it is being deleted",
@@ -284,7 +284,7 @@ def test_without_a_stack_it_says_to_provision(stage: Stage) -> None:
     stage.answers("cloudformation describe-stacks", gone)
     run = look(stage)
     run.ends(1, "there is no stack ai-assistant")
-    assert told(run)["next"] == "make what it stands on: infra/provision.sh"
+    assert told(run)["next"] == "create the infrastructure: infra/provision.sh"
     assert run.asked[-1] == "cloudformation describe-stacks"
 
 
@@ -299,7 +299,7 @@ def test_without_a_service_it_says_to_deploy(stage: Stage, there: str) -> None:
     assert run.asked[-1] == "ecs describe-services"
 
 
-# --- what cannot be asked ---
+# --- what cannot be read ---
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_a_part_that_cannot_be_asked_is_shown_so_and_decides_nothing(
     run = look(stage)
     run.ends(0)
     assert (
-        told(run)[fact] == "cannot be asked: not authorized to perform: a:LongAction on resource: *"
+        told(run)[fact] == "cannot be read: not authorized to perform: a:LongAction on resource: *"
     )
 
 

@@ -9,7 +9,7 @@ begin() {
   trap 'exit 143' TERM
 }
 
-# The last to run, however the script ends. While `unfinished` says something, there is no verdict. It speaks to stderr:
+# The last to run, however the script ends. While `unfinished` says something, the outcome is unknown. It speaks to stderr:
 # a signal may have come while stdout went to a file.
 unfinished="" explained=""
 finish() {
@@ -19,7 +19,7 @@ finish() {
     0 | 130 | 143) ;;
     *)
       if [[ -z "$explained" ]]; then
-        complain "${0##*/} met an error that it does not know: the lines above are all there is"
+        complain "${0##*/}: unexpected error; see the output above"
         code=1
       fi
       [[ -z "$unfinished" ]] || code=3
@@ -58,9 +58,11 @@ infra/settings.env shows"
   done
   export AWS_DEFAULT_REGION="$AWS_REGION" AWS_PAGER="" TZ=UTC
 
-  for name in MIN_TASKS MAX_TASKS ROLLOUT_POLL ROLLOUT_TIMEOUT; do
-    [[ "${!name:-}" =~ ^(0|[1-9][0-9]*)$ ]] ||
-      not_ready "$name in infra/settings.env is a whole number, not \"${!name:-}\": for example $name=\"5\""
+  local example
+  for example in MIN_TASKS=1 MAX_TASKS=4 ROLLOUT_POLL=5 ROLLOUT_TIMEOUT=1500; do
+    name="${example%=*}"
+    [[ "${!name}" =~ ^(0|[1-9][0-9]*)$ ]] ||
+      not_ready "$name in infra/settings.env is a whole number, not \"${!name}\": for example $name=\"${example#*=}\""
   done
   ((MIN_TASKS > 0)) || not_ready "MIN_TASKS in infra/settings.env is 1 or more: for example MIN_TASKS=\"1\""
   ((MIN_TASKS <= MAX_TASKS)) ||
@@ -75,7 +77,7 @@ take_no_arguments() {
       usage
       exit
       ;;
-    *) not_ready "infra/${0##*/} takes no \"$*\": see infra/${0##*/} --help" ;;
+    *) not_ready "unknown argument \"$*\": see infra/${0##*/} --help" ;;
   esac
 }
 
@@ -99,7 +101,7 @@ complain() {
   fi
 }
 
-# fail: it was tried, and did not work. not_ready: nothing was changed. no_verdict: it may still work.
+# fail: it was tried, and did not work. not_ready: nothing was changed. no_verdict: outcome unknown, it may still work.
 fail() {
   complain "$1"
   exit 1
@@ -167,7 +169,7 @@ refused() {
   if [[ -n "$touched" ]]; then fail "$text"; else not_ready "$text"; fi
 }
 
-# The refusal; where it is for a lack of permissions, with who can mend it.
+# The refusal; where it is for a lack of permissions, with who can fix it.
 why_refused() {
   case "$refusal" in
     *AccessDenied* | *"not authorized"* | *"missing the following permissions"*) say "$refusal ($permissions)" ;;

@@ -60,6 +60,16 @@ def log_stream:
 
 # --- the service: infra/service.json, and what the stack made ---
 
+# Of a request, and of what the CLI knows of it: the names that the CLI does not know. Under KeyName it knows any.
+def unknown_members:
+  . as [$request, $known]
+  | if ($known | type) == "object" and ($known | has("KeyName") | not) and ($request | type) == "object" then
+      [$request | keys_unsorted[] as $name
+        | if $known | has($name) then [$request[$name], $known[$name]] | unknown_members[] else $name end]
+    elif ($known | type) == "array" and ($request | type) == "array" then
+      [$request[] | [., $known[0]] | unknown_members[]]
+    else [] end;
+
 # Of an answer to describe-stacks.
 def outputs: .Stacks[0].Outputs // [] | map({(.OutputKey): .OutputValue}) | add // {};
 
@@ -87,11 +97,18 @@ def plan:
   | ., [., $task, $scaling, env.MIN_TASKS, env.MAX_TASKS]
   | tojson;
 
+# Where its answer is lost, aws asks again: by the token ECS knows that it is the same request.
 def to_create:
-  . + {serviceName: env.ECS_SERVICE, taskDefinition: env.revision, desiredCount: (env.MIN_TASKS | tonumber)} | tojson;
+  . + {
+    clientToken: (env.revision | revision | .[-36:]),
+    serviceName: env.ECS_SERVICE,
+    taskDefinition: env.revision,
+    desiredCount: (env.MIN_TASKS | tonumber)
+  }
+  | tojson;
 
 # Without what only a new service takes. It keeps its number of tasks, which the scaling decides on; only one that was
-# paused gets its tasks back, because a rollout of no tasks is complete at once and proves nothing.
+# scaled to zero gets its tasks back, because a rollout of no tasks is complete at once and proves nothing.
 def to_update:
   del(.clientToken, .desiredCount, .launchType, .role, .schedulingStrategy, .tags)
   | . + {service: env.ECS_SERVICE, taskDefinition: env.revision}
@@ -146,16 +163,18 @@ def start:
   ([service.deployments[] | select(.status != "PRIMARY") | .taskDefinition] | tojson);
 
 # When ours is no longer PRIMARY, ECS went back by itself, or somebody has deployed or gone back since: ECS itself leaves
-# only what has failed.
+# only what has failed. Where it is not even listed any more, nobody knows whether it had served.
 def verdict:
   primary as $now
   | if service.status != "ACTIVE" then "deleted"
     elif ours.status == "PRIMARY" then
       {COMPLETED: "serving", FAILED: "failed"}[ours.rolloutState // ""] // "going on"
+    elif ours.rolloutState == "COMPLETED" then "served, and then overtaken"
     elif $now.rolloutStateReason // "" | test("rolling back") then "rolled back"
     elif (ours.rolloutState // "FAILED") == "FAILED"
       and (env.earlier | fromjson | any(.[]; . == $now.taskDefinition)) then "rolled back"
-    else "overtaken" end;
+    elif ours == null then "overtaken"
+    else "overtaken before it served" end;
 
 def progress:
   ours as $ours

@@ -45,9 +45,9 @@ provide_image() {
     push_image
     find_image "imageTag=$commit"
     [[ -n "$digest" ]] ||
-      fail "the image did not get to $ECR_REGISTRY: docker's lines above say why. Mend that, and deploy again"
+      fail "the image did not get to $ECR_REGISTRY: docker's lines above say why. Fix that, and deploy again"
   else
-    say "ECR has the image of this commit: nothing is built"
+    say "ECR has an image under the tag of this commit: nothing is built"
   fi
   image="$ECR_REGISTRY/$ECR_REPOSITORY@$digest"
   fact image "$image"

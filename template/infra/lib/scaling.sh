@@ -29,5 +29,5 @@ scale() {
   [[ -n "$refusal" ]] || return 0
   what="this commit serves, but its scaling could not be set"
   summarise "$what"
-  fail "$what: AWS refused \"application-autoscaling $operation\": $(why_refused). Mend that, and deploy again"
+  fail "$what: AWS refused \"application-autoscaling $operation\": $(why_refused). Fix that, and deploy again"
 }

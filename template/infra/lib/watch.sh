@@ -32,14 +32,14 @@ watch_rollout() {
 }
 
 stop_watching() {
-  summarise "No verdict: $1"
+  summarise "Outcome unknown: $1"
   no_verdict "$1"
 }
 
 # Leaves the service as it is now in $scratch/service, and what there is to tell of it in the variables. ECS does not
-# always answer, and may for a moment answer as if it had not heard of this rollout: only the third time is it taken at
-# its word.
-verdict="" progress="" events="" seen_events=""
+# always answer, and may at first answer as if it had not heard of this rollout: until it has listed it once, only the
+# third such answer is believed.
+verdict="" progress="" events="" seen_events="" was_listed=""
 look() {
   local lost=0 unlisted=0 listed
   while ((lost < 3 && unlisted < 3)); do
@@ -59,7 +59,8 @@ look() {
       read -r seen_events
       events="$(cat)"
     } <"$scratch/lines"
-    [[ "$listed" != true ]] || return 0
+    [[ "$listed" != true ]] || was_listed=yes
+    [[ -z "$was_listed" ]] || return 0
     unlisted=$((unlisted + 1))
   done
   ((lost < 3)) || stop_watching "ECS did not answer three times in a row: $refusal"
@@ -116,7 +117,7 @@ tell_stopped_tasks() {
 }
 
 # Why, what ECS said, which tasks died of what, the last words of one of them, and what to do. Ends the script.
-remedy="mend what the lines above show, commit that, and deploy it"
+remedy="fix what the lines above show, commit that, and deploy it"
 end_badly() {
   local now why what next="$remedy"
   query reasons "$scratch/service" >"$scratch/lines"
@@ -127,13 +128,13 @@ end_badly() {
   case "$verdict" in
     failed) what="$name did not come up: $why" ;;
     "rolled back") what="$name did not come up and was rolled back to $now: $why" ;;
-    overtaken)
-      what="$name was overtaken by $now before it served"
+    *overtaken*)
+      what="$name ${verdict/overtaken/was overtaken by $now}"
       next="nothing, if $now was deployed on purpose; if it was not, run $typed again"
       ;;
     *)
       what="$name does not serve: somebody deletes the service $ECS_SERVICE"
-      next="wait until it is gone (some minutes), then deploy: that makes it anew"
+      next="wait until it is gone (some minutes), then deploy: that creates it again"
       ;;
   esac
   {
