@@ -12,6 +12,7 @@ from typing import Any
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 from botocore.session import get_session
 from botocore.validate import ParamValidator
+from simulated_aws.fargate import complaints
 
 
 @cache
@@ -88,34 +89,7 @@ def task_findings(tasks: Mapping[str, Any], folder: Path) -> dict[str, list[str]
         for name, task in well_formed.items()
     }
     linted = cfn_lint(resources, folder)
-    return found | {
-        name: [*unchecked_findings(task), *linted[name]] for name, task in well_formed.items()
-    }
-
-
-def unchecked_findings(task: Mapping[str, Any]) -> Iterator[str]:
-    """What AWS refuses in a task definition and neither the API model nor cfn-lint knows."""
-    for container in task["containerDefinitions"]:
-        name = container["name"]
-        for mapping in container.get("portMappings", []):
-            if not 1 <= mapping["containerPort"] <= 65535:
-                yield f"{name}: {mapping['containerPort']} is no port"
-        if not 2 <= container.get("stopTimeout", 30) <= 120:
-            yield f"{name}: stopTimeout is 2 to 120 seconds on Fargate"
-        if "logConfiguration" in container and not task.get("executionRoleArn"):
-            yield f"{name}: awslogs needs an executionRoleArn to write with"
-        if check := container.get("healthCheck"):
-            if check["command"][0] not in {"CMD", "CMD-SHELL"}:
-                yield f"{name}: a health check's command starts with CMD or CMD-SHELL"
-            limits = {
-                "interval": (5, 300),
-                "timeout": (2, 60),
-                "retries": (1, 10),
-                "startPeriod": (0, 300),
-            }
-            for key, (low, high) in limits.items():
-                if not low <= check.get(key, low) <= high:
-                    yield f"{name}: {key} of a health check is {low} to {high}"
+    return found | {name: [*complaints(task), *linted[name]] for name, task in well_formed.items()}
 
 
 def policy_findings(policy: Mapping[str, Any]) -> list[str]:

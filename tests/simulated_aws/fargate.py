@@ -1,24 +1,15 @@
-"""Which task definitions Fargate takes. moto takes all.
+"""Which task definitions Fargate takes. moto takes all, and so does the API's model.
 
 Sources: "Task definition parameters for Fargate" (ECS Developer Guide) and RegisterTaskDefinition
 (API Reference).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-Json = dict[str, Any]
+from matrix import FARGATE
 
-# MiB of memory for each number of CPU units.
-SIZES: dict[str, range | list[int]] = {
-    "256": [512, 1024, 2048],
-    "512": range(1024, 4097, 1024),
-    "1024": range(2048, 8193, 1024),
-    "2048": range(4096, 16385, 1024),
-    "4096": range(8192, 30721, 1024),
-    "8192": range(16384, 61441, 4096),
-    "16384": range(32768, 122881, 8192),
-}
+Json = Mapping[str, Any]
 
 HEALTH_CHECK = {
     "interval": (5, 300, 30),
@@ -30,15 +21,19 @@ HEALTH_CHECK = {
 
 def complaint(definition: Json) -> str | None:
     """Why AWS would refuse to register a task definition; None where it would not."""
-    return next((why for check in CHECKS for why in check(definition)), None)
+    return next(complaints(definition), None)
+
+
+def complaints(definition: Json) -> Iterator[str]:
+    return (why for check in CHECKS for why in check(definition))
 
 
 def _fargate(definition: Json) -> Iterator[str]:
     if "FARGATE" not in definition.get("requiresCompatibilities", []):
         return
-    memory = str(definition.get("memory", ""))
-    sizes = SIZES.get(str(definition.get("cpu", "")), [])
-    if not memory.isdigit() or int(memory) not in sizes:
+    cpu, memory = (str(definition.get(key, "")) for key in ("cpu", "memory"))
+    is_number = cpu.isdigit() and memory.isdigit()
+    if not is_number or int(memory) not in FARGATE.get(int(cpu), []):
         yield "No Fargate configuration exists for given values."
     if definition.get("networkMode") != "awsvpc":
         yield "Fargate only supports network mode 'awsvpc'."
@@ -75,11 +70,14 @@ def _container(container: Json, network: str | None) -> Iterator[str]:
                 "When networkMode=awsvpc, the host ports and container ports in port mappings must "
                 "match."
             )
+    check = container.get("healthCheck", {"command": ["NONE"]})
+    if not check["command"] or check["command"][0] not in {"CMD", "CMD-SHELL", "NONE"}:
+        yield "The command of a health check must start with CMD or CMD-SHELL."
     for key, (least, most, usual) in HEALTH_CHECK.items():
-        if not least <= container.get("healthCheck", {}).get(key, usual) <= most:
+        if not least <= check.get(key, usual) <= most:
             yield f"Health check {key} must be between {least} and {most}."
-    if not 0 <= container.get("stopTimeout", 30) <= 120:
-        yield "stopTimeout must be between 0 and 120."
+    if not 2 <= container.get("stopTimeout", 30) <= 120:
+        yield "stopTimeout must be between 2 and 120."
     log = container.get("logConfiguration", {})
     if log.get("logDriver") == "awslogs" and "awslogs-group" not in log.get("options", {}):
         yield "Log driver awslogs requires options: awslogs-group, awslogs-region"

@@ -33,7 +33,7 @@ WRONG_CONTAINERS: dict[str, tuple[Json, str]] = {
         {"healthCheck": {"command": ["CMD", "x"], "interval": 1}},
         "interval must be between 5 and 300",
     ),
-    "late stop": ({"stopTimeout": 999}, "stopTimeout must be between 0 and 120"),
+    "late stop": ({"stopTimeout": 999}, "stopTimeout must be between 2 and 120"),
     "no log group": (
         {"logConfiguration": {"logDriver": "awslogs", "options": {}}},
         "requires options: awslogs-group",
@@ -99,7 +99,7 @@ def test_a_service_is_refused_where_it_could_not_run(ground: Ground) -> None:
         (target(ground, containerPort=80), "did not have a container port 80 defined"),
         (target(ground, targetGroupArn=ground.target_group + "0"), "target group does not exist"),
         (target(ground, targetGroupArn=lone), "does not have an associated load balancer"),
-        ({"deploymentConfiguration": deadlock}, "leave no room for a deployment"),
+        ({"deploymentConfiguration": deadlock}, "cannot be 100 as this will block deployments"),
         (
             {
                 "deploymentConfiguration": deadlock | {"minimumHealthyPercent": 50},
