@@ -206,25 +206,32 @@ class Deployment:
         self.event("has reached a steady state.")
         self.service.finished(self)
 
+    def reset_failures(self) -> None:
+        """A task has become healthy, and the circuit breaker begins to count again: that is its
+        default, `resetOnHealthyTask` of "DeploymentCircuitBreaker" (API Reference)."""
+        self.failed_tasks = 0
+
     @property
     def is_broken(self) -> bool:
         """Has the circuit breaker, where there is one, seen as many failures as it takes?
 
-        At least 3, at most 200, else half of the tasks wanted: API Reference,
-        "ServiceDeploymentCircuitBreaker".
+        At least 3, at most 200, else half of the tasks wanted: its default, BOUNDED_PERCENT of 50
+        ("How the Amazon ECS deployment circuit breaker detects failures", ECS Developer Guide).
         """
         return self.service.breaker["enable"] and self.failed_tasks >= self.service.threshold
 
     def fail(self) -> None:
-        """ECS goes back to what was complete before, if that is asked for and there is any.
+        """ECS goes back to the most recent deployment that is COMPLETED, if that is asked for and
+        there is any; else the failed one stays, stalled. One to which it goes back is IN_PROGRESS
+        until it completes once more, and until then ECS cannot go back to it again: "How the
+        Amazon ECS deployment circuit breaker detects failures" (ECS Developer Guide).
 
-        As seen in service events that people published: the deployment it goes back to keeps its
-        id, becomes PRIMARY, and completes once more.
+        As seen in service events that people published, it keeps its id and becomes PRIMARY.
         """
         self.rollout_state = "FAILED"
         self.reason = "ECS deployment circuit breaker: tasks failed to start."
         self.event(f"(deployment {self.id}) deployment failed: tasks failed to start.")
-        back = self.service.last_that_served(self)
+        back = self.service.last_completed
         if not (self.service.breaker["rollback"] and back):
             self.service.failed(self)
             return
@@ -268,6 +275,7 @@ class RunningService:
     settings: Json  # what it was created and updated with, as the API names it
     created: datetime
     status: str = "ACTIVE"
+    token: str = ""  # of the request that created it: the same again creates nothing
     deployments: list[Deployment] = field(default_factory=list)  # newest first
     events: list[Json] = field(default_factory=list)  # newest first
     history: list[Json] = field(default_factory=list)  # service deployments, newest first
@@ -379,8 +387,9 @@ class RunningService:
                 other.give_way()
         self.deployments = [deployment]
 
-    def last_that_served(self, failed: Deployment) -> Deployment | None:
-        return next((d for d in self.deployments if d.has_served and d is not failed), None)
+    @property
+    def last_completed(self) -> Deployment | None:
+        return next((d for d in self.deployments if d.rollout_state == "COMPLETED"), None)
 
     # --- its history: "View service history using Amazon ECS service deployments" ---
 

@@ -63,7 +63,10 @@ class Ecs(Service):
         cluster = self._cluster(parameters)
         name = parameters["serviceName"]
         there = self.services.get((cluster, name))
+        token = parameters.get("clientToken", "")
         if there and there.status == "ACTIVE":
+            if token and token == there.token:
+                return {"service": there.described()}
             raise invalid("Creation of service was not idempotent.")
         if there and there.status == "DRAINING":
             raise invalid("Unable to Start a service that is still Draining.")
@@ -74,7 +77,7 @@ class Ecs(Service):
         # moto's Application Auto Scaling looks for the service in moto's ECS.
         self.moto("CreateService", shadow | {"taskDefinition": revision})
         settings = {key: value for key, value in parameters.items() if key not in SAID_ONCE}
-        service = RunningService(self, cluster, name, settings, self.clock.now())
+        service = RunningService(self, cluster, name, settings, self.clock.now(), token=token)
         self.services[cluster, name] = service
         service.roll_out(revision, task_definition, self._next_outcome())
         return {"service": service.described()}
@@ -349,8 +352,12 @@ class Ecs(Service):
             )
         if most <= 100 and limits.get("minimumHealthyPercent", 100) >= 100:
             raise invalid(
-                "minimumHealthyPercent and maximumPercent leave no room for a deployment."
+                "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block "
+                "deployments."
             )
+        unknown = limits.get("deploymentCircuitBreaker", {}).keys() - {"enable", "rollback"}
+        if unknown:
+            raise NotImplementedError(f"{sorted(unknown)} of a circuit breaker")
 
     def _check_network(self, network: Json) -> None:
         vpc = network.get("awsvpcConfiguration")

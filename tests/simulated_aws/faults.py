@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from simulated_aws.refusal import Refused
 
 THROTTLED = Refused("ThrottlingException", "Rate exceeded")
-OVERLOADED = Refused("ServiceUnavailable", "Service Unavailable", 503)
 EXPIRED_TOKEN = Refused(
     "ExpiredToken", "The security token included in the request is expired", 403
 )
@@ -25,6 +24,7 @@ class Fault:
     error: Exception
     times: float = 1
     after: int = 0  # so many calls get through before
+    is_late: bool = False  # it strikes once the operation was carried out
 
 
 @dataclass
@@ -61,10 +61,16 @@ class Faults:
         """End the connection before the operation is carried out."""
         self.waiting.append(Fault(operation, ConnectionDropped(), times, after))
 
-    def strike(self, operation: str) -> None:
+    def lose_answer(self, operation: str, *, times: float = 1) -> None:
+        """End the connection once the operation was carried out."""
+        self.waiting.append(Fault(operation, ConnectionDropped(), times, is_late=True))
+
+    def strike(self, operation: str, *, late: bool = False) -> None:
         """Raises what this call meets, if anything."""
         for fault in self.waiting:
             if fault.operation not in {"*", operation} or fault.times <= 0:
+                continue
+            if fault.is_late != late:
                 continue
             if fault.after > 0:
                 fault.after -= 1

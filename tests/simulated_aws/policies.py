@@ -25,7 +25,7 @@ class Need:
     action: str
     resource: str = "*"
     context: Context = field(default_factory=dict)
-    is_probe: bool = False  # another service asks, in the caller's name, whether it would be allowed
+    is_probe: bool = False  # another service tries it in the name of its caller
 
 
 @cache

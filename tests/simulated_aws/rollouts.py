@@ -129,6 +129,28 @@ class UnhealthyTarget(Outcome):
 
 
 @dataclass(frozen=True)
+class Flaps(Outcome):
+    """Each task becomes healthy, and crashes then: the circuit breaker never counts to its end.
+    ("If a task successfully starts, passes the dependent health checks, but then stops": re:Post,
+    "ecs-deployment-roll-back-failure".)"""
+
+    def play(self, rollout: "Deployment") -> Steps:
+        while True:
+            tasks = rollout.start_tasks()
+            yield
+            rollout.run_tasks()
+            rollout.reset_failures()
+            yield
+            for task in tasks:
+                reason = "Essential container in task exited"
+                task.end("EssentialContainerExited", reason, exit_code=1)
+            rollout.failed_tasks += len(tasks)
+            yield
+            for task in tasks:
+                task.stop()
+
+
+@dataclass(frozen=True)
 class NotLaunched(Outcome):
     """There is not even a task; the service says why, and tries again."""
 

@@ -4,11 +4,13 @@ import http.client
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from simulated_aws.ground import TRUST, Ground, policy, says
 from simulated_aws.rollouts import (
     CannotPull,
     Crashes,
+    Flaps,
     Hangs,
     Outcome,
     OutOfCapacity,
@@ -94,14 +96,19 @@ def test_services_stable_would_call_a_rollback_a_success(ground: Ground) -> None
     assert ground.look()["taskDefinition"].endswith("app:1"), "and yet app:2 does not serve"
 
 
-def test_after_an_early_second_rollout_the_breaker_still_knows_what_served(ground: Ground) -> None:
-    """ECS may still be going back when somebody deploys again."""
+def test_while_ecs_goes_back_it_cannot_go_back_again(ground: Ground) -> None:
+    """The example of "How the Amazon ECS deployment circuit breaker detects failures"."""
     ground.serving()
-    for _ in range(2):
-        ground.aws.next_rollout(Crashes())
-        ours = ground.roll_out()
-        next(s for s in ground.looks() if s["deployments"][0]["id"] != ours["id"])
-    assert states(ground.watch()) == [("PRIMARY", "app:1", "COMPLETED")]
+    ground.aws.next_rollout(Crashes(), Crashes())
+    second = ground.roll_out()
+    next(s for s in ground.looks() if s["deployments"][0]["id"] != second["id"])
+    ground.roll_out()
+    assert states(ground.watch(20)) == [
+        ("PRIMARY", "app:3", "FAILED"),
+        ("ACTIVE", "app:1", "IN_PROGRESS"),
+        ("ACTIVE", "app:2", "FAILED"),
+    ]
+    assert ground.look()["runningCount"] == 1, "what served goes on serving"
 
 
 @pytest.mark.parametrize("breaker", [{"enable": True, "rollback": False}, None])
@@ -187,14 +194,23 @@ def test_the_last_words_of_a_task_are_in_its_log(ground: Ground) -> None:
     assert [event["message"] for event in found["events"]] == ["one", "two"]
 
 
-@pytest.mark.parametrize("outcome", [Hangs(), OutOfCapacity()])
+@pytest.mark.parametrize("outcome", [Hangs(), OutOfCapacity(), Flaps()])
 def test_some_rollouts_never_end(ground: Ground, outcome: Outcome) -> None:
     ground.serving()
     ground.aws.next_rollout(outcome)
     ground.roll_out()
     service = ground.watch(20)
     assert states(service)[0] == ("PRIMARY", "app:2", "IN_PROGRESS")
-    assert service["deployments"][0]["failedTasks"] == 0
+    assert service["deployments"][0]["failedTasks"] <= 1
+
+
+def test_a_creation_is_repeated_by_its_token_alone(ground: Ground) -> None:
+    ground.settings["clientToken"] = "one"
+    first = ground.create_service()
+    assert ground.create_service()["serviceArn"] == first["serviceArn"]
+    ground.settings["clientToken"] = "two"
+    with pytest.raises(ClientError, match="not idempotent"):
+        ground.create_service()
 
 
 def test_a_rollout_is_overtaken_by_somebody_elses(ground: Ground) -> None:

@@ -154,6 +154,10 @@ def test_a_dropped_connection_is_no_answer(ground: Ground) -> None:
     with pytest.raises(ConnectionClosedError):
         ecs.create_cluster(clusterName="other")
     assert not ecs.describe_clusters(clusters=["other"])["clusters"], "it was not carried out"
+    ground.aws.faults.lose_answer("ecs:CreateCluster")
+    with pytest.raises(ConnectionClosedError):
+        ecs.create_cluster(clusterName="other")
+    assert ecs.describe_clusters(clusters=["other"])["clusters"], "it was, but nobody heard of it"
 
 
 def test_times_are_written_as_either_version_of_the_cli_does(ground: Ground) -> None:

@@ -124,6 +124,7 @@ class Wire:
             self.faults.strike(call.name)
             self._authenticate(asked, call)
             answer = self.carry_out(asked)
+            self.faults.strike(call.name, late=True)
         except Refused as refused:
             refused = named(asked, refused)
             self._note(call, refused.status, refused.code)
