@@ -359,7 +359,7 @@ ROWS = (
         ("(ROLLBACK_COMPLETE): LoadBalancer: You have reached the limit of load balancers. Fix",),
         holds(
             stack_is("ROLLBACK_COMPLETE"),
-            again(deploy, 2, "cannot carry the service (ROLLBACK_COMPLETE)", then=nothing_serves),
+            again(deploy, 2, "is in state ROLLBACK_COMPLETE and cannot", then=nothing_serves),
         ),
     ),
     Row(
