@@ -193,6 +193,14 @@ def asked(*names: str) -> Then:
     return then
 
 
+def never_says(*words: str) -> Then:
+    def then(_: Service, done: Done) -> None:
+        found = [each for each in words if each in done.text]
+        assert found == [], f"this may not say {found}:\n{done.text}"
+
+    return then
+
+
 def never_asked(*names: str) -> Then:
     def then(_: Service, done: Done) -> None:
         found = [name for name in done.asked if name in names]

@@ -6,6 +6,7 @@ from simulated_aws.rehearsal import Done
 from simulated_aws.rollouts import (
     CannotPull,
     Crashes,
+    Flaps,
     Hangs,
     OutOfCapacity,
     Overtaken,
@@ -27,6 +28,7 @@ from story.failures import (
     is_at,
     lacks,
     never_asked,
+    never_says,
     nothing_more,
     nothing_serves,
     parametrized,
@@ -45,6 +47,7 @@ BREAKER = "ECS deployment circuit breaker: tasks failed to start."
 ROLLED_BACK = f"did not come up and was rolled back to ai-assistant-task:1: {BREAKER}"
 GOES_ON = "goes on in ECS. To watch on, run infra/deploy.sh again."
 PATIENT = sets(ROLLOUT_TIMEOUT="1")  # seconds
+NOBODY_HERE = "http://127.0.0.1:9"  # where an address of AWS leads that does not exist
 ONE_TRY = environment(AWS_MAX_ATTEMPTS="1")
 
 
@@ -145,7 +148,7 @@ ROWS = (
         will(Crashes()),
         deploy,
         1,
-        (ROLLED_BACK, "Next: mend what the lines above show"),
+        (ROLLED_BACK, "Next: fix what the lines above show"),
         holds(still_serves, is_at(1), a_plain_wait_says_success),
         quick=True,
     ),
@@ -157,6 +160,29 @@ ROWS = (
         1,
         (f"ai-assistant-task:1 did not come up: {BREAKER}",),
         holds(nothing_serves, again(deploy, then=serves_the_release)),
+    ),
+    Row(
+        "it crashes while ECS still rolls back the one before",
+        "serving",
+        both(will(Crashes()), fails, will(Crashes())),
+        deploy,
+        1,
+        (f"ai-assistant-task:3 did not come up: {BREAKER}",),
+        holds(
+            still_serves,
+            is_at(3),
+            never_says("rolled back to"),
+            again(deploy, then=serves_the_release),
+        ),
+    ),
+    Row(
+        "its tasks become healthy and crash then, again and again",
+        "serving",
+        both(PATIENT, will(Flaps())),
+        deploy,
+        3,
+        ("EssentialContainerExited", "exit code 1", GOES_ON),
+        still_serves,
     ),
     Row(
         "it fails and nobody rolls it back",
@@ -335,6 +361,42 @@ ROWS = (
         holds(still_serves, again(deploy, then=serves_the_release)),
     ),
     Row(
+        "the answer to the call that begins the rollout is lost, and aws asks again",
+        "serving",
+        both(release, lambda service: service.aws.faults.lose_answer("ecs:UpdateService")),
+        deploy,
+        0,
+        ("serving ai-assistant",),
+        holds(serves_the_release, is_at(2)),
+    ),
+    Row(
+        "the answer to the call that creates the service is lost, and aws asks again",
+        "provisioned",
+        lambda service: service.aws.faults.lose_answer("ecs:CreateService"),
+        deploy,
+        0,
+        ("serving ai-assistant",),
+        holds(serves_the_release, is_at(1)),
+    ),
+    Row(
+        "AWS is too busy to say who asks",
+        "serving",
+        both(ONE_TRY, release, is_throttled_for_ever("sts:GetCallerIdentity")),
+        deploy,
+        2,
+        ('AWS refused "sts get-caller-identity"', "Rate exceeded"),
+        holds(still_serves, never_says("sign in")),
+    ),
+    Row(
+        "there is no such region",
+        "serving",
+        both(ONE_TRY, sets(AWS_REGION="us-west-9"), environment(AWS_ENDPOINT_URL=NOBODY_HERE)),
+        deploy,
+        2,
+        ("cannot reach AWS in us-west-9: check AWS_REGION in infra/settings.env",),
+        holds(still_serves, never_says("sign in")),
+    ),
+    Row(
         "the token has expired",
         "serving",
         both(release, loses_its_credentials),
@@ -386,7 +448,7 @@ ROWS = (
         sets(AWS_REGION="eu-west-1"),
         deploy,
         2,
-        ("eu-west-1 has no stack ai-assistant. Make it with infra/provision.sh",),
+        ("eu-west-1 has no stack ai-assistant. Create it with infra/provision.sh",),
         still_serves,
         quick=True,
     ),
@@ -399,14 +461,14 @@ ROWS = (
         ("serving ai-assistant",),
         serves_the_release,
     ),
-    # --- what it stands on ---
+    # --- the infrastructure ---
     Row(
         "there is no stack",
         "nothing",
         all_is_well,
         deploy,
         2,
-        ("us-east-1 has no stack ai-assistant. Make it with infra/provision.sh",),
+        ("us-east-1 has no stack ai-assistant. Create it with infra/provision.sh",),
         nothing_serves,
     ),
     Row(
@@ -415,7 +477,7 @@ ROWS = (
         by_hand("ecs", "delete_cluster", cluster="{ECS_CLUSTER}"),
         deploy,
         2,
-        ("us-east-1 has no cluster ai-assistant-cluster. Make it with infra/provision.sh",),
+        ("us-east-1 has no cluster ai-assistant-cluster. Create it with infra/provision.sh",),
         nothing_serves,
     ),
     Row(
@@ -427,7 +489,7 @@ ROWS = (
         ),
         deploy,
         2,
-        ("us-east-1 has no ECR repository ai-assistant. Make it with infra/provision.sh",),
+        ("us-east-1 has no ECR repository ai-assistant. Create it with infra/provision.sh",),
         is_at(1),
     ),
     Row(
@@ -473,7 +535,7 @@ ROWS = (
         was_pushed_already,
         deploy,
         0,
-        ("ECR has the image of this commit: nothing is built",),
+        ("ECR has an image under the tag of this commit: nothing is built",),
         holds(serves_the_release, never_asked("ecr:GetAuthorizationToken", "ecr:PutImage")),
     ),
     Row(
@@ -482,7 +544,7 @@ ROWS = (
         has_an_image_of_another_commit,
         deploy,
         0,
-        ("ECR has the image of this commit: nothing is built",),
+        ("ECR has an image under the tag of this commit: nothing is built",),
         holds(never_asked("ecr:PutImage"), runs_the_image_of_its_tag),
     ),
     Row(
@@ -557,7 +619,7 @@ ROWS = (
         edits("infra/task-definition.json", '"essential": true,', '"essential": true,,'),
         deploy,
         2,
-        ("infra/task-definition.json: ",),
+        ("infra/task-definition.json: parse error",),
         holds(still_serves, never_asked("sts:GetCallerIdentity")),
     ),
     Row(

@@ -8,6 +8,7 @@ from simulated_aws.rehearsal import Done
 
 from story.failures import (
     Row,
+    Then,
     again,
     both,
     ctrl_c,
@@ -16,6 +17,8 @@ from story.failures import (
     holds,
     is_at,
     never_asked,
+    never_says,
+    nothing_more,
     parametrized,
     provision,
     release,
@@ -33,6 +36,11 @@ NOT_KNOWN = (
 STACK_GOES_ON = "CloudFormation goes on with ai-assistant. Wait until it is done, then run this"
 
 
+def told(says: tuple[str, ...]) -> Then:
+    """Where nothing goes on and nothing is open, nothing is said of that."""
+    return nothing_more if says else never_says("goes on", "not known")
+
+
 def a_deploy(at: str, *says: str, after: int = 0) -> Row:
     return Row(
         f"a deploy at {at}" + (f" {after + 1}" if after else ""),
@@ -41,7 +49,7 @@ def a_deploy(at: str, *says: str, after: int = 0) -> Row:
         deploy,
         130,
         says,
-        holds(still_serves, again(deploy, then=serves_the_release)),
+        holds(told(says), still_serves, again(deploy, then=serves_the_release)),
     )
 
 
@@ -53,7 +61,7 @@ def a_provision(at: str, *says: str, after: int = 0) -> Row:
         provision,
         130,
         says,
-        holds(settles, again(provision, then=is_provisioned)),
+        holds(told(says), settles, again(provision, then=is_provisioned)),
     )
 
 
@@ -65,7 +73,7 @@ def a_destroy(at: str, *says: str) -> Row:
         destroy,
         130,
         says,
-        holds(settles, again(destroy, then=is_gone)),
+        holds(told(says), settles, again(destroy, then=is_gone)),
     )
 
 
@@ -100,6 +108,7 @@ ROWS = (
         130,
         (),
         holds(
+            told(()),
             serves_the_release,
             again(deploy, 0, "It serves already", then=never_asked("ecs:UpdateService")),
         ),
