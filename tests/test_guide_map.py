@@ -49,7 +49,7 @@ def quoted(cell: str) -> list[str]:
 def rows() -> list[Row]:
     lines = [line for line in MAP.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return [Row(*row) for row in cells if row[0] not in ("step", "---")]
+    return [Row(*row) for row in cells if row[0] not in ("guide step", "---")]
 
 
 def test_every_step_of_the_guide_has_a_row(rows: list[Row]) -> None:
@@ -75,13 +75,22 @@ def test_what_does_a_step_is_there(rows: list[Row], example: Render) -> None:
 
 
 @cache
-def names(file: Path) -> tuple[set[str], set[str]]:
-    """The tests of a file, and all that may stand in the brackets of their ids."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    nodes = list(ast.walk(tree))
-    functions = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
-    texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
-    return functions, functions | {text for text in texts if isinstance(text, str)}
+def names_in(file: Path) -> tuple[set[str], set[str]]:
+    """The tests of a file, and what may stand in the brackets of their ids: the functions that a
+    decorator of the file keeps as cases, such as `@invariant`."""
+    functions = [
+        node
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+    ]
+    names = {function.name for function in functions}
+    cases = {
+        function.name
+        for function in functions
+        for decorator in function.decorator_list
+        if isinstance(decorator, ast.Name) and decorator.id in names
+    }
+    return {name for name in names if name.startswith("test_")}, cases
 
 
 def test_what_proves_a_step_is_there(rows: list[Row]) -> None:
@@ -92,7 +101,7 @@ def test_what_proves_a_step_is_there(rows: list[Row]) -> None:
             assert found, f"{row.step}: {id} is no test, as in tests/test_source.py::test_name"
             file, test, case = found.groups()
             assert (ROOT / file).is_file(), f"{row.step}: there is no {file}"
-            tests, cases = names(ROOT / file)
+            tests, cases = names_in(ROOT / file)
             assert test in tests, f"{row.step}: {file} has no {test}"
             assert case is None or case in cases, f"{row.step}: {test} has no case {case}"
 
