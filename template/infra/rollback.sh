@@ -66,8 +66,8 @@ main() {
   watch_rollout
 
   say "serving $APP_NAME ${commit:0:7} as $name"
-  say "The next deploy rolls out main again: revert there what was bad before anybody deploys (git revert, with -m 1 for a \
-merge commit)."
+  say "The next deploy rolls out main again: revert there what was bad (git revert, or git revert -m 1 for a merge \
+commit), before anybody deploys."
 }
 
 # Leaves the number of the revision to go back to in $number, empty where none is named.

@@ -9,8 +9,8 @@ begin() {
   trap 'exit 143' TERM
 }
 
-# The last to run, however the script ends. While `unfinished` says something, the outcome is unknown. It speaks to stderr:
-# a signal may have come while stdout went to a file.
+# The last to run, however the script ends. While `unfinished` says something, the outcome is unknown. It speaks to
+# stderr: a signal may have come while stdout went to a file.
 unfinished="" explained=""
 finish() {
   local code=$?
