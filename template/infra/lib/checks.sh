@@ -89,8 +89,8 @@ check_cli() {
   [[ -z "$refusal" ]] || not_ready "aws does not work on this machine: $refusal"
   unknown="$(query 'unknown_members | join(", ")' --slurp infra/service.json "$scratch/answer")"
   [[ -z "$unknown" ]] ||
-    not_ready "this aws is too old, or infra/service.json is wrong: aws ecs create-service does not know $unknown. Update \
-the AWS CLI (2.22.2, 1.36.7 or newer), or correct infra/service.json"
+    not_ready "this aws is too old, or infra/service.json is wrong: aws ecs create-service does not know $unknown. \
+Update the AWS CLI (2.22.2, 1.36.7 or newer), or correct infra/service.json"
   found="aws"
 }
 
