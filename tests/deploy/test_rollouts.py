@@ -716,6 +716,13 @@ def test_a_commit_that_serves_without_its_scaling_is_red(stage: Stage, command: 
     assert "goes on" not in run.text
 
 
+def test_a_permission_that_the_scaling_lacks_is_looked_for_in_the_policy(stage: Stage) -> None:
+    lacks = "someone is missing the following permissions: cloudwatch:PutMetricAlarm"
+    stage.answers(SCALES[0], refusal("ValidationException", lacks))
+    stage.rolls_out_well()
+    stage.deploy().ends(1, lacks, "ops/iam-policy-github-actions.json")
+
+
 # --- GitHub Actions ---
 
 
