@@ -5,7 +5,7 @@
     python scripts/release.py notes v1.2.0    # print its part of CHANGELOG.md
 
 A record is a patch on the release before, so the whole history can be rebuilt where git has neither
-tags nor depth. It needs Python and git alone.
+tags nor depth. Records are only ever appended. It needs Python and git alone.
 """
 
 import argparse
@@ -31,18 +31,29 @@ def git(folder: Path, *words: str, stdin: bytes | None = None) -> bytes:
     return done.stdout
 
 
+def parts(version: str) -> list[int]:
+    """The three numbers of a version, by which versions are ordered. Exits where it has others."""
+    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        sys.exit(f"{version} is no version: three numbers, for example 1.2.0.")
+    return [int(part) for part in version.split(".")]
+
+
 def recorded() -> list[str]:
     """The versions that are recorded, oldest first."""
-    versions = [path.stem for path in RECORDS.glob("*.patch")]
-    return sorted(versions, key=lambda version: [int(part) for part in version.split(".")])
+    return sorted((path.stem for path in RECORDS.glob("*.patch")), key=parts)
 
 
-def checksums() -> str:
-    """The records and their sums, as `sha256sum --check` reads them."""
-    patches = [RECORDS / f"{version}.patch" for version in recorded()]
-    return "".join(
-        f"{hashlib.sha256(patch.read_bytes()).hexdigest()}  {patch.name}\n" for patch in patches
-    )
+def checksum(version: str) -> str:
+    """The line of a record, as `sha256sum --check` reads it."""
+    patch = RECORDS / f"{version}.patch"
+    return f"{hashlib.sha256(patch.read_bytes()).hexdigest()}  {patch.name}\n"
+
+
+def edited() -> list[str]:
+    """The records that were edited, deleted or added by hand."""
+    lines = (RECORDS / "SHA256SUMS").read_text().splitlines(keepends=True)
+    wrong = {checksum(version) for version in recorded()} ^ set(lines)
+    return sorted({line.split()[1] for line in wrong})
 
 
 def replay(folder: Path, versions: list[str]) -> None:
@@ -65,10 +76,12 @@ def become(folder: Path, commit: str) -> None:
 
 
 def record(version: str, commit: str) -> None:
-    if version in recorded():
-        sys.exit(
-            f"{version} is recorded already, and what is released never changes: take the next."
-        )
+    where = RECORDS.relative_to(ROOT)
+    newest = recorded()[-1]
+    if parts(version) <= parts(newest):
+        sys.exit(f"{version} does not come after {newest}, the newest: take a higher version.")
+    if wrong := edited():
+        sys.exit(f"{', '.join(wrong)}: not as recorded. Take it back: git checkout {where}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         replay(folder, recorded())
@@ -76,27 +89,23 @@ def record(version: str, commit: str) -> None:
         words = "diff", "--cached", "--full-index", "--no-renames", "--no-ext-diff", "--no-color"
         patch = git(folder, *words, "--src-prefix=a/", "--dst-prefix=b/", "--diff-algorithm=myers")
     if not patch:
-        sys.exit(f"Nothing of the template has changed since {recorded()[-1]}: no release.")
-    RECORDS.mkdir(exist_ok=True)
+        sys.exit(f"Nothing of the template has changed since {newest}: no release.")
     (RECORDS / f"{version}.patch").write_bytes(patch)
-    (RECORDS / "SHA256SUMS").write_text(checksums())
-    print(
-        f"Recorded {version}: commit {(RECORDS / version).relative_to(ROOT)}.patch and SHA256SUMS."
-    )
+    with (RECORDS / "SHA256SUMS").open("a") as sums:
+        sums.write(checksum(version))
+    print(f"Recorded {version}: commit {version}.patch and SHA256SUMS in {where}.")
 
 
 def notes(version: str) -> str:
     """The part of CHANGELOG.md under the heading of `version`, empty where it has none."""
     text = (ROOT / "CHANGELOG.md").read_text()
-    parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
-    by_heading = dict(zip(parts[1::2], parts[2::2], strict=True))
+    sections = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
+    by_heading = dict(zip(sections[1::2], sections[2::2], strict=True))
     return by_heading.get(version, "").strip()
 
 
 def findings(version: str) -> list[str]:
     """What keeps HEAD from being the release `version`, each with what to do."""
-    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
-        return [f"{version} is no version: three numbers, for example v1.2.0."]
     found = []
     if not notes(version):
         found.append(
@@ -116,7 +125,8 @@ def findings(version: str) -> list[str]:
     if changed:
         found.append(
             f"{', '.join(changed)} changed after {version} was recorded: if its tag is not pushed, "
-            f"delete {version}.patch and record again; else take the next version."
+            f"delete {version}.patch and its line of SHA256SUMS, and record again; else take the "
+            "next version."
         )
     return found
 
@@ -135,6 +145,7 @@ def main() -> None:
             one.add_argument("commit", nargs="?", default="HEAD", help="HEAD unless told")
     asked = parser.parse_args()
     version = asked.version.removeprefix("v")
+    parts(version)
 
     match asked.verb:
         case "record":

@@ -10,10 +10,16 @@ from typing import Any
 
 from edits import edit_json, insert, replace
 
+TASK = "infra/task-definition.json.jinja"
+
+# Questions that have another name in it.
+RENAMED = {"cpu_architecture": "cpu_platform"}
+
 
 def next_release(repository: Path) -> None:
     """Change the template in `repository`."""
     a_question(repository)
+    another_name(repository)
     template = repository / "template"
     documents(template)
     stack(template / "infra" / "stack.yml")
@@ -42,6 +48,15 @@ def a_question(repository: Path) -> None:
     )
 
 
+def another_name(repository: Path) -> None:
+    [(old, new)] = RENAMED.items()
+    config, template = repository / "copier.yml", repository / "template"
+    hooks, task = template / ".pre-commit-config.yaml", template / TASK
+    for path in config, hooks, task:
+        path.write_text(re.sub(rf"\b{old}\b", new, path.read_text()))
+    replace(config, "default: X86_64$", f"default: \"{{{{ {old} | default('X86_64') }}}}\"")
+
+
 def documents(template: Path) -> None:
     def task(document: Any) -> None:
         [container] = document["containerDefinitions"]
@@ -51,6 +66,7 @@ def documents(template: Path) -> None:
     def policy(document: Any) -> None:
         sids = [statement["Sid"] for statement in document["Statement"]]
         document["Statement"][sids.index("PushImages")]["Action"].insert(2, "ecr:DescribeRegistry")
+        document["Statement"][sids.index("ReadRevisions")]["Action"].insert(0, "ecs:DescribeTasks")
         document["Statement"].insert(
             sids.index("WatchTheService"),
             {
@@ -61,7 +77,7 @@ def documents(template: Path) -> None:
             },
         )
 
-    edit_json(template / "infra" / "task-definition.json.jinja", task)
+    edit_json(template / TASK, task)
     edit_json(template / "ops" / "iam-policy-github-actions.json.jinja", policy)
     edit_json(
         template / "infra" / "service.json", lambda d: d.update(healthCheckGracePeriodSeconds=90)

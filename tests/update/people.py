@@ -20,11 +20,13 @@ from history import Owned
 
 TASK = "infra/task-definition.json"
 POLICY = "ops/iam-policy-github-actions.json"
+SERVICE = "infra/service.json"
 STACK = "infra/stack.yml"
 WORKFLOWS = Path(".github/workflows")
 
 
 class Person:
+    since: ClassVar = "0.1.0"  # the first release in which there is something to do for them
     answers: ClassVar[Mapping[str, object]] = {}  # where they are not those of the example
 
     def work(self, service: Owned) -> None:
@@ -166,6 +168,8 @@ class WritesTheApp(Person):
 class TurnsKnobs(Person):
     """Changes settings, and adds some of their own at the end."""
 
+    since = "0.2.0"
+
     def work(self, service: Owned) -> None:
         settings = service.path / "infra" / "settings.env"
         replace(settings, r'^TRACING=""$', 'TRACING="xray"')
@@ -277,7 +281,8 @@ class WidensThePolicy(Person):
         def change(policy: Any) -> None:
             named = {statement["Sid"]: statement for statement in policy["Statement"]}
             named["PushImages"]["Action"].append("ecr:BatchDeleteImage")
-            named["ReadTheLog"]["Action"].append("logs:FilterLogEvents")
+            named["ReadTheLog"]["Action"].append("logs:DescribeLogStreams")
+            named["ReadRevisions"]["Action"].append("ecs:ListTaskDefinitions")
             named["RegisterRevisions"]["Condition"] = {"Bool": {"aws:SecureTransport": "true"}}
             policy["Statement"].append(self.mine)
 
@@ -286,7 +291,8 @@ class WidensThePolicy(Person):
     def finds(self, service: Owned) -> bool:
         return (
             statement(service, "PushImages")["Action"][-1] == "ecr:BatchDeleteImage"
-            and statement(service, "ReadTheLog")["Action"][-1] == "logs:FilterLogEvents"
+            and statement(service, "ReadTheLog")["Action"][-1] == "logs:DescribeLogStreams"
+            and statement(service, "ReadRevisions")["Action"][-1] == "ecs:ListTaskDefinitions"
             and "Bool" in statement(service, "RegisterRevisions").get("Condition", {})
             and statement(service, "ReadTheModels") == self.mine
         )
@@ -294,6 +300,8 @@ class WidensThePolicy(Person):
 
 class GrowsTheStack(Person):
     """A parameter, a resource and an output at the end of each, and a number in the middle."""
+
+    since = "0.2.0"
 
     def work(self, service: Owned) -> None:
         path = service.path / STACK
@@ -454,6 +462,7 @@ class MovesHouse(Person):
         "aws_region": "eu-central-1",
         "cpu": 1024,
         "memory": 4096,
+        "cpu_architecture": "ARM64",
         "min_tasks": 2,
         "max_tasks": 8,
     }
@@ -468,13 +477,14 @@ class MovesHouse(Person):
             and settings["AWS_REGION"] == "eu-central-1"
             and (settings["MIN_TASKS"], settings["MAX_TASKS"]) == ("2", "8")
             and (task["family"], task["cpu"], task["memory"]) == ("order-desk-task", "1024", "4096")
+            and task["runtimePlatform"]["cpuArchitecture"] == "ARM64"
         )
 
 
 class WorksOnWindows(Person):
     """An editor there ends each line with CR LF."""
 
-    names = ("pyproject.toml", "infra/settings.env", TASK, "app/main.py", "README.md", STACK)
+    names = ("pyproject.toml", "infra/settings.env", TASK, "app/main.py", "README.md", SERVICE)
 
     def work(self, service: Owned) -> None:
         append(service.path / "pyproject.toml", '\n[tool.orders]\ncurrency = "EUR"\n')
@@ -540,6 +550,27 @@ class TunesTheServer(Person):
             "\ngraceful_timeout = 20\n" in server
             and server.endswith("\nmax_requests = 10_000\n")
             and targets["cpu"] == 45
+        )
+
+
+class RaisesPins(Person):
+    """By hand, or by a bot that was asked to look after actions, images and bounds too."""
+
+    checkout: ClassVar = f"actions/checkout@{'7' * 40}  # v77.0.0"
+
+    def work(self, service: Owned) -> None:
+        for path in sorted((service.path / WORKFLOWS).glob("*.yml")):
+            pin = r"actions/checkout@[0-9a-f]{40}  # v[\d.]+"
+            path.write_text(re.sub(pin, self.checkout, path.read_text()))
+        replace(service.path / "Dockerfile", r"python:3\.\d+", "python:3.42")
+        replace(service.path / "pyproject.toml", r'"fastapi>=[\d.]+,', '"fastapi>=0.190,')
+
+    def finds(self, service: Owned) -> bool:
+        workflows = (service.path / WORKFLOWS).glob("*.yml")
+        return (
+            all(self.checkout in path.read_text() for path in workflows)
+            and "python:3.42" in service.text("Dockerfile")
+            and '"fastapi>=0.190,' in service.text("pyproject.toml")
         )
 
 

@@ -1,6 +1,7 @@
 """An answer that was legal in any release is legal here, and means the same."""
 
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,19 +9,25 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
-from history import RELEASES, History
+from history import HERE, NEXT, RELEASES, History
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from matrix import answer_sets
+from next_release import RENAMED as RENAMED_NEXT
+from next_release import a_question
 from release import git
-from rendering import asked, questions, render
+from rendering import EXAMPLE, Render, render
 from test_any_answers import WIDER, pattern
 
 ANSWERS = ".copier-answers.yml"
+SPANS = [*((release, HERE) for release in RELEASES), (HERE, NEXT)]
+
+# Questions that have another name than they had: new by old.
+RENAMED: dict[str, dict[str, str]] = {HERE: {}, NEXT: RENAMED_NEXT}
 
 
-def released(published: History, version: str) -> dict[str, dict[str, Any]]:
-    """The questions of a release that are asked, by name."""
+def asked_in(published: History, version: str) -> dict[str, dict[str, Any]]:
+    """The questions that a version asks, by name."""
     config = yaml.safe_load(git(published.path, "show", f"{version}:copier.yml"))
     return {k: v for k, v in config.items() if not k.startswith("_") and v.get("when", True)}
 
@@ -33,19 +40,30 @@ def choices(question: Mapping[str, Any], answers: Mapping[str, Any]) -> set[Any]
     return set(offered.values() if isinstance(offered, dict) else offered)
 
 
-@pytest.mark.parametrize("version", RELEASES)
-def test_a_question_is_never_removed_and_keeps_its_type(published: History, version: str) -> None:
-    for name, question in released(published, version).items():
-        assert name in asked(), f"{name}: a new name takes over its answer as its default"
-        assert questions()[name]["type"] == question["type"], f"{name}: the type never changes"
+@pytest.mark.parametrize(("start", "end"), SPANS)
+def test_a_question_is_never_removed_and_keeps_its_type(
+    published: History, start: str, end: str
+) -> None:
+    here = asked_in(published, end)
+    for name, question in asked_in(published, start).items():
+        new = RENAMED[end].get(name, name)
+        assert new in here, f"{name}: list the name that it has now in RENAMED"
+        assert here[new]["type"] == question["type"], f"{name}: the type never changes"
+        if new != name:
+            assert name not in here, f"{name}: the old name leaves copier.yml"
+            assert here[new]["default"].startswith(f"{{{{ {name} | default("), (
+                f"{new}: the default takes the old answer over"
+            )
 
 
-@pytest.mark.parametrize("version", RELEASES)
-def test_a_choice_is_never_taken_away(published: History, version: str) -> None:
-    for name, question in released(published, version).items():
+@pytest.mark.parametrize(("start", "end"), SPANS)
+def test_a_choice_is_never_taken_away(published: History, start: str, end: str) -> None:
+    here = asked_in(published, end)
+    for name, question in asked_in(published, start).items():
         if "choices" in question:
-            for answers in [{"cpu": cpu} for cpu in choices(questions()["cpu"], {})]:
-                lost = choices(question, answers) - choices(questions()[name], answers)
+            for answers in [{"cpu": cpu} for cpu in choices(here["cpu"], {})]:
+                new = here[RENAMED[end].get(name, name)]
+                lost = choices(question, answers) - choices(new, answers)
                 assert not lost, f"{name} with {answers}: {lost}"
 
 
@@ -61,7 +79,7 @@ def test_a_choice_is_never_taken_away(published: History, version: str) -> None:
 def test_what_a_validator_let_by_it_lets_by_for_ever(
     published: History, version: str, data: st.DataObject
 ) -> None:
-    for name, question in released(published, version).items():
+    for name, question in asked_in(published, version).items():
         if name in WIDER:
             text = data.draw(WIDER[name], label=name)
             before = re.search(r"regex_search\(\s*'(.*?)'\)", question["validator"])
@@ -70,10 +88,34 @@ def test_what_a_validator_let_by_it_lets_by_for_ever(
                 assert re.search(pattern(name), text), f"{name}: {text!r} was legal in {version}"
 
 
+@pytest.mark.parametrize(("start", "end"), SPANS)
+def test_a_new_question_has_a_default(published: History, start: str, end: str) -> None:
+    here = asked_in(published, end)
+    for name in here.keys() - asked_in(published, start).keys():
+        assert "default" in here[name], f"{name}: an update has nobody to ask"
+
+
+def test_a_new_question_left_at_its_default_changes_nothing_but_what_is_about_it(
+    template: Path, example: Render, tmp_path: Path
+) -> None:
+    shutil.copytree(template, tmp_path / "template")
+    a_question(tmp_path / "template")
+    with_it = render(tmp_path / "template", tmp_path / "service", EXAMPLE)
+    before, after = example.files(), with_it.files()
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    assert changed == {ANSWERS, "infra/settings.env"}
+    assert with_it.settings() == {**example.settings(), "TEAM": ""}
+
+
 @pytest.mark.parametrize("version", RELEASES)
-def test_a_new_question_has_a_default(published: History, version: str) -> None:
-    for name in set(asked()) - released(published, version).keys():
-        assert "default" in questions()[name], f"{name}: an update has nobody to ask"
+def test_a_path_is_never_moved_or_removed(published: History, version: str) -> None:
+    """Or what its owner wrote there is lost without a word."""
+
+    def paths(of: str) -> set[str]:
+        listed = git(published.path, "ls-tree", "-r", "--name-only", of, "template").decode()
+        return {path.removesuffix(".jinja") for path in listed.splitlines()}
+
+    assert paths(version) <= paths(HERE)
 
 
 @pytest.mark.slow
@@ -85,6 +127,10 @@ def test_the_answers_file_of_every_release_still_says_the_same(
     for name, answers in answer_sets().items():
         before = published.service(version, tmp_path / "before" / name, answers)
         stored = yaml.safe_load(before.text(ANSWERS))
-        kept = {key: value for key, value in stored.items() if not key.startswith("_")}
+        kept = {
+            RENAMED[HERE].get(key, key): value
+            for key, value in stored.items()
+            if not key.startswith("_")
+        }
         after = yaml.safe_load(render(template, tmp_path / "after" / name, kept).text(ANSWERS))
         assert {key: after[key] for key in kept} == kept

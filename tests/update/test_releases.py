@@ -4,22 +4,38 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
-from release import CONTENTS, RECORDS, ROOT, checksums, git, recorded
+import release
+from history import HERE, History, history
+from release import CONTENTS, RECORDS, ROOT, edited, git, parts, recorded
+from test_update_document import two_releases
+
+VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
 def test_no_record_was_edited() -> None:
-    assert (RECORDS / "SHA256SUMS").read_text() == checksums(), (
+    assert edited() == [], (
         "a record is what people have: take it back (git checkout), and release a new version"
     )
 
 
-def test_every_tag_is_on_record() -> None:
+def test_a_tag_holds_what_its_record_says(published: History) -> None:
     tags = git(ROOT, "tag", "--list", "v[0-9]*").decode().split()
     missing = {tag.removeprefix("v") for tag in tags} - set(recorded())
     assert not missing, f"python scripts/release.py record VERSION vVERSION, for {sorted(missing)}"
+    for tag in tags:
+        listing = "ls-tree", "-r", tag, *CONTENTS
+        assert git(ROOT, *listing) == git(published.path, *listing), f"{tag} is not what it was"
+
+
+def test_what_stands_here_is_its_version_or_on_the_way_to_it(published: History) -> None:
+    assert parts(VERSION) >= parts(recorded()[-1]), "pyproject.toml: newer than what is released"
+    if VERSION in recorded():
+        changed = git(published.path, "diff", "--name-only", f"v{VERSION}", HERE).decode()
+        assert not changed, f"{VERSION} is recorded: write the next version into pyproject.toml"
 
 
 class Repository:
@@ -109,7 +125,7 @@ def test_a_template_that_changed_after_its_record_is_not_ready(
         ("8.0.0", "pyproject.toml says version 9.0.0: write 8.0.0"),
         ("9.0.0", "has no 9.0.0: run scripts/release.py record 9.0.0"),
         ("9.1.0", "CHANGELOG.md has nothing under '## 9.1.0'"),
-        ("v9", "9 is no version: three numbers, for example v1.2.0"),
+        ("v9", "9 is no version: three numbers, for example 1.2.0"),
         ("v9.0.0rc1", "9.0.0rc1 is no version"),
     ],
 )
@@ -120,12 +136,39 @@ def test_what_is_missing_is_named(repository: Repository, version: str, says: st
     assert "Traceback" not in said
 
 
-def test_a_release_is_recorded_once_and_only_when_something_changed(
+def test_a_release_is_recorded_when_it_is_a_new_one_and_nothing_else_is_touched(
     repository: Repository,
 ) -> None:
+    def refused(version: str) -> str:
+        code, said = repository.release("record", version)
+        assert code == 1
+        assert set(records.iterdir()) == kept
+        assert sums.read_text() == told
+        return said
+
+    records = repository.path / RECORDS.relative_to(ROOT)
+    sums = records / "SHA256SUMS"
+    before = sums.read_text()
     repository.release("record", "9.0.0")
-    assert "recorded already" in repository.release("record", "9.0.0")[1]
-    assert (
-        "Nothing of the template has changed since 9.0.0"
-        in repository.release("record", "9.0.1")[1]
-    )
+    kept, told = set(records.iterdir()), sums.read_text()
+    assert told.startswith(before)
+    assert "does not come after 9.0.0" in refused("9.0.0")
+    assert "does not come after 9.0.0" in refused("8.10.0")
+    assert "9.1.0rc1 is no version" in refused("9.1.0rc1")
+    assert "Nothing of the template has changed since 9.0.0" in refused("9.0.1")
+
+    repository.change("Dockerfile")
+    (records / "9.0.0.patch").write_bytes((records / "9.0.0.patch").read_bytes() + b"\n")
+    assert "9.0.0.patch: not as recorded" in refused("9.0.1")
+
+
+def test_the_day_after_a_release_updates_can_still_be_tested(
+    repository: Repository, template: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if VERSION not in recorded():
+        assert repository.release("record", VERSION)[0] == 0
+    monkeypatch.setattr(release, "RECORDS", repository.path / RECORDS.relative_to(ROOT))
+    published = history(template, tmp_path / "published")
+    service = two_releases(published, tmp_path / "template").service("v1.0.0", tmp_path / "service")
+    service.update("v1.1.0")
+    assert service.text("docs/team.md")

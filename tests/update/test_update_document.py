@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from history import HERE, NEXT, RELEASES, History, Owned
+from history import HERE, NEXT, History, Owned
 from release import git
 from rendering import ROOT
 
@@ -68,15 +68,22 @@ class Desk:
         self.service.update("v1.1.0")
 
 
+def two_releases(published: History, folder: Path) -> History:
+    """The template as it stands here as 1.0.0, and what could come next as 1.1.0."""
+    git(published.path, "clone", "--quiet", ".", str(folder))
+    commits = [
+        git(folder, "rev-parse", f"{tag}^{{commit}}").decode().strip() for tag in (HERE, NEXT)
+    ]
+    git(folder, "tag", "--delete", *git(folder, "tag").decode().split())
+    for version, commit in zip(("v1.0.0", "v1.1.0"), commits, strict=True):
+        git(folder, "tag", version, commit)
+    return History(folder)
+
+
 @pytest.fixture
 def desk(published: History, tmp_path: Path) -> Desk:
     template = tmp_path / "template"
-    git(tmp_path, "clone", "--quiet", str(published.path), str(template))
-    commits = {"v1.0.0": RELEASES[-1], "v1.1.0": HERE}
-    for version, known in commits.items():
-        git(template, "tag", version, f"{known}^{{commit}}")
-    git(template, "tag", "--delete", HERE, NEXT, *RELEASES)
-    service = History(template).service("v1.0.0", tmp_path / "service")
+    service = two_releases(published, template).service("v1.0.0", tmp_path / "service")
     copier = shlex.quote(os.fspath(Path(sys.executable).parent / "copier"))
     tools = tmp_path / "bin"
     tools.mkdir()
