@@ -107,6 +107,8 @@ def notes(version: str) -> str:
 def findings(version: str) -> list[str]:
     """What keeps HEAD from being the release `version`, each with what to do."""
     found = []
+    if git(ROOT, "tag", "--list", f"v{version}"):
+        found.append(f"v{version} is released, and what is released never changes: take the next.")
     if not notes(version):
         found.append(
             f"CHANGELOG.md has nothing under '## {version}': write what changes for people."

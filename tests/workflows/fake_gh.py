@@ -42,7 +42,7 @@ def arguments() -> argparse.Namespace:
     release = things.add_parser("release").add_subparsers(dest="verb", required=True)
     published = release.add_parser("create")
     published.add_argument("tag")
-    published.add_argument("--verify-tag", action="store_true", required=True)
+    published.add_argument("--target", required=True)
     published.add_argument("--title", required=True)
     published.add_argument("--notes-file", type=argparse.FileType(), required=True)
     return parser.parse_args()
@@ -87,7 +87,7 @@ def main() -> None:
         case "issue", "edit":
             issues[asked.number - 1].update(title=asked.title, body=asked.body)
         case "release", "create":
-            state["releases"] = [[asked.tag, asked.title, asked.notes_file.read()]]
+            state["releases"] = [[asked.tag, asked.target, asked.title, asked.notes_file.read()]]
         case "issue", "close":
             issues[asked.number - 1].update(state="closed")
     state["changes"] += 1

@@ -1,13 +1,16 @@
-"""A tag becomes a release when all that belongs to it is there, and in no other case."""
+"""A version is tagged and published when all that belongs to it is there and all tests passed."""
 
 import json
+import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from release import git
 from rendering import ROOT
-from runner import Runner, steps, workflow
+from runner import COMMIT, Runner, steps, workflow
 from test_releases import Repository
 
 CHECK = "Look for what belongs to the release"
@@ -23,37 +26,68 @@ def repository(template: Path, tmp_path: Path) -> Repository:
 @pytest.fixture
 def runner(repository: Repository, tmp_path: Path) -> Runner:
     (tmp_path / "home").mkdir()
-    return Runner(repository.path, tmp_path / "home", {"GITHUB_REF_NAME": "v9.0.0"})
+    return Runner(repository.path, tmp_path / "home")
 
 
-def test_a_tag_without_its_record_is_red(runner: Runner) -> None:
-    done = runner.run("release", CHECK)
+def test_a_version_without_its_record_is_red(runner: Runner) -> None:
+    done = runner.run("release", CHECK, VERSION="9.0.0")
     assert done.code == 1
     assert "Not ready: tests/update/releases/ has no 9.0.0" in done.said
 
 
-def test_a_tag_with_all_that_belongs_to_it_is_published_with_its_changelog(
-    runner: Runner, repository: Repository, tmp_path: Path
+def test_another_branch_is_red(runner: Runner, repository: Repository) -> None:
+    repository.release("record", "9.0.0")
+    repository.commit()
+    done = runner.run("release", CHECK, VERSION="9.0.0", GITHUB_REF="refs/heads/fix")
+    assert done.code == 1
+    assert done.annotations[0].startswith("::error title=Not main::")
+
+
+@pytest.mark.parametrize("version", ["9.0.0", "v9.0.0"])
+def test_what_is_ready_is_tagged_and_published_with_its_changelog(
+    runner: Runner, repository: Repository, tmp_path: Path, version: str
 ) -> None:
     repository.release("record", "9.0.0")
     repository.commit()
-    done = runner.run("release", CHECK)
+    done = runner.run("release", CHECK, VERSION=version)
     assert done.code == 0, done.said
 
     releases = tmp_path / "releases.json"
     fake_gh = Path(__file__).with_name("fake_gh.py")
     runner.tool("gh", sys.executable, str(fake_gh), str(releases))
-    done = runner.run("release", "Publish", GH_REPO="my-company/template", GH_TOKEN="token")
+    given = {"GH_REPO": "my-company/template", "GH_TOKEN": "token", "VERSION": version}
+    done = runner.run("release", "Publish", **given)
     assert done.code == 0, done.said
-    assert json.loads(releases.read_text())["releases"] == [["v9.0.0", "v9.0.0", "Nine.\n"]]
+    [release] = json.loads(releases.read_text())["releases"]
+    assert release == ["v9.0.0", COMMIT, "v9.0.0", "Nine.\n"]
 
 
-def test_everything_runs_before_anything_is_published_and_only_then_something_may_be_written() -> (
-    None
-):
+def test_what_is_tagged_already_is_red(runner: Runner, repository: Repository) -> None:
+    repository.release("record", "9.0.0")
+    repository.commit()
+    git(repository.path, "tag", "v9.0.0")
+    done = runner.run("release", CHECK, VERSION="9.0.0")
+    assert done.code == 1
+    assert "Not ready: v9.0.0 is released" in done.said
+
+
+def test_nothing_is_published_before_every_test_has_passed() -> None:
     jobs = workflow(ROOT, "release")["jobs"]
-    assert steps(ROOT, "release")["Run everything"]["run"] == ".ci/run"
     assert jobs["publish"]["needs"] == "check"
-    assert jobs["check"]["permissions"] == {"contents": "read"}
-    assert workflow(ROOT, "release")["permissions"] == {}
-    assert workflow(ROOT, "release")["on"] == {"push": {"tags": ["v*"]}}
+    assert steps(ROOT, "release")["Run everything"]["run"] == ".ci/run"
+    targets = re.findall(r"^(?:.* )?make ([a-z-]+)$", (ROOT / ".ci" / "run").read_text(), re.M)
+    dry_run = subprocess.run(
+        ["make", "--dry-run", *targets], cwd=ROOT, capture_output=True, check=True, text=True
+    )
+    selected = re.findall(r" pytest -m (.+)", dry_run.stdout)
+    assert any("slow" in marks and "not slow" not in marks for marks in selected), (
+        "the updates from every release are among the slow tests"
+    )
+
+
+def test_only_who_publishes_may_write_and_nobody_is_asked_by_a_tag() -> None:
+    """A tag that is pushed has reached the services before anything could be tested."""
+    release = workflow(ROOT, "release")
+    assert release["on"].keys() == {"workflow_dispatch"}
+    assert release["permissions"] == {}
+    assert release["jobs"]["check"]["permissions"] == {"contents": "read"}
