@@ -38,8 +38,10 @@ def sh(script: str, cwd: Path) -> str:
 
 
 def commands(message: str) -> str:
-    """The indented lines of a message: what it tells its reader to type."""
-    return "\n".join(line.strip() for line in message.splitlines() if line.startswith("  "))
+    """The first indented lines of a message: what it tells its reader to type next."""
+    block = re.search(r"Next:\n\n((?:  .*\n)+)", message)
+    assert block, message
+    return "\n".join(line.strip() for line in block[1].splitlines())
 
 
 @pytest.fixture
@@ -65,6 +67,8 @@ def test_a_service_is_made_worked_on_and_updated_with_no_trust(
     assert made.returncode == 0, made.stderr
     after_copy = commands(made.stderr)
     assert after_copy.startswith(f"cd '{service}'\n"), "the message after a copy says where to go"
+    first = [made.stderr.index(word) for word in ("gh repo create", "infra/provision", "git push")]
+    assert first == sorted(first), "a push before there is anything to deploy to is a red deploy"
     sh(after_copy, tmp_path)
     assert sh("git status --porcelain", service) == ""
     assert "uv.lock" in sh("git ls-files", service).split()
@@ -74,6 +78,7 @@ def test_a_service_is_made_worked_on_and_updated_with_no_trust(
     sh("git commit --quiet --all --message 'Work on it'", service)
     updated = copier("update", "--defaults", cwd=service)
     assert updated.returncode == 0, updated.stderr
+    assert "now follows v1.1.0 of the template" in updated.stderr
     sh(commands(updated.stderr), service)
     after = Render(service, EXAMPLE)
     assert after.text("AGENTS.md").endswith("A line of the second release.\n")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rendering import EXAMPLE, asked, questions, render
 
-NAME = "app_name is 3 to 24 small letters"
+NAME = "app_name is 3 to 24 lowercase letters"
 DESCRIPTION = "description is one line"
 ACCOUNT = "aws_account_id is 12 digits"
 REGION = "aws_region is the name of a region"
@@ -129,7 +129,7 @@ REFUSED: dict[str, tuple[str, list[Any]]] = {
     "memory": ("Invalid choice for 'memory'", [0, 256, 768, 3072, 4096]),
     "cpu_architecture": ("Invalid choice for 'cpu_architecture'", ["", "arm64", "amd64"]),
     "min_tasks": ("min_tasks is at least 1", [0, -1]),
-    "max_tasks": ("max_tasks is at least min_tasks", [0, -1]),
+    "max_tasks": ("max_tasks is at least min_tasks, which is 1", [0, -1]),
     "partition": ("Invalid choice for 'partition'", ["aws-cn", "", "aws-iso"]),
     "registry": ("Invalid choice for 'registry'", ["evil.example.com", ""]),
 }

@@ -3,6 +3,7 @@
 What it says is Copier's own; docs/update.md tells what each means and what to do.
 """
 
+import os
 import re
 import shutil
 import signal
@@ -16,6 +17,7 @@ import pytest
 from history import HERE, NEXT, RELEASES, History, Owned
 from release import AUTHOR, git
 from rendering import ROOT, Render
+from runner import served
 
 COPIER = Path(sys.executable).parent / "copier"
 FROM = RELEASES[-1]
@@ -152,26 +154,58 @@ REFUSED: dict[str, tuple[State, str]] = {
     "a number is none": (answers(r"^memory: .*", "memory: lots"), "invalid literal for int"),
     "it follows a newer version": (newer, "Downgrades are not supported"),
 }
-ELSEWHERE = "Template not found", "requires Copier version", "Execution stopped by user"
+ASKS = "Interactive session required"  # where a person is asked, and nobody is there
+
+# What git says of a template that it is not let into: the status it is answered, who asks, words.
+CLOSED = [
+    (401, "", "could not read Username"),
+    (401, "somebody:wrong@", "Authentication failed"),
+    (404, "", "repository 'https://github.com/OWNER/REPOSITORY' not found"),
+]
+ELSEWHERE = [
+    "Template not found",
+    "requires Copier version",
+    "Execution stopped by user",
+    ASKS,
+    *(says for _, _, says in CLOSED),
+]
 OURS = {name for name in REFUSED if "by hand" in name or "cut off" in name}
 
 
 def copier(service: Owned, *words: str, folder: str = ".") -> subprocess.CompletedProcess[str]:
+    """Type the documented command, at which nobody can be asked."""
     return subprocess.run(
-        [COPIER, "update", "--defaults", *words],
+        [COPIER, "update", "--skip-answered", *words],
         cwd=service.path / folder,
+        env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
     )
 
 
-def everything(service: Owned) -> tuple[str, dict[str, bytes]]:
-    """The commit, and every file but those that git keeps for itself."""
-    ref = service.path / ".git" / "HEAD"
-    head = ref.read_text() if ref.exists() else ""
-    files = {n: c for n, c in service.files().items() if not n.startswith(".git/")}
-    return head, files
+def files(service: Owned) -> dict[str, bytes]:
+    """Every file but those that git keeps for itself."""
+    names = [name for name in service.path.rglob("*") if ".git" not in name.parts]
+    return {str(n.relative_to(service.path)): n.read_bytes() for n in names if n.is_file()}
+
+
+def everything(service: Owned) -> tuple[dict[str, bytes], list[str]]:
+    """Every file, and what git knows: commit, branch, index, refs, stashes, what is under way."""
+
+    def ask(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=service.path, capture_output=True, text=True)
+        return done.stdout
+
+    of_git = service.path / ".git"
+    return files(service), [
+        ask("rev-parse", "HEAD"),
+        ask("symbolic-ref", "HEAD"),
+        ask("ls-files", "--stage"),
+        ask("for-each-ref"),
+        ask("stash", "list"),
+        *sorted(path.name for path in (of_git.iterdir() if of_git.exists() else ())),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -185,9 +219,27 @@ def test_a_refusal_says_why_and_changes_nothing(
     service = published.service(FROM, tmp_path / "service")
     state(service, published)
     before = everything(service)
-    refused = copier(service, "--vcs-ref", HERE)
+    for words in [], ["--defaults"]:
+        refused = copier(service, "--vcs-ref", HERE, *words)
+        assert refused.returncode != 0
+        asks = says.startswith("Question") and not words
+        assert (ASKS if asks else says) in refused.stderr
+        assert everything(service) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("status", "user", "says"), CLOSED)
+def test_a_template_that_git_is_not_let_into_changes_nothing(
+    published: History, tmp_path: Path, status: int, user: str, says: str
+) -> None:
+    service = published.service(FROM, tmp_path / "service")
+    with served(lambda _path, _headers: status) as url:
+        address = f"{url.replace('//', f'//{user}')}/my-company/template.git"
+        answers(r"^_src_path: .*", f"_src_path: {address}")(service, published)
+        before = everything(service)
+        refused = copier(service)
     assert refused.returncode != 0
-    assert says in refused.stderr
+    assert all(part in refused.stderr for part in re.split(r"'.*'", says))
     assert everything(service) == before
 
 
@@ -259,20 +311,28 @@ def updated_already(service: Owned) -> Owned:
     return service
 
 
+def older_answers(service: Owned) -> Owned:
+    """Its file of answers is restored from before an update."""
+    updated_already(service).git("checkout", "HEAD~1", "--", ANSWERS)
+    service.commit("Restore")
+    return service
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "state", [detached, shallow, with_secrets, in_a_larger_repository, updated_already]
+    "state",
+    [detached, shallow, with_secrets, in_a_larger_repository, updated_already, older_answers],
 )
 def test_what_is_unusual_but_no_obstacle(
     published: History, tmp_path: Path, state: Callable[[Owned], Owned]
 ) -> None:
     service = state(published.service(HERE, tmp_path / "apart" / "service"))
-    done = copier(service, "--vcs-ref", NEXT)
+    done = copier(service, "--defaults", "--vcs-ref", NEXT)
     assert done.returncode == 0, done.stderr
     new = published.service(NEXT, tmp_path / "new")
-    _, files = everything(service)
-    assert files.pop(".env", b"STRIPE_KEY=secret\n") == b"STRIPE_KEY=secret\n"
-    assert files == everything(new)[1]
+    after = files(service)
+    assert after.pop(".env", b"STRIPE_KEY=secret\n") == b"STRIPE_KEY=secret\n"
+    assert after == files(new)
 
 
 @pytest.mark.slow
@@ -286,7 +346,7 @@ def test_a_service_from_before_there_were_versions_is_updated_too(
     service = History(early).service("HEAD", tmp_path / "service")
     git(early, "pull", "--quiet", "--ff-only", "origin", "main")
     git(early, "tag", "v1.0.0")
-    done = copier(service)
+    done = copier(service, "--defaults")
     assert done.returncode == 0, done.stderr
     assert "_commit: v1.0.0\n" in service.text(ANSWERS)
     assert service.text("docs/team.md")
@@ -298,7 +358,7 @@ def test_an_update_that_is_interrupted_is_undone_and_done_again(
 ) -> None:
     """Stopped as soon as it has begun to write; the two commands are those of docs/update.md."""
     service = published.service(HERE, tmp_path / "service")
-    before = everything(service)
+    before = files(service)
     with subprocess.Popen(
         [COPIER, "update", "--defaults", "--vcs-ref", NEXT],
         cwd=service.path,
@@ -306,14 +366,14 @@ def test_an_update_that_is_interrupted_is_undone_and_done_again(
         stderr=subprocess.PIPE,
         text=True,
     ) as update:
-        while update.poll() is None and everything(service) == before:
+        while update.poll() is None and files(service) == before:
             time.sleep(0.01)
         update.send_signal(signal.SIGINT)
         _, said = update.communicate()
     assert "Execution stopped by user" in said
-    assert everything(service) != before
+    assert files(service) != before
     service.git("reset", "--quiet", "--hard")
     service.git("clean", "--quiet", "--force", "-d")
-    assert everything(service) == before
-    assert copier(service, "--vcs-ref", NEXT).returncode == 0
+    assert files(service) == before
+    assert copier(service, "--defaults", "--vcs-ref", NEXT).returncode == 0
     assert Render(service.path, service.answers).text("docs/team.md")

@@ -55,6 +55,8 @@ def main() -> None:
     state: dict[str, Any] = {"labels": [], "issues": [], "changes": 0}
     if asked.file.exists():
         state = json.loads(asked.file.read_text())
+    if asked.thing == "issue" and state.get("disabled"):
+        sys.exit(f"the '{os.environ['GH_REPO']}' repository has disabled issues")
     issues: list[dict[str, Any]] = state["issues"]
 
     match asked.thing, asked.verb:

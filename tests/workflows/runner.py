@@ -16,7 +16,7 @@ import yaml
 WORKFLOWS = ("ci", "deploy-ecs", "template-update")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
-Reply = Callable[[str, Mapping[str, str]], str | None]
+Reply = Callable[[str, Mapping[str, str]], str | int | None]
 
 
 def workflow(service: Path, name: str) -> dict[str, Any]:
@@ -94,12 +94,19 @@ class Runner:
 
 @contextmanager
 def served(reply: Reply) -> Iterator[str]:
-    """A web server for as long as the block lasts; `None` is answered by hanging up."""
+    """A web server for as long as the block lasts.
+
+    A text is the body of an answer, a number the status of a refusal, and `None` means to hang up.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = reply(self.path, dict(self.headers.items()))
-            if body is not None:
+            if isinstance(body, int):
+                self.send_response(body)
+                self.send_header("WWW-Authenticate", "Basic")
+                self.end_headers()
+            elif body is not None:
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.write(body.encode())

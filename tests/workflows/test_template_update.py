@@ -133,6 +133,29 @@ def test_an_issue_that_somebody_closes_comes_back_while_the_update_waits(
     assert len(template_of.titles("open")) == 1
 
 
+def test_where_issues_are_disabled_a_notice_says_it(template_of: Template) -> None:
+    template_of.release("v1.0.0")
+    template_of.copy()
+    template_of.release("v1.1.0")
+    disabled = {"labels": [], "issues": [], "changes": 0, "disabled": True}
+    template_of.issues.write_text(json.dumps(disabled))
+    done = template_of.week()
+    assert done.code == 0, done.said
+    assert done.annotations == [
+        "::notice title=Issues are disabled here::Template 1.1.0 is out: this service follows 1.0.0"
+    ]
+
+
+def test_another_refusal_of_github_is_red(template_of: Template) -> None:
+    template_of.release("v1.0.0")
+    template_of.copy()
+    template_of.runner.tool("gh", "sh", "-c", "echo 'HTTP 502: Bad Gateway' >&2; exit 1")
+    done = template_of.week()
+    assert done.code == 1
+    assert "HTTP 502" in done.said
+    assert done.annotations == []
+
+
 def test_the_issue_says_where_the_way_is_written(template_of: Template, example: Render) -> None:
     template_of.release("v1.0.0")
     template_of.copy()

@@ -165,9 +165,9 @@ def test_a_finding_is_silenced_only_where_github_leaves_no_choice(
             ), f"{name}.yml: mend it, or say why not: {line}"
 
 
-def test_dependabot_reads_what_has_pins(example: Render) -> None:
-    found = yaml.safe_load(example.text(".github/dependabot.yml"))["updates"]
-    assert {update["package-ecosystem"] for update in found} == {"uv", "docker", "github-actions"}
-    for update in found:
-        assert update["cooldown"]["default-days"] >= 7, "a bad release is mostly found in a week"
-        assert [group["patterns"] for group in update["groups"].values()] == [["*"]]
+def test_dependabot_raises_what_no_release_of_the_template_raises(example: Render) -> None:
+    [update] = yaml.safe_load(example.text(".github/dependabot.yml"))["updates"]
+    assert (update["package-ecosystem"], update["versioning-strategy"]) == ("uv", "lockfile-only")
+    assert "uv.lock" not in example.files(), "or its pull requests meet those of the template"
+    assert update["cooldown"]["default-days"] >= 7, "a bad release is mostly found in a week"
+    assert [group["patterns"] for group in update["groups"].values()] == [["*"]]
