@@ -1,5 +1,6 @@
 """docs/update.md, typed: each block of commands does what the text around it says."""
 
+import inspect
 import os
 import re
 import shlex
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from history import HERE, NEXT, History, Owned
-from release import git
+from release import AUTHOR, git
 from rendering import ROOT
 
 DOCUMENT = (ROOT / "docs" / "update.md").read_text()
@@ -35,15 +36,16 @@ class Desk:
     service: Owned
     template: Path
 
-    def types(self, heading: str, block: int = 0) -> str:
-        """Paste a block; the first command that fails ends it."""
+    def types(self, heading: str, block: int = 0, *change: str) -> str:
+        """Paste a block, and press Enter where it asks; the first command that fails ends it."""
+        text = blocks()[heading][block].replace(*change) if change else blocks()[heading][block]
         bin_folder = self.service.path.parent / "bin"
         path = os.pathsep.join([os.fspath(bin_folder), os.environ["PATH"]])
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", blocks()[heading][block]],
+            ["bash", "-euo", "pipefail", "-c", text],
             cwd=self.service.path,
             env={**os.environ, "PATH": path},
-            stdin=subprocess.DEVNULL,
+            input="\n" * 9,
             capture_output=True,
             text=True,
         )
@@ -97,6 +99,7 @@ def desk(published: History, tmp_path: Path) -> Desk:
 def update(desk: Desk) -> None:
     desk.types("Update")
     assert desk.version() == "v1.1.0"
+    assert desk.answers()["team"] == "", "what is new was asked"
     assert desk.status() == ""
 
 
@@ -105,6 +108,7 @@ def look_first(desk: Desk) -> None:
     assert "1.0.0" in said
     assert "1.1.0" in said
     assert "+_commit: v1.1.0" in said
+    assert "+# The team" in said, "a new file is shown too"
     desk.types("Undo an update", 0)
     desk.service.git("switch", "--quiet", "-")
     assert desk.version() == "v1.0.0"
@@ -147,17 +151,26 @@ def undo_an_update(desk: Desk) -> None:
     desk.service.commit("Update")
     desk.types("Undo an update", 1)
     assert desk.service.tree() == before
+
+    desk.service.git("switch", "--quiet", "--create", "update")
+    desk.updates()
+    desk.service.commit("Update")
+    desk.service.git("switch", "--quiet", "main")
+    desk.service.git(*AUTHOR, "merge", "--quiet", "--no-ff", "--no-edit", "update")
+    desk.types("Undo an update", 1, "git revert", "git revert -m 1")
+    assert desk.service.tree() == before
     desk.updates()
     assert desk.version() == "v1.1.0"
 
 
 def stop_at_a_version(desk: Desk) -> None:
-    git(desk.template, "tag", "v1.2.0", "HEAD")
+    git(desk.template, *AUTHOR, "commit", "--quiet", "--allow-empty", "--message", "Release 1.2.0")
+    git(desk.template, "tag", "v1.2.0")
     desk.types("Skip a version, or stop at one")
     assert desk.version() == "v1.1.0"
     desk.service.commit("Update")
     desk.service.update("v1.2.0")
-    assert desk.answers()["team"] == "", "a question that is new then is not in the way"
+    assert desk.version() == "v1.2.0"
 
 
 def let_a_bot_do_it(desk: Desk) -> None:
@@ -187,10 +200,13 @@ SCENES: dict[str, Callable[[Desk], None]] = {
 
 def test_every_block_of_commands_is_played() -> None:
     assert SCENES.keys() == blocks().keys()
-    played = Path(__file__).read_text()
     for heading, texts in blocks().items():
-        last = f'"{heading}", {len(texts) - 1})' if len(texts) > 1 else f'types("{heading}")'
-        assert last in played, f"nobody types the last block below {heading}"
+        played = inspect.getsource(SCENES[heading])
+        for number in range(len(texts)):
+            which = f", {number}[,)]" if number else r"(, 0)?\)"
+            assert re.search(rf'types\("{heading}"{which}', played), (
+                f"nobody types block {number} below {heading}"
+            )
 
 
 @pytest.mark.slow

@@ -24,8 +24,13 @@ from rendering import EXAMPLE, Answers
 # in which file, and why it cannot be helped.
 CONFLICTS = {
     ("v0.1.0", "adds dependencies", "pyproject.toml"): "its lists had no place for yours yet",
-    ("v0.1.0", "turns knobs", "infra/settings.env"): "it had no place for yours yet",
+    ("v0.2.0", "adds dependencies", "pyproject.toml"): "likewise",
+    ("v0.3.0", "adds dependencies", "pyproject.toml"): "likewise",
+    ("v0.2.0", "turns knobs", "infra/settings.env"): "it had no place for yours yet",
+    ("v0.3.0", "turns knobs", "infra/settings.env"): "likewise",
     ("v0.1.0", "widens the policy", POLICY): "a list of one item has no inside apart from its end",
+    ("v0.2.0", "widens the policy", POLICY): "likewise",
+    ("v0.3.0", "widens the policy", POLICY): "likewise",
     (HERE, "widens the policy", POLICY): "likewise",
     (HERE, "sorts dependencies in", "pyproject.toml"): "beside the line that the next one raises",
     (HERE, "raises pins", "pyproject.toml"): "both raised it",
