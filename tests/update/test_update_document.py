@@ -36,13 +36,15 @@ class Desk:
     service: Owned
     template: Path
 
-    def types(self, heading: str, block: int = 0, *change: str) -> str:
-        """Paste a block, and press Enter where it asks; the first command that fails ends it."""
-        text = blocks()[heading][block].replace(*change) if change else blocks()[heading][block]
+    def types(self, heading: str, block: int = 0, old: str = "", new: str = "") -> str:
+        """Paste a block with `new` in place of `old`, and press Enter where it asks.
+
+        The first command that fails ends it.
+        """
         bin_folder = self.service.path.parent / "bin"
         path = os.pathsep.join([os.fspath(bin_folder), os.environ["PATH"]])
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", text],
+            ["bash", "-euo", "pipefail", "-c", blocks()[heading][block].replace(old, new)],
             cwd=self.service.path,
             env={**os.environ, "PATH": path},
             input="\n" * 9,
