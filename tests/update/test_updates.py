@@ -181,7 +181,7 @@ def test_after_it_the_linters_and_tests_of_the_service_are_green_and_a_conflict_
 ) -> None:
     """As CI runs them: on a fresh clone, with what the whole team did.
 
-    Without who would keep an older policy, which a test of the service notices: it allows too little.
+    Without who would keep an older policy: it allows too little, and a test of the service says so.
     """
     people = [person for person in team(start) if POLICY not in listed(start, HERE, [person])]
     updated = update(published, tmp_path, people, start, HERE)
