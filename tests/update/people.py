@@ -562,14 +562,14 @@ class RaisesPins(Person):
         for path in sorted((service.path / WORKFLOWS).glob("*.yml")):
             pin = r"actions/checkout@[0-9a-f]{40}  # v[\d.]+"
             path.write_text(re.sub(pin, self.checkout, path.read_text()))
-        replace(service.path / "Dockerfile", r"python:3\.\d+", "python:3.14.2")
+        replace(service.path / "Dockerfile", r"(?<=-slim-)trixie", "forky")
         replace(service.path / "pyproject.toml", r'"fastapi>=[\d.]+,<1"', '"fastapi>=0.165,<2"')
 
     def finds(self, service: Owned) -> bool:
         workflows = (service.path / WORKFLOWS).glob("*.yml")
         return (
             all(self.checkout in path.read_text() for path in workflows)
-            and "python:3.14.2" in service.text("Dockerfile")
+            and "-slim-forky" in service.text("Dockerfile")
             and '"fastapi>=0.165,<2"' in service.text("pyproject.toml")
         )
 
