@@ -61,14 +61,10 @@ def test_no_other_memory_goes_with_a_processor(
     others = {mib for memories in FARGATE.values() for mib in memories} - set(FARGATE[cpu])
     for memory in sorted(others | {min(FARGATE[cpu]) - 1, max(FARGATE[cpu]) * 2}):
         with pytest.raises(ValueError, match="Invalid choice for 'memory'"):
-            render(
-                varying, tmp_path / "service", {**example.answers, "cpu": cpu, "memory": memory}
-            )
+            render(varying, tmp_path / "service", {**example.answers, "cpu": cpu, "memory": memory})
 
 
-def test_the_default_memory_is_the_smallest(
-    varying: Path, tmp_path: Path, example: Render
-) -> None:
+def test_the_default_memory_is_the_smallest(varying: Path, tmp_path: Path, example: Render) -> None:
     for cpu, sizes in FARGATE.items():
         answers = {key: value for key, value in example.answers.items() if key != "memory"}
         service = render(varying, tmp_path / str(cpu), {**answers, "cpu": cpu})

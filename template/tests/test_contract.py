@@ -101,7 +101,7 @@ def test_the_deploy_policy_has_the_names_of_the_settings() -> None:
     log = arn("logs", f"log-group:{names['LOG_GROUP']}")
     assert named("ReadTheLog") == [log, f"{log}:log-stream:*"]
     assert named("ScaleTheService") == [arn("application-autoscaling", "scalable-target/*")]
-    assert named("KeepTheAlarmsOfTheScaling") == [alarms]
+    assert named("KeepTheAlarmsOfTheScaling") == [arn("cloudwatch", "alarm:"), alarms]
 
 
 def test_ci_tests_with_the_uv_and_the_python_of_the_image() -> None:
