@@ -3,10 +3,9 @@ of a neighbour's."""
 
 import copy
 import json
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -87,11 +86,6 @@ def _the_simulation_knew_what_to_do(started_aws: SimulatedAws) -> Iterator[None]
     started_aws.check()
 
 
-def marked(names: Iterable[str], quick: Container[str]) -> list[Any]:
-    """Parameters, of which all but a few are slow."""
-    return [pytest.param(n, marks=[] if n in quick else pytest.mark.slow) for n in names]
-
-
 # --- enough ---
 
 
@@ -99,7 +93,7 @@ def test_the_role_has_the_policy_as_it_stands_in_git(record: Record, example: Re
     assert record.policy == example.json(POLICY)
 
 
-@pytest.mark.parametrize("name", marked(RUNS, {n for n in RUNS if not RUNS[n].slow}))
+@pytest.mark.parametrize("name", RUNS)
 def test_a_run_ends_as_it_should_under_the_policy(record: Record, name: str) -> None:
     done = record.runs.get(name) or RUNS[name].play(record.deployer)
     lacks = "; ".join(RUNS[name].lacks(done))
@@ -155,14 +149,9 @@ def all_actions() -> list[str]:
 # docker asks by HEAD whether a layer is there, and an answer to that has no words: such is the end
 # of aws/aws-toolkit-azure-devops#311.
 WITHOUT_WORDS = {"ecr:BatchCheckLayerAvailability": "403"}
-# Of docker, and of what a call needs besides its own action.
-TELLING = "ecr:PutImage", "iam:PassRole"
 
 
-@pytest.mark.parametrize(
-    "action",
-    marked(all_actions(), TELLING),
-)
+@pytest.mark.parametrize("action", all_actions())
 def test_a_run_says_which_action_it_lacks(record: Record, action: str) -> None:
     (less,) = (less for removed, less in parts(record.policy, "Action") if removed == action)
     name = next(iter(record.refused(less)))
@@ -346,10 +335,7 @@ def by_keys(record: Record) -> Deployer:
     return deployer
 
 
-@pytest.mark.parametrize(
-    "name",
-    marked(RUNS, {"status"}),
-)
+@pytest.mark.parametrize("name", RUNS)
 def test_a_run_ends_as_it_should_by_a_user_s_two_keys(
     record: Record, by_keys: Deployer, name: str
 ) -> None:

@@ -12,6 +12,8 @@ from simulated_aws.rehearsal import Done, Rehearsal
 from simulated_aws.simulation import SimulatedAws
 from simulated_aws.stacks import Json, Operator, everything, settled
 
+pytestmark = pytest.mark.slow  # the story, which `make test` has, provisions on it too
+
 HOST = "token.actions.githubusercontent.com"
 
 
@@ -100,7 +102,6 @@ def test_a_brand_new_account_gets_all_that_a_service_stands_on_and_a_second_run_
     assert everything(aws) == found
 
 
-@pytest.mark.slow
 def test_a_plan_is_only_words(aws: SimulatedAws, service: Rehearsal) -> None:
     run = service.provision("--plan")
     run.ends(0, "18 to add", f"to create: {HOST}", "Nothing was changed")
@@ -117,7 +118,6 @@ def test_a_plan_is_only_words(aws: SimulatedAws, service: Rehearsal) -> None:
 # --- what the settings turn on ---
 
 
-@pytest.mark.slow
 def test_every_setting_is_turned_on_and_off_again_in_place(
     aws: SimulatedAws, service: Rehearsal
 ) -> None:
@@ -162,7 +162,6 @@ def test_every_setting_is_turned_on_and_off_again_in_place(
 # --- it goes wrong ---
 
 
-@pytest.mark.slow
 def test_a_creation_that_fails_names_what_failed_and_the_next_run_makes_it_anew(
     aws: SimulatedAws, service: Rehearsal
 ) -> None:
@@ -176,7 +175,6 @@ def test_a_creation_that_fails_names_what_failed_and_the_next_run_makes_it_anew(
     again.ends(0, "deleted and recreated", "2 to take over", "taken over LogGroup")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_repository_and_a_log_group_that_are_there_keep_what_is_in_them(
     aws: SimulatedAws, service: Rehearsal, fails: bool
@@ -203,7 +201,6 @@ def test_a_repository_and_a_log_group_that_are_there_keep_what_is_in_them(
     assert found["logs"][0]["retentionInDays"] == 30
 
 
-@pytest.mark.slow
 def test_a_name_that_is_taken_is_told_before_anything_is_made(
     aws: SimulatedAws, service: Rehearsal
 ) -> None:
@@ -218,7 +215,6 @@ def test_a_name_that_is_taken_is_told_before_anything_is_made(
     assert aws.client("cloudformation").describe_stacks()["Stacks"] == []
 
 
-@pytest.mark.slow
 def test_an_update_that_fails_leaves_what_serves_as_it_was(
     aws: SimulatedAws, service: Rehearsal
 ) -> None:
@@ -232,7 +228,6 @@ def test_an_update_that_fails_leaves_what_serves_as_it_was(
     service.provision().ends(0, "made       SendTraces")
 
 
-@pytest.mark.slow
 def test_wherever_an_update_fails_all_is_as_it_was(aws: SimulatedAws, service: Rehearsal) -> None:
     service.provision().ends(0)
     before = everything(aws)
@@ -265,7 +260,6 @@ def test_wherever_an_update_fails_all_is_as_it_was(aws: SimulatedAws, service: R
             assert everything(aws) == before, f"{resource} cannot {verb}"
 
 
-@pytest.mark.slow
 def test_a_roll_back_that_is_stuck_is_mended_by_the_command_that_is_told(
     aws: SimulatedAws, service: Rehearsal
 ) -> None:
@@ -289,7 +283,6 @@ def test_a_roll_back_that_is_stuck_is_mended_by_the_command_that_is_told(
 # --- down, and up again ---
 
 
-@pytest.mark.slow
 def test_what_is_taken_down_leaves_images_and_log_and_comes_up_again_with_them(
     aws: SimulatedAws, service: Rehearsal
 ) -> None:
@@ -307,7 +300,6 @@ def test_what_is_taken_down_leaves_images_and_log_and_comes_up_again_with_them(
     assert len(providers["OpenIDConnectProviderList"]) == 1, "it is the account's, not the stack's"
 
 
-@pytest.mark.slow
 def test_a_role_with_a_policy_of_somebody_else_is_named_and_the_next_destroy_ends_it(
     aws: SimulatedAws, service: Rehearsal
 ) -> None:
@@ -329,7 +321,6 @@ def test_a_role_with_a_policy_of_somebody_else_is_named_and_the_next_destroy_end
 # --- the network ---
 
 
-@pytest.mark.slow
 def test_an_account_without_a_default_vpc_needs_its_settings(
     aws: SimulatedAws, service: Rehearsal
 ) -> None:

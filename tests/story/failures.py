@@ -24,7 +24,6 @@ class Row:
     code: int
     says: tuple[str, ...]
     then: Then
-    quick: bool = False  # `make test` has it, too, and not only `make test-all`
 
     def holds(self, world: World) -> None:
         world.aside(self.stage, self.play)
@@ -47,8 +46,7 @@ class Row:
 def parametrized(rows: tuple[Row, ...]) -> list[object]:
     names = [row.name for row in rows]
     assert len(names) == len(set(names)), "two rows of one name"
-    slow = pytest.mark.slow
-    return [pytest.param(row, id=row.name, marks=[] if row.quick else [slow]) for row in rows]
+    return [pytest.param(row, id=row.name, marks=pytest.mark.slow) for row in rows]
 
 
 # --- what is run ---

@@ -157,7 +157,6 @@ ROWS = (
         1,
         (ROLLED_BACK, "Next: fix what the lines above show"),
         holds(still_serves, is_at(1), a_plain_wait_says_success),
-        quick=True,
     ),
     Row(
         "the first one fails, and there is nothing to go back to",
@@ -208,7 +207,6 @@ ROWS = (
         3,
         ("ai-assistant-task:2 does not serve after", "(ROLLOUT_TIMEOUT)", GOES_ON),
         holds(still_serves, again(deploy, 3, "watching on", then=never_asked("ecr:PutImage"))),
-        quick=True,
     ),
     Row(
         "another deployment overtakes it",
@@ -218,7 +216,6 @@ ROWS = (
         1,
         ("ai-assistant-task:2 was overtaken by ai-assistant-task:3 before it served",),
         is_at(3),
-        quick=True,
     ),
     Row(
         "two releases are deployed at once",
@@ -420,7 +417,6 @@ ROWS = (
         3,
         ("ECS did not answer three times in a row", "is expired", GOES_ON),
         holds(still_serves, again(deploy, 0, "watching on", then=serves_the_release)),
-        quick=True,
     ),
     Row(
         "there are no credentials",
@@ -457,7 +453,6 @@ ROWS = (
         2,
         ("eu-west-1 has no stack ai-assistant. Create it with infra/provision.sh",),
         still_serves,
-        quick=True,
     ),
     Row(
         "only the shell is set to another region",
@@ -562,7 +557,6 @@ ROWS = (
         1,
         ("EOF", "the image did not get to 123456789012.dkr.ecr", "deploy again"),
         holds(still_serves, is_at(1), again(deploy, then=serves_the_release)),
-        quick=True,
     ),
     # --- this machine, and what is to be deployed ---
     Row(
@@ -591,7 +585,6 @@ ROWS = (
         2,
         ("not installed: jq. Install what is missing",),
         holds(still_serves, never_asked("sts:GetCallerIdentity")),
-        quick=True,
     ),
     Row(
         "something is not committed",
@@ -647,7 +640,6 @@ ROWS = (
         2,
         ("nothing to go back to: ECS lists no revision before ai-assistant-task:1 that served",),
         still_serves,
-        quick=True,
     ),
     Row(
         "the image to go back to has expired",

@@ -246,7 +246,6 @@ ROWS = (
         2,
         ("us-east-1 has no default VPC in this account: set VPC_ID and SUBNET_IDS",),
         nothing_serves,
-        quick=True,
     ),
     Row(
         "there is one subnet",
@@ -265,7 +264,6 @@ ROWS = (
         2,
         ("the load balancer takes one subnet of each zone", "are all of us-east-1a"),
         nothing_serves,
-        quick=True,
     ),
     Row(
         "the identity provider is there",
