@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo rehearse test test-containers test-all
+.PHONY: help demo rehearse test test-containers test-slow test-all
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv),.uv/bin/uv)
@@ -19,9 +19,10 @@ test: .venv/ready  ## Test the template: renders, linters, deploys and their fai
 test-containers: .venv/ready  ## Test the image on a real container engine
 	$(UV) run --no-sync pytest -m container
 
-test-all: test  ## Test everything: also every failure and update, an independent AWS emulator, the containers
+test-slow: .venv/ready  ## Test every failure and every update, and ask an independent AWS emulator
 	$(UV) run --no-sync pytest -m "slow and not container"
-	$(MAKE) test-containers
+
+test-all: test test-slow test-containers  ## Test everything
 
 # No lock file: it would name the index it was made from. The pins are in pyproject.toml.
 .venv/ready: pyproject.toml $(UV)
