@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ def pytest_configure() -> None:
     os.environ["COPIER_SETTINGS_PATH"] = os.fspath(ROOT / "tests" / "no-settings.yml")
     os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
     os.environ["GIT_CONFIG_SYSTEM"] = os.devnull
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, if run in the background
     for role in "AUTHOR", "COMMITTER":
         os.environ[f"GIT_{role}_NAME"] = "Test"
         os.environ[f"GIT_{role}_EMAIL"] = "test@example.com"

@@ -45,7 +45,7 @@ main() {
       usage
       exit
       ;;
-    *) not_ready "infra/provision.sh takes no \"$*\": see infra/provision.sh --help" ;;
+    *) not_ready "unknown argument \"$*\": see infra/provision.sh --help" ;;
   esac
 
   begin

@@ -248,7 +248,7 @@ def test_wherever_an_update_fails_all_is_as_it_was(aws: SimulatedAws, service: R
         each["ResourceChange"]["LogicalResourceId"]
         for each in operator.plan(**parameters | on)["Changes"]
     ]
-    assert len(touched) == 8
+    assert len(touched) == 9
     for resource in touched:
         for verb in "create", "update":
             aws.cloudformation.failures = {(resource, verb): "not today"}

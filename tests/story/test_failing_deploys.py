@@ -214,7 +214,7 @@ ROWS = (
         will(Overtaken()),
         deploy,
         1,
-        ("ai-assistant-task:2 was overtaken by ai-assistant-task:3 before it served",),
+        ("ai-assistant-task:2 was overtaken by ai-assistant-task:3",),
         is_at(3),
     ),
     Row(
@@ -223,7 +223,7 @@ ROWS = (
         both(release, another_clone("ecs:DescribeServices", deploys_another_release, after=1)),
         deploy,
         1,
-        ("ai-assistant-task:2 was overtaken by ai-assistant-task:3 before it served",),
+        ("ai-assistant-task:2 was overtaken by ai-assistant-task:3",),
         is_at(3),
     ),
     Row(

@@ -482,7 +482,7 @@ ROWS = (
         all_is_well,
         lambda service: service.provision("--destroy", typing="ai-assistent\n"),
         2,
-        ("that is not its name, so nothing was changed. To take it down, type ai-assistant",),
+        ("that is not its name, so nothing was changed. To delete it, type ai-assistant",),
         still_serves,
     ),
     Row(
