@@ -308,7 +308,7 @@ class GrowsTheStack(Person):
         insert(path, "Rules:", "QueueName:\n  Type: String\n  Default: orders\n\n", margin=2)
         insert(
             path,
-            "# infra/deploy.sh reads all of these",
+            "# infra/deploy.sh reads all of these.",
             """
             Orders:
               Type: AWS::SQS::Queue
