@@ -13,7 +13,7 @@ demo: .venv/ready  ## Render the example into build/, lock it, test it, start it
 rehearse: .venv/ready  ## Provision, deploy, roll back and tear down on a simulated AWS (DOCKER=yes: with a real docker)
 	@PYTHONPATH=tests $(UV) run --no-sync python scripts/rehearse.py $(if $(DOCKER),--docker)
 
-test: .venv/ready  ## Test the template: renders, linters, deploys and their failures; under three minutes
+test: .venv/ready  ## Test the template: renders, linters, deploys and their failures: a few minutes
 	$(UV) run --no-sync pytest
 
 test-containers: .venv/ready  ## Test the image on a real container engine
