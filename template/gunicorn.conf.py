@@ -1,5 +1,6 @@
 """How gunicorn serves the app: `gunicorn` in this folder needs no arguments."""
 
+import gc
 from pathlib import Path
 
 from app.logs import LOGGING, capture
@@ -11,7 +12,7 @@ bind = "0.0.0.0:8080"
 
 # uvicorn on uvloop and httptools, which take half the CPU per request of what they replace. How
 # many workers says WEB_CONCURRENCY, which gunicorn reads itself; without it there is one.
-worker_class = "uvicorn_worker.UvicornWorker"
+worker_class = "app.server.Worker"
 
 # Above the load balancer's 60 seconds, or it reuses a connection that is just being closed: 502.
 keepalive = 75
@@ -38,3 +39,13 @@ logconfig_dict = LOGGING
 # runs hooks: only what is wrong with these is told as plain text.
 def on_starting(_server: object) -> None:
     capture()
+
+
+# All that a worker imports is there to stay. To look for garbage in it makes its start longer.
+def post_fork(_server: object, _worker: object) -> None:
+    gc.disable()
+
+
+def post_worker_init(_worker: object) -> None:
+    gc.freeze()
+    gc.enable()

@@ -176,23 +176,11 @@ class RequestLog:
             await self.app(scope, receive, watch)
         finally:
             if scope["path"] != "/health" or status != 200:
-                line = {
-                    "time": timestamp(time.time()),
-                    "level": "INFO",
-                    "logger": "app.requests",
-                    "message": "request",
-                    "method": scope["method"],
-                    "path": scope["path"],
-                    "status": status,
-                    "duration_ms": round((time.perf_counter() - begin) * 1000, 1),
-                    "client": scope["client"][0] if scope.get("client") else None,
-                }
-                if trace:
-                    line["trace_id"] = trace
-                text = encode(line) + "\n"
-                if len(text) > PIPE_BUF:  # 200, because JSON takes up to twelve bytes for a letter
-                    text = encode(line | {"path": scope["path"][:200]}) + "\n"
-                self.write(text)
+                took = time.perf_counter() - begin
+                line = request_line(scope, scope["path"], status, took, trace)
+                if len(line) > PIPE_BUF:  # 200, because JSON takes up to twelve bytes for a letter
+                    line = request_line(scope, scope["path"][:200], status, took, trace)
+                self.write(line)
 
     def write(self, line: str) -> None:
         if self.size + len(line) > PIPE_BUF:
@@ -208,3 +196,14 @@ class RequestLog:
             with suppress(OSError):  # of a pipe that is full or gone: no request fails for its line
                 sys.__stdout__.write(lines)
                 sys.__stdout__.flush()
+
+
+def request_line(scope: Scope, path: str, status: int, seconds: float, trace: str | None) -> str:
+    """Write the JSON by hand, at half of what it takes to encode a dictionary."""
+    client = scope["client"][0] if scope.get("client") else None
+    return (
+        f'{{"time":"{timestamp(time.time())}","level":"INFO","logger":"app.requests"'
+        f',"message":"request","method":{encode(scope["method"])},"path":{encode(path)}'
+        f',"status":{status},"duration_ms":{seconds * 1000:.1f},"client":{encode(client)}'
+        + (f',"trace_id":{encode(trace)}}}\n' if trace else "}\n")
+    )
