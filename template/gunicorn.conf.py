@@ -12,7 +12,7 @@ bind = "0.0.0.0:8080"
 
 # uvicorn on uvloop and httptools, which take half the CPU per request of what they replace. How
 # many workers says WEB_CONCURRENCY, which gunicorn reads itself; without it there is one.
-worker_class = "app.server.Worker"
+worker_class = "uvicorn_worker.UvicornWorker"
 
 # Above the load balancer's 60 seconds, or it reuses a connection that is just being closed: 502.
 keepalive = 75

@@ -65,7 +65,7 @@ def test_nothing_is_compiled_at_start(container: Container) -> None:
     """Every module of the running app comes from bytecode that nobody checks against its source."""
     script = """
 import json, sys
-import app.main, app.server, gunicorn.app.wsgiapp
+import app.main, gunicorn.app.wsgiapp, uvicorn_worker
 caches = {m.__cached__ for m in sys.modules.values() if getattr(m, "__cached__", None)}
 def unchecked(cache):
     try:
