@@ -18,7 +18,7 @@ Exit codes:
   0    done
   1    AWS refused a request after changes had begun: the first failure is named, with its reason
   2    invalid usage, or not ready: nothing was changed, and the message says what to do
-  3    no verdict: CloudFormation or ECS goes on, but it took too long or could no longer be asked
+  3    outcome unknown: CloudFormation or ECS goes on, but it took too long or could no longer be asked
   130  stopped by Ctrl-C: what was under way goes on, and running this again is safe
 
 Settings are in infra/settings.env.
