@@ -35,12 +35,6 @@ forwarded_allow_ips = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.6
 logconfig_dict = LOGGING
 
 
-# gunicorn reads WEB_CONCURRENCY, its arguments and this file, and finds the worker class, before it
-# runs hooks: only what is wrong with these is told as plain text.
-def on_starting(_server: object) -> None:
-    capture()
-
-
 # All that a worker imports is there to stay. To look for garbage in it makes its start longer.
 def post_fork(_server: object, _worker: object) -> None:
     gc.disable()
@@ -49,3 +43,9 @@ def post_fork(_server: object, _worker: object) -> None:
 def post_worker_init(_worker: object) -> None:
     gc.freeze()
     gc.enable()
+
+
+# gunicorn reads WEB_CONCURRENCY, its arguments and this file, and finds the worker class, before it
+# runs hooks: only what is wrong with these is told as plain text.
+def on_starting(_server: object) -> None:
+    capture()
