@@ -88,7 +88,6 @@ def told(world: World, cli: int) -> list[str]:
 
     def play(service: Service) -> None:
         service.cli = cli
-        service.stops_the_clock()
         service.release()
         service.aws.next_rollout(Crashes())
         words.write_text(
