@@ -33,9 +33,10 @@ from narration import (
     run,
     say,
 )
-from simulated_aws.calls import Call
-from simulated_aws.rollouts import Crashes, Outcome
-from simulated_aws.simulation import SimulatedAws
+
+from simulator.calls import Call
+from simulator.rollouts import Crashes, Outcome
+from simulator.simulation import SimulatedAws
 
 EXAMPLE = yaml.safe_load(ANSWERS.read_text(encoding="utf-8"))
 APP = EXAMPLE["app_name"]

@@ -9,8 +9,9 @@ from typing import Any
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from matrix import FARGATE
 from rendering import EXAMPLE, questions, render
+
+from simulator.fargate import FARGATE
 
 ANSWERS_FILE = ".copier-answers.yml"
 

@@ -104,7 +104,7 @@ def test_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
         (["shfmt", "--diff", "--indent", "2", "--case-indent"], SHELL),
         (["ruff", "check", "--no-cache"], ["."]),
         (["ruff", "format", "--check", "--no-cache"], ["."]),
-        (["mypy"], ["benchmarks", "scripts", "tests"]),
+        (["mypy"], ["benchmarks", "scripts", "simulator", "tests"]),
         (["check-jsonschema", "--builtin-schema", "vendor.github-workflows"], WORKFLOWS(ROOT)),
         (["actionlint"], WORKFLOWS(ROOT)),
         (["zizmor", "--offline", "--no-progress", "--persona", "auditor"], [".github"]),

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from rehearsal import Done, Rehearsal
 from rendering import Render
-from simulated_aws.rehearsal import Done, Rehearsal
 from stage import TOOLS
 
 Json = dict[str, Any]

@@ -1,9 +1,10 @@
 """Deploys and rollbacks that fail, or nearly: how each ends, what it says, and what serves then."""
 
 import pytest
-from simulated_aws.faults import THROTTLED
-from simulated_aws.rehearsal import Done
-from simulated_aws.rollouts import (
+from rehearsal import Done
+
+from simulator.faults import THROTTLED
+from simulator.rollouts import (
     CannotPull,
     Crashes,
     Flaps,
@@ -13,7 +14,6 @@ from simulated_aws.rollouts import (
     Unhealthy,
     UnhealthyTarget,
 )
-
 from story.failures import (
     Row,
     again,

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from simulated_aws.rollouts import Crashes
 
+from simulator.rollouts import Crashes
 from story.service import Play, Service
 from story.world import World
 

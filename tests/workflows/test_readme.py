@@ -15,7 +15,8 @@ from botocore import xform_name
 from botocore.session import get_session
 from documents import api_findings
 from rendering import ROOT, Render, render
-from simulated_aws.policies import trusts
+
+from simulator.policies import trusts
 
 DOCUMENTS = ["README.md", "AGENTS.md"]
 MADE_BY_THE_USER = {"uv.lock"}
