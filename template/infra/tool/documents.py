@@ -29,7 +29,7 @@ WRONG = Problem(
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 
-# What a deploy adds to service.json and to each scaling policy: present, so that nothing is missing.
+# What a deploy adds to service.json and to each scaling policy: required members.
 ADDED_TO_SERVICE = {"serviceName": "added"}
 ADDED_TO_POLICY = {
     "ServiceNamespace": "ecs",
@@ -51,9 +51,12 @@ class Documents:
 
 
 def read(root: Path, settings: Settings) -> Documents:
-    """The documents of a deploy. Raises ToolError with every complaint about the first wrong one."""
+    """The documents of a deploy. Raises ToolError with all complaints about the first wrong one."""
     documents = Documents(
-        *(parse(root, name) for name in ("task-definition.json", "service.json", "autoscaling.json"))
+        *(
+            parse(root, name)
+            for name in ("task-definition.json", "service.json", "autoscaling.json")
+        )
     )
     for name, complaints in (
         ("task-definition.json", [*about_task_definition(documents.task_definition, settings)]),
@@ -81,7 +84,8 @@ def about_task_definition(task: Json, settings: Settings) -> Iterator[str]:
     yield from about_shape("RegisterTaskDefinition", task)
     names = settings.names
     if task.get("family") != names.family:
-        yield f"its family is {task.get('family')}, and TASK_FAMILY in infra/settings.env is {names.family}"
+        found = task.get("family")
+        yield f"its family is {found}, and TASK_FAMILY in infra/settings.env is {names.family}"
     containers = task.get("containerDefinitions")
     named = [
         container
@@ -89,7 +93,7 @@ def about_task_definition(task: Json, settings: Settings) -> Iterator[str]:
         if isinstance(container, dict) and container.get("name") == names.container
     ]
     if len(named) != 1:
-        yield f"{len(named)} containers are named {names.container} (CONTAINER_NAME): exactly one must be"
+        yield f"{len(named)} containers are named {names.container}: exactly one must be"
     elif len(named[0].get("portMappings", [])) != 1:
         yield f"{names.container} needs exactly one entry in portMappings: it receives the requests"
     platform = task.get("runtimePlatform")

@@ -31,7 +31,7 @@ class Problem:
     remedy: str  # what to do: one right command or value
     exit: ExitCode | None = None  # None: 2 as long as nothing has changed in AWS, 1 afterwards
 
-    def __call__(self, **details: object) -> "ToolError":
+    def __call__(self, /, **details: object) -> "ToolError":
         """The error, with untrusted details made harmless."""
         return ToolError(self, **details)
 
@@ -39,7 +39,7 @@ class Problem:
 class ToolError(Exception):
     """Ends a command. Only `cli` prints it and turns it into an exit code."""
 
-    def __init__(self, problem: Problem, **details: object) -> None:
+    def __init__(self, problem: Problem, /, **details: object) -> None:
         harmless = {name: one_line(value) for name, value in details.items()}
         self.code = problem.code
         self.message = problem.message.format(**harmless)

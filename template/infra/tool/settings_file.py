@@ -13,15 +13,17 @@ from infra.tool.errors import Problem
 from infra.tool.settings import Service, Settings
 from infra.tool.shapes import Identity
 
+FILE = "infra/settings.env"
+
 MISSING = Problem(
     "settings-missing",
-    "{path} does not exist",
-    "take it back from git: git restore {path}",
+    f"{FILE} does not exist",
+    f"take it back from git: git restore {FILE}",
 )
 WRONG = Problem(
     "settings-wrong",
-    "{path}: {complaints}",
-    "correct each value; git log --patch {path} shows earlier ones",
+    f"{FILE}: {{complaints}}",
+    f"correct each value; git log --patch {FILE} shows earlier ones",
 )
 
 # The variables of infra/settings.env, by where the models keep them.
@@ -87,20 +89,20 @@ def as_value(name: str, text: str) -> Any:
     return SWITCHES.get(text, text) if name == "ASSIGN_PUBLIC_IP" else text
 
 
-def read(path: Path) -> Settings:
-    """The settings in a file such as infra/settings.env.
+def read(root: Path) -> Settings:
+    """The settings of the service in a folder.
 
     Raises ToolError `settings-missing`, or `settings-wrong` with every complaint at once.
     """
     try:
-        sections = from_environment_file(path.read_text(encoding="utf-8"))
+        sections = from_environment_file((root / FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise MISSING(path=path) from None
+        raise MISSING() from None
     try:
         return Settings.model_validate(sections, context=identity(sections.get("service", {})))
     except ValidationError as wrong:
         complaints = "; ".join(complaint(error) for error in wrong.errors())
-        raise WRONG(path=path, complaints=complaints) from None
+        raise WRONG(complaints=complaints) from None
 
 
 def identity(section: dict[str, Any]) -> Identity | None:
