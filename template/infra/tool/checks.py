@@ -4,11 +4,10 @@ Each returns what it found, in a few words. If it does not hold it raises ToolEr
 None changes anything.
 """
 
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from infra.tool import documents, repository
+from infra.tool import documents, programs
 from infra.tool.aws import AwsError
 from infra.tool.ecs_service import read_service
 from infra.tool.errors import Problem, ToolError
@@ -75,16 +74,16 @@ class Check:
 
 
 def check_repository(target: Target) -> str:
-    return repository.head(target.runtime.root)
+    return target.repository.head()
 
 
 def check_lock(target: Target) -> str:
-    repository.require_lock(target.runtime.root)
+    target.repository.require_lock()
     return "uv.lock"
 
 
 def check_tree(target: Target) -> str:
-    repository.require_clean(target.runtime.root)
+    target.repository.require_clean()
     return "every file is as committed"
 
 
@@ -92,18 +91,13 @@ def check_documents(target: Target) -> str:
     return f"for {documents.read(target.runtime.root, target.settings).platform}"
 
 
-def check_docker(_: Target) -> str:
+def check_docker(target: Target) -> str:
     """The version of the Docker daemon."""
+    words = ["docker", "version", "--format", "{{.Server.Version}}"]
+    runtime = target.runtime
     try:
-        done = subprocess.run(
-            ["docker", "version", "--format", "{{.Server.Version}}"],
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-    except FileNotFoundError:
+        done = programs.run(words, environment=runtime.environment, folder=runtime.root)
+    except programs.NotInstalled:
         raise NO_DOCKER() from None
     if done.returncode:
         raise DOCKER_SILENT(why=done.stderr)

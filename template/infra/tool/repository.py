@@ -1,8 +1,10 @@
 """The git repository of the service: its commit, and whether the files are that commit."""
 
-import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from infra.tool import programs
 from infra.tool.errors import Problem
 
 NO_GIT = Problem(
@@ -42,47 +44,45 @@ UNREADABLE = Problem(
 )
 
 
-def git(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run git. Raises ToolError if it is not installed."""
-    try:
-        return subprocess.run(
-            ["git", *words],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-    except FileNotFoundError:
-        raise NO_GIT() from None
+@dataclass(frozen=True)
+class Repository:
+    """The service as git sees it. Every method raises ToolError if git is not installed."""
 
+    root: Path
+    environment: Mapping[str, str]
 
-def head(root: Path) -> str:
-    """The full hash of the commit. Raises ToolError if there is none in a repository of its own."""
-    prefix = git(root, "rev-parse", "--show-prefix")
-    if prefix.returncode:
-        raise NOT_A_REPOSITORY(why=prefix.stderr)
-    if folder := prefix.stdout.strip():
-        raise INSIDE_ANOTHER(folder=folder.rstrip("/"))
-    commit = git(root, "rev-parse", "--quiet", "--verify", "HEAD")
-    if commit.returncode:
-        raise NO_COMMIT()
-    return commit.stdout.strip()
+    def git(self, *words: str) -> programs.Done:
+        try:
+            return programs.run(["git", *words], environment=self.environment, folder=self.root)
+        except programs.NotInstalled:
+            raise NO_GIT() from None
 
+    def head(self) -> str:
+        """The full hash of the commit.
 
-def require_lock(root: Path) -> None:
-    """Raises ToolError unless uv.lock exists and is in git."""
-    listed = git(root, "ls-files", "--error-unmatch", "uv.lock")
-    if listed.returncode or not (root / "uv.lock").is_file():
-        raise LOCK_NOT_COMMITTED()
+        Raises ToolError if the folder is no repository of its own, or nothing is committed.
+        """
+        prefix = self.git("rev-parse", "--show-prefix")
+        if prefix.returncode:
+            raise NOT_A_REPOSITORY(why=prefix.stderr)
+        if folder := prefix.stdout.strip():
+            raise INSIDE_ANOTHER(folder=folder.rstrip("/"))
+        commit = self.git("rev-parse", "--quiet", "--verify", "HEAD")
+        if commit.returncode:
+            raise NO_COMMIT()
+        return commit.stdout.strip()
 
+    def require_lock(self) -> None:
+        """Raises ToolError unless uv.lock exists and is in git."""
+        listed = self.git("ls-files", "--error-unmatch", "uv.lock")
+        if listed.returncode or not (self.root / "uv.lock").is_file():
+            raise LOCK_NOT_COMMITTED()
 
-def require_clean(root: Path) -> None:
-    """Raises ToolError if a file differs from the commit or is untracked and not ignored."""
-    status = git(root, "status", "--porcelain", "-z", "--untracked-files=normal", "--no-renames")
-    if status.returncode:
-        raise UNREADABLE(why=status.stderr)
-    if names := [entry[3:] for entry in status.stdout.split("\0") if entry]:
-        shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-        raise NOT_COMMITTED(count=len(names), names=shown)
+    def require_clean(self) -> None:
+        """Raises ToolError if a file differs from the commit, or is neither in git nor ignored."""
+        status = self.git("status", "--porcelain", "-z", "--untracked-files=normal", "--no-renames")
+        if status.returncode:
+            raise UNREADABLE(why=status.stderr)
+        if names := [entry[3:] for entry in status.stdout.split("\0") if entry]:
+            shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+            raise NOT_COMMITTED(count=len(names), names=shown)

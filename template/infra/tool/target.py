@@ -5,6 +5,7 @@ from functools import cached_property
 
 from infra.tool import settings_file
 from infra.tool.aws import Aws
+from infra.tool.repository import Repository
 from infra.tool.runtime import Runtime
 from infra.tool.settings import Settings
 
@@ -22,6 +23,10 @@ class Target:
     @cached_property
     def aws(self) -> Aws:
         return self.runtime.connect(self.settings.service.region)
+
+    @property
+    def repository(self) -> Repository:
+        return Repository(self.runtime.root, self.runtime.environment)
 
     @property
     def has_changed_aws(self) -> bool:
