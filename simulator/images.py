@@ -18,6 +18,7 @@ from moto.core.request import Request
 
 from simulator import permissions
 from simulator.calls import Call, CallLog
+from simulator.docker_client import CONFIG, IMAGE, LAYER
 from simulator.faults import ConnectionDropped, Faults
 from simulator.principals import Principal
 from simulator.protocol import Answer, Headers
@@ -218,6 +219,23 @@ class Registry:
         digest = self.put(repository, name, request.get_data(), request.content_type)
         where = ("Location", f"/v2/{repository}/manifests/{digest}")
         return Answer(201, [VERSION, where, ("Docker-Content-Digest", digest)], b"")
+
+    def put_image(self, repository: str, tag: str) -> str:
+        """Leave a small image of a commit, as if it had been pushed. Returns its digest."""
+        config = json.dumps({"config": {"Env": [f"COMMIT={tag}"]}}).encode()
+        layers = (CONFIG, config), (LAYER, b"a layer")
+        self.blobs |= {digest_of(blob): blob for _, blob in layers}
+        described = [
+            {"mediaType": kind, "size": len(blob), "digest": digest_of(blob)}
+            for kind, blob in layers
+        ]
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": IMAGE,
+            "config": described[0],
+            "layers": described[1:],
+        }
+        return self.put(repository, tag, json.dumps(manifest).encode(), IMAGE)
 
     def put(self, repository: str, name: str, content: bytes, kind: str) -> str:
         """Keep a manifest by a tag, or by its digest, which this returns; ECR lists it then."""

@@ -245,6 +245,7 @@ APPLICATION_AUTOSCALING: dict[str, Needs] = {
     "DeregisterScalableTarget": scaling("application-autoscaling:DeregisterScalableTarget"),
     "DescribeScalableTargets": anything("application-autoscaling:DescribeScalableTargets"),
     "DescribeScalingPolicies": anything("application-autoscaling:DescribeScalingPolicies"),
+    "DescribeScheduledActions": anything("application-autoscaling:DescribeScheduledActions"),
     "PutScalingPolicy": scaling(
         "application-autoscaling:PutScalingPolicy",
         probes=PROBES,

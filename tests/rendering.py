@@ -5,6 +5,7 @@ unknown answer is an error, answers are answers, and a template that needs `--tr
 """
 
 import json
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,6 +54,9 @@ class Render:
         lines = subprocess.run(shell, cwd=self.path, capture_output=True, check=True, text=True)
         variables = dict(line.split("=", 1) for line in lines.stdout.split("\0") if line)
         return {k: v for k, v in variables.items() if k not in {"PATH", "PWD", "SHLVL", "_"}}
+
+    def copy_to(self, folder: Path) -> None:
+        shutil.copytree(self.path, folder)
 
     def files(self) -> dict[str, bytes]:
         """Every file below the render by its relative name, with `/` between the parts."""

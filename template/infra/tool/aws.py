@@ -107,6 +107,11 @@ class AwsError(ToolError):
         self.aws_code = aws_code  # for example "ClusterNotFoundException"
         self.text = text
 
+    @property
+    def proves_nothing_began(self) -> bool:
+        """Whether AWS, or this machine, answered that the call was not carried out."""
+        return self.kind is not Kind.CHANGE_LOST
+
 
 def is_change(operation: str) -> bool:
     """Whether an operation, such as UpdateService, changes something in AWS."""
@@ -150,12 +155,19 @@ class Aws:
         return client
 
     def _answered(
-        self, service: str, *, http_response: Any, parsed: Any, model: Any, **_: Any
+        self,
+        service: str,
+        *,
+        http_response: Any,
+        parsed: Any,
+        model: Any,
+        context: dict[str, Any],
+        **_: Any,
     ) -> None:
         operation = f"{service}:{model.name}"
         if http_response.status_code >= 300:
             error = parsed.get("Error", {})
-            code = error.get("Code", "")
+            code = context.get("error_code_override") or error.get("Code", "")
             text = f"{error.get('Message') or 'no reason was given'} ({code})"
             raise AwsError(kind_of_answer(code), operation, code, text)
         if is_change(model.name):

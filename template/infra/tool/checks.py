@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from infra.tool import documents, programs
 from infra.tool.aws import AwsError
-from infra.tool.ecs_service import read_service
+from infra.tool.ecs_service import EcsService, read_service
 from infra.tool.errors import Problem, ToolError
-from infra.tool.stack import DEPLOYABLE, read_stack
+from infra.tool.stack import DEPLOYABLE, Stack, read_stack
 from infra.tool.target import Target
 
 NO_DOCKER = Problem(
@@ -119,23 +119,32 @@ def check_credentials(target: Target) -> str:
     return caller["Arn"]
 
 
-def check_stack(target: Target) -> str:
+def ready_stack(target: Target) -> Stack:
+    """The stack, in a state in which the service can be deployed. Raises ToolError."""
     name, region = target.settings.names.stack, target.settings.service.region
     stack = read_stack(target.aws, name)
     if stack is None:
         raise NO_STACK(stack=name, region=region)
     if stack.status == "REVIEW_IN_PROGRESS":
         raise STACK_PLANNED(stack=name)
-    if stack.status.endswith("_IN_PROGRESS"):
-        raise STACK_CHANGING(stack=name, status=stack.status)
     if stack.status not in DEPLOYABLE:
-        raise STACK_FAILED(stack=name, status=stack.status)
+        problem = STACK_CHANGING if stack.status.endswith("_IN_PROGRESS") else STACK_FAILED
+        raise problem(stack=name, status=stack.status)
     if missing := stack.missing_outputs:
         raise STACK_OLD(stack=name, outputs=", ".join(missing))
-    return f"{name}, {stack.status}"
+    return stack
 
 
-def check_service(target: Target) -> str:
+def check_stack(target: Target) -> str:
+    stack = ready_stack(target)
+    return f"{stack.name}, {stack.status}"
+
+
+def ready_service(target: Target) -> EcsService | None:
+    """The service, or None if it is yet to be created.
+
+    Raises ToolError if it is being deleted or has no cluster.
+    """
     names = target.settings.names
     try:
         service = read_service(target.aws, names)
@@ -144,11 +153,14 @@ def check_service(target: Target) -> str:
             region = target.settings.service.region
             raise NO_CLUSTER(cluster=names.cluster, region=region) from None
         raise
-    if service is None:
-        return "does not exist yet: the first deploy creates it"
-    if service.is_draining:
+    if service and service.is_draining:
         raise SERVICE_DRAINING(service=names.service)
-    return f"{names.service}, {service.status}"
+    return service
+
+
+def check_service(target: Target) -> str:
+    service, name = ready_service(target), target.settings.names.service
+    return f"{name}, {service.status}" if service else "not created yet: the first deploy does it"
 
 
 # In the order in which a person would mend them: on this machine first, then in AWS.

@@ -13,17 +13,19 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from infra.tool import checks, log
+from infra.tool import checks, github, log
+from infra.tool import deploy as deploying
+from infra.tool import rollback as going_back
 from infra.tool.aws import Aws, AwsError, shared_session
 from infra.tool.checks import Finding
 from infra.tool.clock import SystemClock
 from infra.tool.console import Console
 from infra.tool.errors import ExitCode, Problem, ToolError
-from infra.tool.health import fetch
+from infra.tool.health import addresses, fetch
 from infra.tool.runtime import Runtime
 from infra.tool.status import read_status
 from infra.tool.status_report import print_status, report_of
-from infra.tool.target import Target
+from infra.tool.target import COMMAND, Target
 
 USAGE = Problem("usage", "{problem}", "uv run --frozen -m infra --help", ExitCode.NOT_READY)
 NOT_HEALTHY = Problem("not-healthy", "{name} is not healthy: {problems}", "{next}", ExitCode.FAILED)
@@ -37,6 +39,13 @@ UNEXPECTED = Problem(
     "an unexpected error ended the command: {error}",
     "report it with the file {file}, which says where it happened",
 )
+
+CHECK_WIDTH = 17  # characters, for the results and names of checks
+TITLES = {
+    ExitCode.FAILED: "Failed",
+    ExitCode.NOT_READY: "Not ready, nothing was changed",
+    ExitCode.UNKNOWN: "Outcome unknown",
+}
 
 app = typer.Typer(
     name="infra",
@@ -120,8 +129,8 @@ def logs(
         return
     pause = target.settings.deploy.poll_seconds
     for news in log.follow(target.aws, group, start, runtime.clock, pause):
-        if isinstance(news, AwsError):
-            runtime.console.warn(f"CloudWatch did not answer, trying again: {news.text}")
+        if isinstance(news, str):
+            runtime.console.warn(news)
         else:
             print_lines(runtime.console, news)
 
@@ -149,15 +158,63 @@ def check(context: typer.Context) -> None:
     def print_finding(finding: Finding) -> None:
         name = finding.check.name
         if finding.error:
-            console.fact(f"NO  {name}", f"{finding.error.message}. {finding.error.remedy}")
+            text = f"{finding.error.message}. To fix it: {finding.error.remedy}"
+            console.fact(f"NO  {name}", text, CHECK_WIDTH)
         elif finding.skipped:
-            console.fact(f"--  {name}", f"not checked: {finding.check.needs} comes first")
+            text = f"not checked: {finding.check.needs} comes first"
+            console.fact(f"--  {name}", text, CHECK_WIDTH)
         else:
-            console.fact(f"ok  {name}", finding.found)
+            console.fact(f"ok  {name}", finding.found, CHECK_WIDTH)
 
     findings = checks.run_checks(target, print_finding)
     if failed := [finding.check.name for finding in findings if finding.error]:
         raise CHECK_FAILED(failed=", ".join(failed))
+
+
+@app.command()
+def deploy(context: typer.Context) -> None:
+    """Build, push and roll out this commit, until it is in steady state.
+
+    An image that ECR has under the tag of this commit is used without inspecting it. Scaling
+    policies that infra/autoscaling.json does not name are deleted. Run again, it changes nothing if
+    this commit is in steady state, and keeps watching while its deployment is in progress.
+
+    \b
+    Exit codes:
+      0    this commit is in steady state, and the URL answers with it
+      1    it failed, was rolled back or overtaken, another commit answers, or
+           AWS refused a request after changes had begun
+      2    not ready: nothing was changed in AWS
+      3    outcome unknown: it took too long, answers were lost, or the URL
+           cannot be reached from here. Run it again to keep watching
+      130  stopped by Ctrl-C: a deployment that has begun continues in ECS
+    """
+    deploying.deploy(context.obj)
+
+
+@app.command()
+def rollback(
+    context: typer.Context,
+    revision: Annotated[
+        str, typer.Argument(metavar="[REVISION]", help="Its number, for example 41.")
+    ] = "",
+) -> None:
+    """Roll back to an earlier revision: by default the last one before this one
+    that was in steady state.
+
+    Nothing is built or registered, and the documents and the scaling stay as they are. The next
+    deploy brings main back: revert the bad commit there, too.
+
+    \b
+    Exit codes:
+      0    the revision is in steady state, and the URL answers with its commit
+      1    it failed, was rolled back or overtaken, or another commit answers
+      2    not ready, or nothing to roll back to: nothing was changed in AWS
+      3    outcome unknown: it took too long, answers were lost, or the URL
+           cannot be reached from here. Run it again to keep watching
+      130  stopped by Ctrl-C: a deployment that has begun continues in ECS
+    """
+    going_back.rollback(context.obj, revision)
 
 
 # --- how a command ends ---
@@ -165,28 +222,40 @@ def check(context: typer.Context) -> None:
 
 def run(words: Sequence[str], runtime: Runtime) -> int:
     """Run a command to its end. Returns its exit code, and raises nothing but SystemExit."""
-    target = Target(runtime)
+    given = [word for word in words if word] or ["--help"]
+    target = Target(runtime, command=" ".join(given))
+    code = ExitCode.DONE
     try:
-        app(
-            args=[word for word in words if word] or ["--help"],
-            prog_name="uv run --frozen -m infra",
-            standalone_mode=False,
-            obj=target,
-        )
+        app(args=given, prog_name=COMMAND, standalone_mode=False, obj=target)
     except ToolError as error:
-        runtime.console.error(error)
-        return error.exit or (ExitCode.FAILED if target.has_changed_aws else ExitCode.NOT_READY)
+        code = end(target, error)
     except typer.TyperException as error:
-        runtime.console.error(USAGE(problem=error.format_message().rstrip(".")))
-        return ExitCode.NOT_READY
+        code = end(target, USAGE(problem=error.format_message().rstrip(".")))
     except (KeyboardInterrupt, typer.Abort):
-        return ExitCode.INTERRUPTED
+        code = ExitCode.INTERRUPTED
     except Terminated:
-        return ExitCode.TERMINATED
+        code = ExitCode.TERMINATED
     except Exception as error:
-        runtime.console.error(UNEXPECTED(error=repr(error), file=write_traceback()))
-        return ExitCode.UNKNOWN if target.has_changed_aws else ExitCode.FAILED
-    return ExitCode.DONE
+        unexpected = UNEXPECTED(error=repr(error), file=write_traceback())
+        unexpected.exit = ExitCode.UNKNOWN if target.has_changed_aws else ExitCode.FAILED
+        code = end(target, unexpected)
+    if target.continuing:
+        runtime.console.warn(f"{target.continuing} To find out: {target.again}.")
+    if target.facts:
+        github.write_summary(runtime.environment, target.title, target.facts, target.report)
+    return code
+
+
+def end(target: Target, error: ToolError) -> ExitCode:
+    """Print an error. Returns the exit code: 3 if something may continue in AWS."""
+    code = error.exit or (ExitCode.FAILED if target.has_changed_aws else ExitCode.NOT_READY)
+    if target.continuing:
+        code = ExitCode.UNKNOWN
+    if isinstance(error, AwsError) and code is ExitCode.UNKNOWN:
+        error.remedy = f"{target.again}: it finds out"
+    target.title = f"{TITLES[code]}: {error.message}. To fix it: {error.remedy}"
+    target.runtime.console.error(error)
+    return code
 
 
 def write_traceback() -> str:
@@ -213,5 +282,6 @@ def main() -> NoReturn:
         clock=SystemClock(),
         connect=lambda region: Aws(shared_session(), region),
         fetch=fetch,
+        resolve=addresses,
     )
     sys.exit(run(sys.argv[1:], runtime))

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console as Screen
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from infra.tool.errors import ToolError
 
-LABEL_WIDTH = 11  # characters, for the names of facts
+LABEL_WIDTH = 12  # characters, for the names of facts
 
 
 class Console:
@@ -35,18 +36,18 @@ class Console:
             for file in (out, err)
         )
 
-    def say(self, text: str, style: str = "") -> None:
-        self._out.print(Text(text, style), soft_wrap=True)
+    def say(self, text: str) -> None:
+        self._out.print(Text(text), soft_wrap=True)
 
-    def fact(self, name: str, value: str, style: str = "") -> None:
+    def fact(self, name: str, value: str, width: int = LABEL_WIDTH) -> None:
         """A name and a value; on a terminal, long values are wrapped beside the name."""
         if not self._out.is_terminal:
-            self.say(f"{name:{LABEL_WIDTH}}{value}")
+            self.say(f"{name:{width}}{value}")
             return
         row = Table.grid()
-        row.add_column(width=LABEL_WIDTH)
+        row.add_column(width=width)
         row.add_column(overflow="fold")
-        row.add_row(Text(name), Text(value, style))
+        row.add_row(Text(name), Text(value))
         self._out.print(row)
 
     def warn(self, text: str) -> None:
@@ -65,6 +66,14 @@ class Console:
             self._err.print(
                 Text.assemble(("to fix it", "bold"), f": {error.remedy}"), soft_wrap=True
             )
+
+    @property
+    def is_terminal(self) -> bool:
+        return self._out.is_terminal
+
+    def live(self) -> Live:
+        """A region of the terminal that is redrawn when it is updated."""
+        return Live(console=self._out, auto_refresh=False)
 
     @contextmanager
     def quoted(self) -> Iterator[None]:

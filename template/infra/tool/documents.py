@@ -3,18 +3,13 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from botocore.model import Shape
-from botocore.session import get_session
-from botocore.validate import ParamValidator
-
+from infra.tool import service_request
+from infra.tool.api_model import Json, about_shape
 from infra.tool.errors import Problem
 from infra.tool.settings import Settings
-
-Json = dict[str, Any]
 
 BROKEN = Problem(
     "document-broken",
@@ -27,10 +22,12 @@ WRONG = Problem(
     "correct infra/{name}, then commit it",
 )
 
+# Tags of a revision, by which a deploy recognises its own.
+COMMIT, DOCUMENT = "commit", "document"
+
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 
-# What a deploy adds to service.json and to each scaling policy: required members.
-ADDED_TO_SERVICE = {"serviceName": "added"}
+# What a deploy adds to each scaling policy.
 ADDED_TO_POLICY = {
     "ServiceNamespace": "ecs",
     "ResourceId": "added",
@@ -60,12 +57,18 @@ def read(root: Path, settings: Settings) -> Documents:
     )
     for name, complaints in (
         ("task-definition.json", [*about_task_definition(documents.task_definition, settings)]),
-        ("service.json", [*about_service(documents.service)]),
+        ("service.json", [*service_request.complaints(documents.service)]),
         ("autoscaling.json", [*about_autoscaling(documents.autoscaling)]),
     ):
         if complaints:
             raise WRONG(name=name, complaints="; ".join(complaints))
     return documents
+
+
+def require_updatable(service: Json, running: Mapping[str, Any]) -> None:
+    """Raises ToolError if a running service cannot take over infra/service.json."""
+    if complaints := [*service_request.complaints_about_update(service, running)]:
+        raise WRONG(name="service.json", complaints="; ".join(complaints))
 
 
 def parse(root: Path, name: str) -> Json:
@@ -96,15 +99,18 @@ def about_task_definition(task: Json, settings: Settings) -> Iterator[str]:
         yield f"{len(named)} containers are named {names.container}: exactly one must be"
     elif len(named[0].get("portMappings", [])) != 1:
         yield f"{names.container} needs exactly one entry in portMappings: it receives the requests"
+    else:
+        image = f"{settings.service.registry}/{names.repository}"
+        if named[0].get("image") != image:
+            yield f"the image of {names.container} must be {image}: a deploy adds the digest"
+    tags = task.get("tags")
+    for tag in tags if isinstance(tags, list) else []:
+        if isinstance(tag, dict) and tag.get("key") in (COMMIT, DOCUMENT):
+            yield f"the tag {tag['key']} is written by a deploy: give yours another key"
     platform = task.get("runtimePlatform")
     architecture = platform.get("cpuArchitecture") if isinstance(platform, dict) else None
     if architecture not in PLATFORMS:
         yield f"runtimePlatform.cpuArchitecture is {architecture}: it must be X86_64 or ARM64"
-
-
-def about_service(service: Json) -> Iterator[str]:
-    """Complaints about infra/service.json."""
-    yield from about_shape("CreateService", ADDED_TO_SERVICE | service)
 
 
 def about_autoscaling(autoscaling: Json) -> Iterator[str]:
@@ -117,19 +123,3 @@ def about_autoscaling(autoscaling: Json) -> Iterator[str]:
         yield f"unknown members: {', '.join(sorted(unknown))}"
     for policy in policies:
         yield from about_shape("PutScalingPolicy", ADDED_TO_POLICY | policy)
-
-
-def about_shape(operation: str, request: Mapping[str, Any]) -> Iterator[str]:
-    """What the model of the AWS API refuses: unknown or missing members, wrong types."""
-    report = ParamValidator().validate(request, input_shape(operation)).generate_report()
-    for line in report.splitlines():
-        yield line.partition(", must be one of:")[0]  # a list of all members, often very long
-
-
-@cache
-def input_shape(operation: str) -> Shape:
-    """The input of an operation, as botocore's model describes it."""
-    service = "application-autoscaling" if operation == "PutScalingPolicy" else "ecs"
-    shape = get_session().get_service_model(service).operation_model(operation).input_shape
-    assert shape is not None
-    return shape

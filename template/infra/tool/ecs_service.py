@@ -1,9 +1,9 @@
 """The ECS service and its deployments, as DescribeServices answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from infra.tool.aws import Aws
 from infra.tool.settings import Names
@@ -47,6 +47,11 @@ class EcsService:
     pending: int
     deployments: Sequence[Deployment]
     events: Sequence[Event]  # the latest first
+    answer: Mapping[str, Any]  # all that ECS says of it
+
+    def deployment(self, id: str) -> Deployment | None:
+        """The deployment of an id, or None if it is not listed (any more)."""
+        return next((each for each in self.deployments if each.id == id), None)
 
     @property
     def primary(self) -> Deployment | None:
@@ -61,7 +66,9 @@ class EcsService:
 
 def read_service(aws: Aws, names: Names) -> EcsService | None:
     """The service, or None if there is none. Raises AwsError, also if there is no cluster."""
-    answer = aws.ecs.describe_services(cluster=names.cluster, services=[names.service])
+    answer = aws.ecs.describe_services(
+        cluster=names.cluster, services=[names.service], include=["TAGS"]
+    )
     found = [service for service in answer["services"] if service.get("status") != "INACTIVE"]
     return as_service(found[0]) if found else None
 
@@ -79,6 +86,7 @@ def as_service(answer: "ServiceTypeDef") -> EcsService:
             for each in answer.get("events", [])
             if "id" in each and "createdAt" in each
         ],
+        answer=answer,
     )
 
 

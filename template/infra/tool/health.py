@@ -1,12 +1,14 @@
 """What the URL of the service answers."""
 
 import json
+import socket
+import ssl
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Protocol
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from infra.tool.text import one_line
@@ -22,9 +24,12 @@ class Response:
 
 
 class Fetch(Protocol):
-    """Asks for a URL once, without following redirects. Raises OSError if nothing answers."""
+    """Asks for a URL once, without following redirects. Raises OSError if nothing answers.
 
-    def __call__(self, url: str, *, timeout: float) -> Response: ...
+    `timeout` is in seconds. `via` is a host to connect to instead of the URL's own.
+    """
+
+    def __call__(self, url: str, *, timeout: float, via: str = "") -> Response: ...
 
 
 class NoRedirects(HTTPRedirectHandler):
@@ -32,8 +37,22 @@ class NoRedirects(HTTPRedirectHandler):
         return None
 
 
-def fetch(url: str, *, timeout: float) -> Response:
-    """GET a URL. `timeout` is in seconds. Raises OSError if nothing answers."""
+class ConnectedElsewhere(HTTPSConnection):
+    """Asks for a host, with its certificate, at the address of another."""
+
+    def __init__(self, host: str, port: int | None, via: str, timeout: float) -> None:
+        super().__init__(host, port, timeout=timeout)
+        self.via = via
+
+    def connect(self) -> None:
+        plain = socket.create_connection((self.via, self.port), self.timeout)
+        self.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=self.host)
+
+
+def fetch(url: str, *, timeout: float, via: str = "") -> Response:
+    """GET a URL, as `Fetch` says."""
+    if via:
+        return fetch_via(url, timeout, via)
     request = Request(url, headers={"User-Agent": "infra"})
     try:
         with build_opener(NoRedirects).open(request, timeout=timeout) as answer:
@@ -42,6 +61,33 @@ def fetch(url: str, *, timeout: float) -> Response:
         return Response(answer.code, answer.read(MOST_BYTES))
     except HTTPException as broken:
         raise OSError(f"no HTTP response: {broken!r}") from broken
+
+
+def fetch_via(url: str, timeout: float, via: str) -> Response:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    connection = (
+        ConnectedElsewhere(host, parts.port, via, timeout)
+        if parts.scheme == "https"
+        else HTTPConnection(via, parts.port, timeout=timeout)
+    )
+    try:
+        connection.request("GET", parts.path, headers={"Host": parts.netloc, "User-Agent": "infra"})
+        answer = connection.getresponse()
+        return Response(answer.status, answer.read(MOST_BYTES))
+    except HTTPException as broken:
+        raise OSError(f"no HTTP response: {broken!r}") from broken
+    finally:
+        connection.close()
+
+
+def addresses(host: str) -> frozenset[str]:
+    """The IP addresses of a name; empty if it has none."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return frozenset()
+    return frozenset(str(each[4][0]) for each in found)
 
 
 @dataclass(frozen=True)
@@ -54,14 +100,14 @@ class Health:
     error: str = ""  # why there is no answer
 
 
-def ask(fetch: Fetch, url: str, timer: Callable[[], float] = time.perf_counter) -> Health:
+def ask(fetch: Fetch, url: str, via: str = "") -> Health:
     """Ask for /health below a URL. Never raises."""
-    started = timer()
+    started = time.perf_counter()
     try:
-        response = fetch(f"{url}/health", timeout=TIMEOUT)
+        response = fetch(f"{url}/health", timeout=TIMEOUT, via=via)
     except OSError as error:
         return Health(error=one_line(error) or type(error).__name__)
-    took = round((timer() - started) * 1000)
+    took = round((time.perf_counter() - started) * 1000)
     return Health(response.status, took, commit_in(response.body))
 
 

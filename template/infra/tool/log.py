@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from infra.tool.aws import Aws, AwsError
 from infra.tool.clock import Clock
+from infra.tool.patience import MOST, Patience
 from infra.tool.text import one_line
 
 LATE = timedelta(seconds=15)  # so late a line may appear behind younger ones
-MOST_FAILURES = 3  # failed calls in a row, after which following the log ends
 
 
 @dataclass(frozen=True)
@@ -53,24 +53,21 @@ def read(aws: Aws, log_group: str, since: datetime) -> Sequence[Line]:
 
 def follow(
     aws: Aws, log_group: str, since: datetime, clock: Clock, pause: float
-) -> Iterator[Sequence[Line] | AwsError]:
+) -> Iterator[Sequence[Line] | str]:
     """New lines each `pause` seconds, without end; each line once, also one that appears late.
 
-    Yields a failed call instead, so that it can be reported. Raises AwsError if the first call
-    fails, or several in a row.
+    Yields a warning instead if a call failed. Raises AwsError if the first call fails, or several
+    in a row.
     """
+    patience = Patience(failures=MOST - 1)  # until the first answer
     told: set[str] = set()
-    failures = MOST_FAILURES - 1
     while True:
         try:
             lines = read(aws, log_group, since)
         except AwsError as error:
-            failures += 1
-            if failures >= MOST_FAILURES:
-                raise
-            yield error
+            yield patience.failed(error)
         else:
-            failures = 0
+            patience.answered()
             yield [line for line in lines if line.id not in told]
             since = max([since, *(line.time - LATE for line in lines)])
             told = {line.id for line in lines if line.time >= since}

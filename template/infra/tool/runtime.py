@@ -18,3 +18,4 @@ class Runtime:
     clock: Clock
     connect: Callable[[str], Aws]  # of a region; raises AwsError
     fetch: Fetch
+    resolve: Callable[[str], frozenset[str]]  # the addresses of a host, none if it has none

@@ -226,6 +226,13 @@ class Settings(Section):
     alarms: Alarms = Alarms()
     permissions: Permissions = Permissions()
 
+    @property
+    def is_reachable(self) -> bool:
+        """Whether the URL is expected to answer from where deploys run."""
+        if self.deploy.reachable is not None:
+            return self.deploy.reachable
+        return not (self.network.internal or self.network.allowed_cidrs)
+
     @model_validator(mode="before")
     @classmethod
     def _absent_names_follow_from_the_service(cls, sections: Any) -> Any:

@@ -16,8 +16,16 @@ NEEDED_OUTPUTS = frozenset(
         "Url",
     }
 )
+# States in which resources and outputs are final. While an update cleans up, it may wait for a
+# deploy to release what it replaced.
 DEPLOYABLE = frozenset(
-    {"CREATE_COMPLETE", "IMPORT_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
+    {
+        "CREATE_COMPLETE",
+        "IMPORT_COMPLETE",
+        "UPDATE_COMPLETE",
+        "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+        "UPDATE_ROLLBACK_COMPLETE",
+    }
 )
 
 
@@ -31,6 +39,11 @@ class Stack:
     def url(self) -> str:
         """Where the service answers; empty as long as the stack has no such output."""
         return self.outputs.get("Url", "")
+
+    @property
+    def load_balancer_domain(self) -> str:
+        """The load balancer's own name; empty for a stack without this output."""
+        return self.outputs.get("LoadBalancerDomain", "")
 
     @property
     def missing_outputs(self) -> list[str]:

@@ -1,20 +1,29 @@
-"""The service that a command works on: its settings, and a connection to its account."""
+"""The service that a command works on: its settings, a connection, and what was done so far."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from infra.tool import settings_file
-from infra.tool.aws import Aws
+from infra.tool.aws import Aws, AwsError
 from infra.tool.repository import Repository
 from infra.tool.runtime import Runtime
 from infra.tool.settings import Settings
 
+COMMAND = "uv run --frozen -m infra"
+
 
 @dataclass
 class Target:
-    """Settings and connection are read and opened once, when a command first needs them."""
+    """Settings are read, and the connection is opened, when a command first needs them."""
 
     runtime: Runtime
+    command: str = ""  # with its arguments, as it is to be typed again
+    facts: dict[str, str] = field(default_factory=dict)  # for the summary of a workflow's run
+    title: str = ""  # how the command ended, likewise
+    report: Sequence[str] = ()  # lines about a failure, likewise
+    continuing: str = ""  # what continues in AWS if the command ends now
 
     @cached_property
     def settings(self) -> Settings:
@@ -32,3 +41,32 @@ class Target:
     def has_changed_aws(self) -> bool:
         """Whether a call of this command changed something in AWS, or may have."""
         return "aws" in vars(self) and bool(self.aws.changes)
+
+    @property
+    def again(self) -> str:
+        """How to run the command once more."""
+        if self.runtime.console.in_github:
+            return "re-run this job"
+        return f"run {COMMAND} {self.command} again"
+
+    def fact(self, name: str, value: str) -> None:
+        """Print a fact, and keep it for the summary."""
+        self.facts[name] = value
+        self.runtime.console.fact(name, value)
+
+    def done(self, text: str) -> None:
+        """Print how the command ended, and keep it as the title of the summary."""
+        self.title = text
+        self.runtime.console.say(text)
+
+    @contextmanager
+    def while_it_continues(self, what: str) -> Iterator[None]:
+        """If the command ends in this block, `what` may continue in AWS: the outcome is unknown."""
+        self.continuing = what
+        try:
+            yield
+        except AwsError as error:
+            if error.proves_nothing_began:
+                self.continuing = ""
+            raise
+        self.continuing = ""

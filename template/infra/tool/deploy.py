@@ -1,0 +1,185 @@
+"""Deploy a commit: image, revision, deployment, scaling, and a look at the URL."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from infra.tool import (
+    checks,
+    deployment,
+    documents,
+    github,
+    image,
+    outcome,
+    revision,
+    scaling,
+    service_request,
+    smoke,
+    watch,
+)
+from infra.tool.api_model import Json
+from infra.tool.deployment import Started
+from infra.tool.documents import Documents
+from infra.tool.ecs_service import EcsService, as_service
+from infra.tool.errors import ExitCode, Problem
+from infra.tool.revision import Revision
+from infra.tool.stack import Stack
+from infra.tool.target import Target
+
+NO_TASKS = Problem(
+    "no-tasks",
+    "{revision} is deployed, but the schedule {schedules} wants no task now, so it is not proven",
+    "{again} once the schedule starts tasks",
+    ExitCode.UNKNOWN,
+)
+REMEDY = "correct what the lines above show, commit, and deploy that"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a deployment of one commit depends on."""
+
+    commit: str
+    documents: Documents
+    stack: Stack
+    service: EcsService | None  # None: the deploy creates it
+    request: Json  # what CreateService and UpdateService share
+    document: str  # hash of all of it, the tag of the revision
+    schedules: list[str]  # scheduled actions that own the bounds and a count of zero
+
+
+class Step(Enum):
+    """What is left to do for a commit."""
+
+    DEPLOY = "deploy"
+    WATCH = "watch"  # its deployment is in progress
+    NOTHING = "nothing"  # it is in steady state
+
+
+def deploy(target: Target) -> None:
+    """Bring the commit to steady state, or find it there. Raises ToolError."""
+    began = target.runtime.clock.now()
+    plan = prepare(target)
+    target.fact("commit", plan.commit)
+    present = present_revision(target, plan)
+    step = next_step(plan, present)
+    if step is Step.DEPLOY or present is None:
+        present = register(target, plan)
+        before = start(target, plan, present)
+    else:
+        assert plan.service is not None
+        before = deployment.started(plan.service)
+    target.fact("revision", present.name)
+    if step is Step.NOTHING:
+        target.runtime.console.say("Already in steady state: nothing is built or deployed.")
+    else:
+        watch_to_the_end(target, before, present, REMEDY)
+    apply_scaling(target, plan)
+    require_tasks(target, plan, present)
+    reachable = target.settings.is_reachable
+    url = smoke.require(target.runtime, plan.stack, plan.commit, reachable=reachable)
+    target.fact("url", url)
+    github.write_output(target.runtime.environment, "url", plan.stack.url)
+    target.fact("took", f"{round((target.runtime.clock.now() - began).total_seconds())} s")
+    name = target.settings.service.name
+    target.done(f"{name} {plan.commit[:7]} is in steady state as {present.name}: {plan.stack.url}")
+
+
+def prepare(target: Target) -> Plan:
+    """Check everything that can be known before the first change, and plan it. Raises ToolError."""
+    settings = target.settings
+    commit = target.repository.head()
+    target.repository.require_lock()
+    target.repository.require_clean()
+    found = documents.read(target.runtime.root, settings)
+    checks.check_credentials(target)
+    stack = checks.ready_stack(target)
+    service = checks.ready_service(target)
+    if service:
+        documents.require_updatable(found.service, service.answer)
+    request = service_request.common_request(found.service, found.task_definition, settings, stack)
+    return Plan(
+        commit=commit,
+        documents=found,
+        stack=stack,
+        service=service,
+        request=request,
+        document=revision.document_hash(request, found, settings),
+        schedules=list(scaling.schedules_of_bounds(target.aws, settings.names)) if service else [],
+    )
+
+
+def present_revision(target: Target, plan: Plan) -> Revision | None:
+    """The revision that the service is at, or on its way to."""
+    primary = plan.service.primary if plan.service else None
+    return revision.read_revision(target.aws, primary.task_definition) if primary else None
+
+
+def next_step(plan: Plan, present: Revision | None) -> Step:
+    """A deployment of an equal commit and equal documents is not repeated, unless it failed or runs
+    no task."""
+    primary = plan.service.primary if plan.service else None
+    if primary is None or present is None:
+        return Step.DEPLOY
+    if (present.commit, present.document) != (plan.commit, plan.document):
+        return Step.DEPLOY
+    if primary.state == "IN_PROGRESS":
+        return Step.WATCH
+    runs = primary.running > 0 or (plan.schedules and primary.desired == 0)
+    return Step.NOTHING if primary.state == "COMPLETED" and runs else Step.DEPLOY
+
+
+def register(target: Target, plan: Plan) -> Revision:
+    """The image of the commit, in ECR, and a new revision with it."""
+    reference = image.provide(target, plan.commit, plan.documents)
+    target.fact("image", reference)
+    task_definition = plan.documents.task_definition
+    return revision.register(
+        target.aws,
+        revision.register_request(task_definition, reference, plan.commit, plan.document),
+    )
+
+
+def start(target: Target, plan: Plan, new: Revision) -> Started:
+    """Create the service, or point it at the revision."""
+    settings, ecs = target.settings, target.aws.ecs
+    with target.while_it_continues(f"Whether ECS has started to deploy {new.name} is unknown."):
+        if plan.service is None:
+            request = service_request.create_request(plan.request, new.arn, settings)
+            return deployment.started(as_service(ecs.create_service(**request)["service"]))
+        request = service_request.update_request(
+            plan.request,
+            new.arn,
+            settings,
+            plan.service.answer,
+            schedule_owns_count=bool(plan.schedules),
+        )
+        return deployment.started(as_service(ecs.update_service(**request)["service"]))
+
+
+def watch_to_the_end(target: Target, before: Started, deployed: Revision, remedy: str) -> None:
+    """Watch a deployment. Raises ToolError unless it ends in steady state."""
+    target.fact("deployment", before.id)
+    with target.while_it_continues(f"The deployment of {before.revision} continues in ECS."):
+        ended = watch.watch(target, before)
+    outcome.require_steady(target, before, ended, deployed, remedy)
+
+
+def apply_scaling(target: Target, plan: Plan) -> None:
+    label = plan.stack.outputs["ScalingResourceLabel"]
+    autoscaling = plan.documents.autoscaling
+    done = scaling.apply(target.aws, target.settings, autoscaling, label, plan.schedules)
+    if done.schedules:
+        names = ", ".join(done.schedules)
+        target.fact("scaling", f"the bounds are those of the schedule {names}: left alone")
+    for name in done.deleted:
+        target.runtime.console.say(
+            f"Deleted the scaling policy {name}, which infra/autoscaling.json does not name."
+        )
+
+
+def require_tasks(target: Target, plan: Plan, deployed: Revision) -> None:
+    """Raises ToolError if a schedule wants no task: then nothing shows that the revision works."""
+    wanted = plan.service.desired if plan.service else target.settings.tasks.min
+    if plan.schedules and wanted == 0:
+        schedules = ", ".join(plan.schedules)
+        raise NO_TASKS(revision=deployed.name, schedules=schedules, again=target.again)

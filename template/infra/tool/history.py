@@ -1,0 +1,76 @@
+"""The service deployments of the past, of which ECS remembers 90 days."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from infra.tool.aws import Aws
+from infra.tool.ecs_service import EcsService
+from infra.tool.settings import Names
+from infra.tool.text import last_part
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs.type_defs import ServiceDeploymentBriefTypeDef
+
+MOST_AT_ONCE = 20  # service revisions that DescribeServiceRevisions takes
+
+
+def list_deployments(
+    aws: Aws, names: Names, status: Literal["SUCCESSFUL", "IN_PROGRESS"]
+) -> Iterator["ServiceDeploymentBriefTypeDef"]:
+    """All service deployments of a status, in no order. Raises AwsError. boto3 has no paginator."""
+    token = ""
+    while True:
+        more: dict[str, Any] = {"nextToken": token} if token else {}
+        answer = aws.ecs.list_service_deployments(
+            cluster=names.cluster, service=names.service, status=[status], maxResults=100, **more
+        )
+        yield from answer["serviceDeployments"]
+        token = answer.get("nextToken", "")
+        if not token:
+            return
+
+
+def steady_revisions(aws: Aws, names: Names) -> Sequence[int]:
+    """The numbers of the revisions of this family that were in steady state, the last first.
+
+    Each counts at its latest deployment, and only the latest few deployments count: ECS describes
+    20 at once. Raises AwsError.
+    """
+    arns = latest_first(dict(each) for each in list_deployments(aws, names, "SUCCESSFUL"))
+    if not arns:
+        return []
+    answer = aws.ecs.describe_service_revisions(serviceRevisionArns=list(arns[:MOST_AT_ONCE]))
+    task_definitions = {
+        each["serviceRevisionArn"]: each.get("taskDefinition", "")
+        for each in answer["serviceRevisions"]
+    }
+    numbers = (number_of(task_definitions.get(arn, ""), names.family) for arn in arns)
+    return list(dict.fromkeys(number for number in numbers if number))
+
+
+def latest_first(deployments: Iterator[Mapping[str, Any]]) -> Sequence[str]:
+    """The ARNs of the service revisions that were deployed, each once, by its latest deployment."""
+    ordered = sorted(deployments, key=lambda each: each["createdAt"], reverse=True)
+    return list(dict.fromkeys(each["targetServiceRevisionArn"] for each in ordered))
+
+
+def number_of(task_definition: str, family: str) -> int:
+    """N of FAMILY:N; 0 for a revision of another family."""
+    name, _, number = last_part(task_definition).partition(":")
+    return int(number) if name == family and number.isdigit() else 0
+
+
+def revision_to_go_back_to(
+    steady: Sequence[int], present: int, service: EcsService, family: str
+) -> int:
+    """The latest revision in steady state before the present one; 0 if there is none.
+
+    If the service is on its way back to the present one, from a later one, it is the present one:
+    so a rollback that was interrupted continues when it is run again.
+    """
+    primary = service.primary
+    later = (number_of(each.task_definition, family) for each in service.deployments)
+    is_on_its_way = primary is not None and primary.state == "IN_PROGRESS"
+    if is_on_its_way and present in steady and any(number > present for number in later):
+        return present
+    return next((number for number in steady if number < present), 0)

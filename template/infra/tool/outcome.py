@@ -1,0 +1,128 @@
+"""What to say when a deployment has ended: nothing if it is in steady state, else why not."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+
+from infra.tool.aws import Aws, AwsError
+from infra.tool.deployment import Started, Verdict
+from infra.tool.ecs_service import EcsService
+from infra.tool.errors import ExitCode, Problem
+from infra.tool.revision import Revision
+from infra.tool.settings import Names
+from infra.tool.stopped_tasks import StoppedTask
+from infra.tool.target import Target
+from infra.tool.text import one_line
+from infra.tool.watch import Outcome
+
+FAILED = Problem(
+    "deployment-failed",
+    "{revision} did not come up: {reason}",
+    "{remedy}",
+    ExitCode.FAILED,
+)
+ROLLED_BACK = Problem(
+    "deployment-rolled-back",
+    "{revision} did not come up, and ECS rolled back to {now}: {reason}",
+    "{remedy}",
+    ExitCode.FAILED,
+)
+OVERTAKEN = Problem(
+    "deployment-overtaken",
+    "{revision} was overtaken by {now}",
+    "if {now} was deployed on purpose: nothing; if not, {again}",
+    ExitCode.FAILED,
+)
+OVERTAKEN_LATER = Problem(
+    "deployment-overtaken-later",
+    "{revision} was in steady state and then overtaken by {now}",
+    "if {now} was deployed on purpose: nothing; if not, {again}",
+    ExitCode.FAILED,
+)
+DELETED = Problem(
+    "service-deleted",
+    "{revision} is not running: the service {service} is being deleted",
+    "wait some minutes until it is gone, then deploy: that creates it again",
+    ExitCode.FAILED,
+)
+PROBLEMS: Mapping[Verdict, Problem] = {
+    Verdict.FAILED: FAILED,
+    Verdict.ROLLED_BACK: ROLLED_BACK,
+    Verdict.OVERTAKEN: OVERTAKEN,
+    Verdict.OVERTAKEN_AFTER_STEADY: OVERTAKEN_LATER,
+    Verdict.DELETED: DELETED,
+}
+
+EVENTS_SHOWN = 10
+LINES_SHOWN = 20
+
+
+def require_steady(
+    target: Target, before: Started, outcome: Outcome, revision: Revision, remedy: str
+) -> None:
+    """Raises ToolError unless the deployment is in steady state, after a report of what is known.
+
+    `remedy` is what to do about a revision that did not come up.
+    """
+    if outcome.verdict is Verdict.STEADY:
+        return
+    target.report = list(
+        chain(
+            about_events(outcome.service),
+            about_tasks(before, outcome.stopped),
+            about_log(target.aws, target.settings.names, revision, outcome.stopped),
+        )
+    )
+    with target.runtime.console.quoted():
+        for line in target.report:
+            target.runtime.console.say(line)
+    service = outcome.service
+    ours = service.deployment(before.id) if service else None
+    now = service.primary if service else None
+    raise PROBLEMS[outcome.verdict](
+        revision=before.revision,
+        now=now.revision if now else "another revision",
+        reason=(ours.reason if ours else "") or "ECS gives no reason",
+        remedy=remedy,
+        again=target.again,
+        service=target.settings.names.service,
+    )
+
+
+def about_events(service: EcsService | None) -> Iterator[str]:
+    yield "Last events of the service:"
+    events = list(reversed(service.events[:EVENTS_SHOWN])) if service else []
+    yield from (f"  {event.message}" for event in events)
+    if not events:
+        yield "  none"
+
+
+def about_tasks(before: Started, stopped: Sequence[StoppedTask]) -> Iterator[str]:
+    yield f"Stopped tasks of {before.revision}:"
+    yield from (f"  {task.id} {task.reason}" for task in stopped)
+    if not stopped:
+        yield "  none"
+
+
+def about_log(
+    aws: Aws, names: Names, revision: Revision, stopped: Sequence[StoppedTask]
+) -> Iterator[str]:
+    """The last lines of the last task whose own container ran; nothing for another log driver."""
+    ran = [task for task in stopped if task.log_stream_suffix]
+    logging = revision.container(names.container).get("logConfiguration", {})
+    prefix = logging.get("options", {}).get("awslogs-stream-prefix", "")
+    if not ran or not prefix:
+        return
+    yield f"Last lines of the log of {ran[-1].id}:"
+    try:
+        events = aws.logs.get_log_events(
+            logGroupName=logging["options"].get("awslogs-group", names.log_group),
+            logStreamName=f"{prefix}/{ran[-1].log_stream_suffix}",
+            limit=LINES_SHOWN,
+        )["events"]
+    except AwsError as error:
+        missing = error.aws_code == "ResourceNotFoundException"
+        yield "  none" if missing else f"  cannot be read: {error.message}"
+        return
+    yield from (f"  {one_line(event.get('message', ''))}" for event in events)
+    if not events:
+        yield "  none"

@@ -1,0 +1,153 @@
+"""Roll back: point the service at an earlier revision, and watch that as a deploy does."""
+
+import re
+
+from infra.tool import checks, deployment, history, image, revision, scaling, service_request, smoke
+from infra.tool.aws import AwsError
+from infra.tool.deploy import watch_to_the_end
+from infra.tool.deployment import Started
+from infra.tool.ecs_service import EcsService, as_service
+from infra.tool.errors import Problem
+from infra.tool.revision import Revision
+from infra.tool.settings import Settings
+from infra.tool.stack import read_stack
+from infra.tool.target import Target
+
+NOT_A_REVISION = Problem(
+    "revision-name",
+    'expects a revision of {family}, got "{text}"',
+    "name its number, for example 41",
+)
+NO_SERVICE = Problem(
+    "nothing-deployed",
+    "the service {service} does not exist, so there is nothing to roll back",
+    "deploy first: git push origin main",
+)
+NO_EARLIER = Problem(
+    "no-earlier-revision",
+    "ECS remembers no revision before {present} that was in steady state (it keeps 90 days)",
+    "name one (rollback REVISION), or revert the commit on main and deploy",
+)
+ALREADY_THERE = Problem(
+    "revision-present",
+    "the service is at {revision} already ({state})",
+    "name an earlier revision, for example: rollback 41",
+)
+NOT_USABLE = Problem(
+    "revision-unusable",
+    "cannot roll back to {revision}: {why}",
+    "name another revision, or revert the commit on main and deploy",
+)
+
+
+def rollback(target: Target, named: str = "") -> None:
+    """Bring an earlier revision to steady state. Raises ToolError.
+
+    `named` is N or FAMILY:N; without it, the latest revision before the present one that was in
+    steady state.
+    """
+    settings, aws = target.settings, target.aws
+    number = parse(named, settings)
+    checks.check_credentials(target)
+    service = checks.ready_service(target)
+    if service is None or service.primary is None:
+        raise NO_SERVICE(service=settings.names.service)
+    present = history.number_of(service.primary.task_definition, settings.names.family)
+    target.fact("present", f"{service.primary.revision}, {service.primary.state}")
+    number = number or choose(target, service, present)
+    is_under_way = number == present and service.primary.state == "IN_PROGRESS"
+    target.command = f"rollback {number}"
+    if number == present and not is_under_way:
+        state = service.primary.state if service.primary.running else "no task is running"
+        raise ALREADY_THERE(revision=service.primary.revision, state=state)
+    chosen = find(target, number)
+    target.fact("commit", chosen.commit or "unknown")
+    if is_under_way:
+        target.runtime.console.say("This rollback is in progress already: watching it.")
+        before = deployment.started(service)
+    else:
+        require_usable(target, chosen)
+        before = start(target, chosen, service)
+    target.fact("revision", chosen.name)
+    watch_to_the_end(target, before, chosen, NOT_USABLE.remedy)
+    target.fact("url", look_at_url(target, chosen))
+    target.done(f"{settings.service.name} is in steady state as {chosen.name}")
+    target.runtime.console.say(
+        "The next deploy brings main back: revert the bad commit there first "
+        "(git revert, or git revert -m 1 for a merge commit)."
+    )
+
+
+def parse(named: str, settings: Settings) -> int:
+    """The number of a revision of this family; 0 if none is named. Raises ToolError."""
+    if not named:
+        return 0
+    family = settings.names.family
+    found = re.fullmatch(rf"({re.escape(family)}:)?([1-9][0-9]{{0,8}})", named)
+    if not found:
+        raise NOT_A_REVISION(family=family, text=named)
+    return int(found[2])
+
+
+def choose(target: Target, service: EcsService, present: int) -> int:
+    names = target.settings.names
+    steady = history.steady_revisions(target.aws, names)
+    number = history.revision_to_go_back_to(steady, present, service, names.family)
+    if not number:
+        raise NO_EARLIER(present=f"{names.family}:{present}")
+    return number
+
+
+def find(target: Target, number: int) -> Revision:
+    name = f"{target.settings.names.family}:{number}"
+    try:
+        return revision.read_revision(target.aws, name)
+    except AwsError as error:
+        # DescribeTaskDefinition has no other ClientException for a well-formed name.
+        if error.aws_code == "ClientException":
+            raise NOT_USABLE(revision=name, why="it does not exist") from None
+        raise
+
+
+def require_usable(target: Target, chosen: Revision) -> None:
+    """Raises ToolError unless the revision is active and its image is still in ECR."""
+    settings = target.settings
+    if chosen.status != "ACTIVE":
+        raise NOT_USABLE(revision=chosen.name, why=f"it was deregistered ({chosen.status})")
+    reference = chosen.container(settings.names.container).get("image", "")
+    repository = f"{settings.service.registry}/{settings.names.repository}"
+    if not reference.startswith((f"{repository}@", f"{repository}:")):
+        raise NOT_USABLE(revision=chosen.name, why=f"its image is not in {repository}")
+    if not image.exists(target, reference):
+        why = "its image has expired (infra/ecr-lifecycle-policy.json keeps the latest ones)"
+        raise NOT_USABLE(revision=chosen.name, why=why)
+
+
+def start(target: Target, chosen: Revision, service: EcsService) -> Started:
+    """Point the service at the revision; nothing else of it changes but a count of zero."""
+    settings, aws = target.settings, target.aws
+    schedules = scaling.schedules_of_bounds(aws, settings.names)
+    count = service_request.desired_count(
+        settings, service.answer, schedule_owns_count=bool(schedules)
+    )
+    target.runtime.console.say(f"Rolling back to {chosen.name}.")
+    with target.while_it_continues(f"Whether ECS rolls back to {chosen.name} is unknown."):
+        answer = aws.ecs.update_service(
+            cluster=settings.names.cluster,
+            service=settings.names.service,
+            taskDefinition=chosen.arn,
+            **count,
+        )
+        return deployment.started(as_service(answer["service"]))
+
+
+def look_at_url(target: Target, chosen: Revision) -> str:
+    """The stack may be in the middle of a change: a rollback does not wait for it."""
+    try:
+        stack = read_stack(target.aws, target.settings.names.stack)
+    except AwsError as error:
+        raise smoke.UNREACHABLE(url="the URL of the stack", why=error.message) from None
+    if stack is None or not stack.url:
+        return "unknown: the stack has no URL"
+    reachable = target.settings.is_reachable
+    return smoke.require(target.runtime, stack, chosen.commit, reachable=reachable)

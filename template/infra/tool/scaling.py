@@ -1,0 +1,99 @@
+"""When tasks are added and removed: infra/autoscaling.json, between the bounds of the settings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infra.tool.api_model import Json
+from infra.tool.aws import Aws, AwsError
+from infra.tool.errors import ExitCode, Problem
+from infra.tool.settings import Names, Settings
+
+NOT_SET = Problem(
+    "scaling-not-set",
+    "this commit is running, but its scaling could not be set: {why}",
+    "correct what AWS names, then deploy again",
+    ExitCode.FAILED,
+)
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """What applying the scaling did, for people."""
+
+    deleted: Sequence[str]  # policies that the document does not name
+    schedules: Sequence[str]  # scheduled actions that own the bounds
+
+
+def target_of(names: Names) -> Json:
+    """The number of tasks of the service, as Application Auto Scaling names it."""
+    return {
+        "ServiceNamespace": "ecs",
+        "ResourceId": f"service/{names.cluster}/{names.service}",
+        "ScalableDimension": "ecs:service:DesiredCount",
+    }
+
+
+def policy_requests(autoscaling: Json, names: Names, resource_label: str) -> Sequence[Json]:
+    """For PutScalingPolicy. `resource_label` names the load balancer and the target group."""
+    policies = autoscaling["policies"]
+    return [with_label(policy, resource_label) | target_of(names) for policy in policies]
+
+
+def with_label(policy: Json, resource_label: str) -> Json:
+    """A policy that follows the requests of each target says of which target group."""
+    tracking = policy.get("TargetTrackingScalingPolicyConfiguration", {})
+    metric = tracking.get("PredefinedMetricSpecification", {})
+    if metric.get("PredefinedMetricType") != "ALBRequestCountPerTarget":
+        return policy
+    labelled = metric | {"ResourceLabel": resource_label}
+    return policy | {
+        "TargetTrackingScalingPolicyConfiguration": tracking
+        | {"PredefinedMetricSpecification": labelled}
+    }
+
+
+def schedules_of_bounds(aws: Aws, names: Names) -> Sequence[str]:
+    """The scheduled actions that set the bounds of the service. Raises AwsError."""
+    target = target_of(names)
+    pages = aws.scaling.get_paginator("describe_scheduled_actions").paginate(
+        ServiceNamespace="ecs",
+        ResourceId=target["ResourceId"],
+        ScalableDimension="ecs:service:DesiredCount",
+    )
+    return [
+        action["ScheduledActionName"]
+        for page in pages
+        for action in page["ScheduledActions"]
+        if action.get("ScalableTargetAction")
+    ]
+
+
+def apply(
+    aws: Aws, settings: Settings, autoscaling: Json, resource_label: str, schedules: Sequence[str]
+) -> Scaled:
+    """Register the bounds, put every policy of the document, and delete the others of the service.
+
+    Bounds that a schedule sets are left alone. Raises ToolError.
+    """
+    target = target_of(settings.names)
+    try:
+        if not schedules:
+            aws.scaling.register_scalable_target(
+                **target, MinCapacity=settings.tasks.min, MaxCapacity=settings.tasks.max
+            )
+        for request in policy_requests(autoscaling, settings.names, resource_label):
+            aws.scaling.put_scaling_policy(**request)
+        return Scaled(delete_others(aws, target, autoscaling), schedules)
+    except AwsError as error:
+        raise NOT_SET(why=error.message) from None
+
+
+def delete_others(aws: Aws, target: Json, autoscaling: Json) -> Sequence[str]:
+    """Delete the policies that the document does not name, which would continue to scale."""
+    named = {policy["PolicyName"] for policy in autoscaling["policies"]}
+    pages = aws.scaling.get_paginator("describe_scaling_policies").paginate(**target)
+    found = [policy["PolicyName"] for page in pages for policy in page["ScalingPolicies"]]
+    others = [name for name in found if name not in named]
+    for name in others:
+        aws.scaling.delete_scaling_policy(**target, PolicyName=name)
+    return others

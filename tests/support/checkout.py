@@ -1,0 +1,259 @@
+"""A service in a git checkout, the tool run in it in process, and its state in the simulated AWS."""
+
+import http.client
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from infra.tool import cli, settings_file
+from infra.tool.aws import Aws
+from infra.tool.console import Console
+from infra.tool.health import Response
+from infra.tool.runtime import Runtime
+from infra.tool.settings import Settings
+from repository import Repository
+
+from simulator.calls import Call
+from simulator.simulation import SimulatedAws
+
+Json = dict[str, Any]
+
+SUBJECT = "repo:my-company@1/ai-assistant@2:ref:refs/heads/main"
+SERVICE_LINKED_ROLES = (
+    "ecs.amazonaws.com",
+    "ecs.application-autoscaling.amazonaws.com",
+    "elasticloadbalancing.amazonaws.com",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command of the tool did."""
+
+    exit_code: int
+    out: str
+    err: str
+    calls: list[Call]
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+    @property
+    def operations(self) -> list[str]:
+        """What was asked of AWS, in order, such as "ecs:DescribeServices"."""
+        return [call.name for call in self.calls]
+
+    @property
+    def changes(self) -> list[str]:
+        """What AWS was asked to change, and did."""
+        return [call.name for call in self.calls if call.changes and not call.error]
+
+    @property
+    def error_code(self) -> str:
+        """The code of the error that ended it; empty if none did."""
+        return self.err.partition("error[")[2].partition("]")[0]
+
+    def expect(self, exit_code: int, error_code: str = "") -> "Run":
+        """Assert how the command ended."""
+        found = (self.exit_code, self.error_code)
+        assert found == (exit_code, error_code), (
+            f"expected exit code {exit_code} and error {error_code or 'none'}, but it ended with "
+            f"{self.exit_code} and {self.error_code or 'none'}:\n{self.text}"
+        )
+        return self
+
+    def expect_no_change(self) -> "Run":
+        assert self.changes == [], f"AWS must not be changed, but it was asked for {self.changes}"
+        return self
+
+    def request(self, operation: str) -> Json:
+        """The parameters of the only call of an operation."""
+        [call] = [call for call in self.calls if call.name == operation]
+        return call.parameters
+
+
+@dataclass
+class Checkout(Repository):
+    """A rendered service in a repository of its own, in an account of the simulated AWS."""
+
+    aws: SimulatedAws
+    folder: Path  # of the service
+    environment: dict[str, str] = field(default_factory=dict)  # of the commands that are run
+
+    def __post_init__(self) -> None:
+        self.service = self.folder
+        git = {name: value for name, value in os.environ.items() if name.startswith("GIT_")}
+        self.environment = {**git, "PATH": os.environ["PATH"], **self.environment}
+
+    @property
+    def settings(self) -> Settings:
+        return settings_file.read(self.folder)
+
+    def copy(self, folder: Path) -> "Checkout":
+        """Another clone of it, in the same account."""
+        shutil.copytree(self.folder, folder)
+        return Checkout(self.aws, folder, dict(self.environment))
+
+    # --- what its owner changes ---
+
+    def set(self, name: str, value: str) -> None:
+        """A variable of infra/settings.env. It is not committed."""
+        path = self.folder / "infra" / "settings.env"
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        [number] = [n for n, line in enumerate(lines) if line.startswith(f"{name}=")]
+        lines[number] = f'{name}="{value}"\n'
+        path.write_text("".join(lines), encoding="utf-8")
+
+    def document(self, name: str) -> Json:
+        found: Json = json.loads((self.folder / name).read_text(encoding="utf-8"))
+        return found
+
+    def release(self, note: str = "Release") -> str:
+        """Commit something new to deploy, and push its image. Returns the commit."""
+        self.write("NOTES.md", f"{note}\nAfter {self.head}.\n")
+        self.commit(note)
+        self.push_image()
+        return self.head
+
+    def push_image(self) -> None:
+        """Leave an image of the commit in ECR, as an earlier deploy would."""
+        names = self.settings.names
+        self.aws.registry.put_image(names.repository, self.head)
+
+    def docker(self) -> None:
+        """Put a stand-in for docker on the PATH that pushes to the simulated registry."""
+        self.environment |= {
+            name: value
+            for name, value in self.aws.environment().items()
+            if name in ("PATH", "DOCKER_CONFIG", "SIMULATED_REGISTRY")
+        }
+
+    # --- the tool ---
+
+    def run(self, *words: str, principal: str = "", **environment: str) -> Run:
+        """Run a command of the tool, as the deploy role unless another principal is named."""
+        names = self.settings.names
+        return run_tool(
+            self.aws,
+            self.folder,
+            *words,
+            principal=principal or f"role/{names.deploy_role}",
+            environment=self.environment | environment,
+        )
+
+    # --- its state in AWS ---
+
+    @property
+    def ecs_service(self) -> Json:
+        """The service as it is, without moving a deployment forward."""
+        names = self.settings.names
+        return self.aws.ecs.services[names.cluster, names.service].described()
+
+    @property
+    def revision(self) -> str:
+        """FAMILY:N of what the service is at, or on its way to."""
+        return str(self.ecs_service["taskDefinition"]).rpartition("/")[2]
+
+    @property
+    def revisions(self) -> list[str]:
+        """Every revision that was registered."""
+        arns = self.aws.client("ecs").list_task_definitions()["taskDefinitionArns"]
+        return [arn.rpartition("/")[2] for arn in arns]
+
+
+def run_tool(
+    aws: SimulatedAws, root: Path, *words: str, principal: str, environment: Mapping[str, str]
+) -> Run:
+    """Run a command of the tool as a principal, in the service in `root`."""
+    before = len(aws.calls)
+    out, err = StringIO(), StringIO()
+
+    def fetch(url: str, *, timeout: float, via: str = "") -> Response:
+        asked = urlsplit(url)
+        connection = http.client.HTTPConnection(aws.address, timeout=timeout)
+        connection.request("GET", asked.path, headers={"Host": asked.netloc})
+        answer = connection.getresponse()
+        return Response(answer.status, answer.read())
+
+    runtime = Runtime(
+        root=root,
+        environment=environment,
+        console=Console(environment, out, err),
+        clock=aws.clock,
+        connect=lambda region: Aws(aws.session(principal, region=region), region),
+        fetch=fetch,
+        resolve=lambda host: frozenset({host}),
+    )
+    code = cli.run(words, runtime)
+    return Run(int(code), out.getvalue(), err.getvalue(), list(aws.calls)[before:])
+
+
+def provision(checkout: Checkout) -> None:
+    """Create what provisioning creates, by calls of the test's own."""
+    aws, names = checkout.aws, checkout.settings.names
+    iam, cloudformation = aws.client("iam"), aws.client("cloudformation")
+    for service in SERVICE_LINKED_ROLES:
+        iam.create_service_linked_role(AWSServiceName=service)
+    template = (checkout.folder / "infra" / "stack.yml").read_text(encoding="utf-8")
+    cloudformation.create_change_set(
+        StackName=names.stack,
+        ChangeSetName="create",
+        ChangeSetType="CREATE",
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        TemplateBody=template.replace("!Ref RepositoryName", names.repository).replace(
+            "!Ref LogGroupName", names.log_group
+        ),
+        Parameters=[
+            {"ParameterKey": key, "ParameterValue": value}
+            for key, value in parameters(checkout).items()
+        ],
+    )
+    change_set = {"StackName": names.stack, "ChangeSetName": "create"}
+    wait_for(lambda: cloudformation.describe_change_set(**change_set)["Status"])
+    cloudformation.execute_change_set(**change_set)
+    wait_for(lambda: stack_status(checkout))
+    policy = (checkout.folder / "ops" / "iam-policy-github-actions.json").read_text("utf-8")
+    iam.put_role_policy(RoleName=names.deploy_role, PolicyName="deploy", PolicyDocument=policy)
+
+
+def wait_for(status: Callable[[], str]) -> None:
+    """Look until something is created. Each look takes an operation of CloudFormation further."""
+    looks = 100
+    while (found := status()).endswith(("_PENDING", "_IN_PROGRESS")) and looks:
+        looks -= 1
+    assert found == "CREATE_COMPLETE", f"the stack of the test is in state {found}"
+
+
+def stack_status(checkout: Checkout) -> str:
+    client = checkout.aws.client("cloudformation")
+    [stack] = client.describe_stacks(StackName=checkout.settings.names.stack)["Stacks"]
+    return str(stack["StackStatus"])
+
+
+def parameters(checkout: Checkout) -> dict[str, str]:
+    """The parameters of infra/stack.yml for the settings of an untouched render."""
+    settings = checkout.settings
+    names, ec2 = settings.names, checkout.aws.client("ec2")
+    subnets = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])
+    return {
+        "AppName": settings.service.name,
+        "RepositoryName": names.repository,
+        "LogGroupName": names.log_group,
+        "LogRetentionDays": str(settings.logs.retention_days),
+        "ClusterName": names.cluster,
+        "ServiceName": names.service,
+        "ExecutionRoleName": names.execution_role,
+        "TaskRoleName": names.task_role,
+        "DeployRoleName": names.deploy_role,
+        "GitHubSubject": SUBJECT,
+        "VpcId": subnets["Subnets"][0]["VpcId"],
+        "SubnetIds": ",".join(subnet["SubnetId"] for subnet in subnets["Subnets"]),
+        "AssignPublicIp": "ENABLED",
+    }
