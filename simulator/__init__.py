@@ -22,10 +22,10 @@ HTTP server of server.py, and a folder of programs for the PATH of a script.
 
 A request goes through application.py, however it came: who asks (principals.py) and what that takes
 (permissions.py, policies.py) is decided there, then a service answers. A service of AWS is a class,
-and each of its operations that moto lacks or gets wrong a method of it by the operation's snake_case
-name: `describe_services(parameters) -> answer`. Parameters and answers are named and nested as the
-API's own model names them, with datetimes for times; an error is a `Refused`. What has no method is
-moto's, unless the service is played wholly.
+and each of its operations that moto lacks or gets wrong a method of it by the operation's
+snake_case name: `describe_services(parameters) -> answer`. Parameters and answers are named and
+nested as the API's own model names them, with datetimes for times; an error is a `Refused`. What
+has no method is moto's, unless the service is played wholly.
 
 A rollout and a stack go one step further each time they are asked about. Time passes only where
 something sleeps (clock.py, timing.py): the tool by `aws.clock`, a script by its `sleep`.
