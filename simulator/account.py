@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from botocore import xform_name
@@ -79,11 +78,6 @@ class Account:
         response = self._stubber("before-send", request)
         assert response is not None, f"moto has no {request.url}"
         return response
-
-    @staticmethod
-    def wall_clock() -> datetime:
-        """The time outside, which moto goes by."""
-        return datetime.now(UTC)
 
     def reset(self) -> None:
         """Forget everything. moto has one state for a process, so an account is not shared."""

@@ -201,8 +201,7 @@ class Ecs(Service):
         if self.obstacles.keep_from_writing(task.deployment.task_definition, stream):
             return
         self.account.moto("logs", "CreateLogStream", stream)
-        # moto keeps no event that is older or newer than it believes the time to be.
-        moment = int(self.account.wall_clock().timestamp() * 1000)
+        moment = int(self.clock.stamp().timestamp() * 1000)
         events = [{"timestamp": moment + n, "message": line} for n, line in enumerate(lines)]
         self.account.moto("logs", "PutLogEvents", stream | {"logEvents": events})
 

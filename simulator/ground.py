@@ -101,12 +101,12 @@ class Ground:
         iam = self.aws.client("iam")
         iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=policy(*statements))
 
-    def client(self, service: str, principal: str = "root") -> Any:
-        """A client that asks over HTTP, as the CLI does."""
+    def client(self, service: str, principal: str = "root", *, region: str = "us-east-1") -> Any:
+        """A client that asks over HTTP, as the CLI does, and only once."""
         given = self.aws.world.principals.credentials(principal)
         return get_session().create_client(
             service,
-            region_name="us-east-1",
+            region_name=region,
             endpoint_url=f"http://{self.aws.address}",
             aws_access_key_id=given.access_key,
             aws_secret_access_key=given.secret,

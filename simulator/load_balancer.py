@@ -6,8 +6,13 @@ commit that the image of the task says it was built from.
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from errno import ECONNREFUSED
+from ipaddress import ip_address, ip_network
+from socket import EAI_NONAME, gaierror
+from ssl import SSLCertVerificationError
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from moto.core.request import Request
 
@@ -20,32 +25,102 @@ from simulator.service import World
 Json = dict[str, Any]
 
 
+HERE = "198.51.100.7"  # the address from which the outside asks (RFC 5737 keeps it for examples)
+
+
+class Page(NamedTuple):
+    """An answer over HTTP."""
+
+    status: int
+    body: bytes
+
+
 @dataclass
 class LoadBalancer:
     world: World
     ecs: Ecs
     registry: Registry
+    # Names of domains, and the load balancer that each is a record of, by its DNSName. A name that
+    # is here has a certificate, too.
+    records: dict[str, str] = field(default_factory=dict)
+
+    def reset(self) -> None:
+        self.records.clear()
 
     def stands_at(self, host: str) -> bool:
-        return any(found["DNSName"] == host for found in self._described())
+        return self._find(host) is not None
+
+    def fetch(self, url: str, *, timeout: float) -> Page:
+        """GET a URL from outside of AWS, without following redirects.
+
+        Raises what a socket raises: gaierror for a name that leads to no load balancer,
+        TimeoutError where the network or a security group lets nothing in,
+        ConnectionRefusedError where no listener has the port, SSLCertVerificationError for HTTPS by
+        the load balancer's own name, for which nobody gets a certificate.
+        """
+        asked = urlsplit(url)
+        host = asked.hostname or ""
+        balancer = self._find(host)
+        if not balancer:
+            raise gaierror(EAI_NONAME, "Name or service not known")
+        port = asked.port or {"http": 80, "https": 443}[asked.scheme]
+        if not self._lets_in(balancer, port):
+            self.world.account.clock.sleep(timeout)
+            raise TimeoutError("timed out")
+        listener = self._listener(balancer, port)
+        if not listener:
+            raise ConnectionRefusedError(ECONNREFUSED, "Connection refused")
+        if listener["Protocol"] == "HTTPS" and host not in self.records:
+            why = f"Hostname mismatch, certificate is not valid for '{host}'."
+            raise SSLCertVerificationError(f"certificate verify failed: {why}")
+        answer = self._answer(listener, host, asked.path)
+        return Page(answer.status, answer.body)
 
     def serve(self, request: Request) -> Answer:
-        """By the listener of plain HTTP."""
-        (balancer,) = (b for b in self._described() if b["DNSName"] == request.host)
-        asked = {"LoadBalancerArn": balancer["LoadBalancerArn"]}
-        listeners = self.world.account.moto("elbv2", "DescribeListeners", asked)["Listeners"]
-        (action,) = next(x["DefaultActions"] for x in listeners if x["Port"] == 80)
+        """By the listener of plain HTTP, for a request that got to it."""
+        balancer = self._find(request.host)
+        assert balancer, f"no load balancer is called {request.host}"
+        listener = self._listener(balancer, 80)
+        assert listener, f"{request.host} does not listen to port 80"
+        return self._answer(listener, request.host, request.path)
+
+    def _answer(self, listener: Json, host: str, path: str) -> Answer:
+        (action,) = listener["DefaultActions"]
         if action["Type"] == "redirect":
-            where = f"https://{request.host}:443{request.path}"
-            return Answer(301, [("Location", where)], b"")
+            return Answer(301, [("Location", f"https://{host}:443{path}")], b"")
         serving = next(self._behind(action["TargetGroupArn"]), None)
         if not serving:
             page = b"<html><head><title>503 Service Temporarily Unavailable</title></head></html>"
             return Answer(503, [("Content-Type", "text/html")], page)
-        if request.path != "/health":
+        if path != "/health":
             return Answer(404, [("Content-Type", "application/json")], b'{"detail":"Not Found"}')
         health = {"status": "ok", "commit": self._commit(serving)}
         return Answer(200, [("Content-Type", "application/json")], json.dumps(health).encode())
+
+    def _find(self, host: str) -> Json | None:
+        name = self.records.get(host, host)
+        return next((found for found in self._described() if found["DNSName"] == name), None)
+
+    def _listener(self, balancer: Json, port: int) -> Json | None:
+        asked = {"LoadBalancerArn": balancer["LoadBalancerArn"]}
+        listeners = self.world.account.moto("elbv2", "DescribeListeners", asked)["Listeners"]
+        return next((found for found in listeners if found["Port"] == port), None)
+
+    def _lets_in(self, balancer: Json, port: int) -> bool:
+        if balancer.get("Scheme") == "internal":
+            return False
+        ids = balancer["SecurityGroups"]
+        if not ids:  # moto attaches none where none is named
+            return True
+        asked = {"GroupIds": ids}
+        groups = self.world.account.moto("ec2", "DescribeSecurityGroups", asked)["SecurityGroups"]
+        rules = (rule for group in groups for rule in group["IpPermissions"])
+        return any(
+            rule["IpProtocol"] == "-1" or rule["FromPort"] <= port <= rule["ToPort"]
+            for rule in rules
+            for source in rule["IpRanges"]
+            if ip_address(HERE) in ip_network(source["CidrIp"])
+        )
 
     def _described(self) -> list[Json]:
         found: list[Json] = self.world.account.moto("elbv2", "DescribeLoadBalancers")[

@@ -1,11 +1,10 @@
 """The door: point a client or a script at it, say what shall happen, see what did."""
 
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
-from unittest.mock import patch
 
 import boto3
-import botocore.endpoint
 
 from simulator.account import Account
 from simulator.application import Application
@@ -16,7 +15,7 @@ from simulator.ecs import Ecs
 from simulator.faults import Faults
 from simulator.identity import Sts
 from simulator.images import Ecr, Registry
-from simulator.load_balancer import LoadBalancer
+from simulator.load_balancer import LoadBalancer, Page
 from simulator.moments import Moments
 from simulator.principals import Principals
 from simulator.rollouts import Outcome
@@ -26,7 +25,8 @@ from simulator.service import Service, World
 from simulator.session import session_of
 from simulator.strictness import Ec2, Iam, LoadBalancing, Logs, Scaling
 from simulator.template import Place
-from simulator.transport import BackOff, through
+from simulator.timing import BackOff, one_clock
+from simulator.transport import through
 
 
 class SimulatedAws:
@@ -78,7 +78,7 @@ class SimulatedAws:
         server = Server(self.application, self.registry, self.load_balancer, self.clock)
         self.scripts = Scripts(server, region, aws, docker)
         self.back_off = BackOff(self.clock.sleep)
-        self._patch = patch.object(botocore.endpoint, "time", self.back_off)
+        self._running = ExitStack()
 
     def _cloudformation(self) -> CloudFormation:
         account = self.account
@@ -90,12 +90,12 @@ class SimulatedAws:
     def start(self) -> Self:
         """Neither a server nor a process: those start with the first script."""
         self.account.reset()
-        self._patch.start()
+        self._running.enter_context(one_clock(self.clock, self.back_off))
         return self
 
     def stop(self) -> None:
         """Raises AssertionError where the simulation itself was at a loss."""
-        self._patch.stop()
+        self._running.close()
         self.scripts.stop()
         self.check()
 
@@ -130,6 +130,7 @@ class SimulatedAws:
             self.moments.clear()
             self.back_off.takes_time = False
             self.registry.reset()
+            self.load_balancer.reset()
             self.services["cloudformation"] = self._cloudformation()
             for service in self.services.values():
                 if isinstance(service, Service):
@@ -149,6 +150,11 @@ class SimulatedAws:
         """
         credentials = self.world.principals.credentials(principal)
         return session_of(credentials, region or self.account.region, self.application.handle)
+
+    def fetch(self, url: str, *, timeout: float = 5) -> Page:
+        """GET what a load balancer serves. Raises OSError where nothing answers."""
+        with self.application.lock:
+            return self.load_balancer.fetch(url, timeout=timeout)
 
     # --- for scripts ---
 

@@ -49,19 +49,3 @@ def through(answer: Callable[[Request], Answer]) -> Send:
         return AWSResponse(request.url, answered.status, headers, Body(answered.body))
 
     return send
-
-
-class BackOff:
-    """The module `time` as botocore.endpoint sees it, which calls only `sleep` of it.
-
-    A retry is never slow. Where it `takes_time`, its back-off moves the clock; by default it does
-    not, because botocore draws the seconds at random.
-    """
-
-    def __init__(self, pass_time: Callable[[float], None]) -> None:
-        self.pass_time = pass_time
-        self.takes_time = False
-
-    def sleep(self, seconds: float) -> None:
-        if self.takes_time:
-            self.pass_time(seconds)

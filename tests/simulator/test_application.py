@@ -4,15 +4,33 @@ import json
 import os
 import subprocess
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from simulator.ground import Ground
 from simulator.simulation import SimulatedAws
 
 Json = dict[str, Any]
+
+
+class Client(Protocol):
+    """A client of a service, by who asks, that asks only once."""
+
+    def __call__(
+        self, service: str, principal: str = "root", *, region: str = "us-east-1"
+    ) -> Any: ...
+
+
+@pytest.fixture(params=["over HTTP", "in process"])
+def client(request: pytest.FixtureRequest, ground: Ground) -> Client:
+    def in_process(service: str, principal: str = "root", *, region: str = "us-east-1") -> Any:
+        session: Any = ground.aws.session(principal, region=region)
+        return session.client(service, config=Config(retries={"total_max_attempts": 1}))
+
+    return ground.client if request.param == "over HTTP" else in_process
 
 
 def cli(aws: SimulatedAws, command: str, principal: str = "root", version: int = 1) -> Any:
@@ -91,10 +109,45 @@ def test_credentials_that_nobody_was_given_are_refused(
     assert "The security token included in the request is invalid." in done.stderr
 
 
-def test_the_log_has_who_asked_what_and_what_became_of_it(ground: Ground) -> None:
-    ground.client("ecs").list_tasks(cluster="cluster")
+def test_everybody_is_who_they_are_by_either_way(ground: Ground, client: Client) -> None:
+    ground.aws.client("iam").create_user(UserName="me")
+    asked = [client("sts", who).get_caller_identity()["Arn"] for who in ("root", "user/me")]
+    asked.append(client("sts", "role/execution").get_caller_identity()["Arn"])
+    assert asked == [
+        "arn:aws:iam::123456789012:root",
+        "arn:aws:iam::123456789012:user/me",
+        "arn:aws:sts::123456789012:assumed-role/execution/test",
+    ]
+    with pytest.raises(ClientError, match="InvalidClientTokenId"):
+        client("sts", "nobody").get_caller_identity()
+
+
+def test_nobody_may_more_by_one_way_than_by_the_other(ground: Ground, client: Client) -> None:
+    ecs = client("ecs", "role/execution")
+    with pytest.raises(ClientError) as denied:
+        ecs.list_tasks(cluster="cluster")
+    assert denied.value.response["Error"]["Code"] == "AccessDeniedException"
+    ground.allow("execution", {"Effect": "Allow", "Action": "ecs:ListTasks", "Resource": "*"})
+    assert ecs.list_tasks(cluster="cluster")["taskArns"] == []
+
+
+def test_nothing_is_in_another_region(client: Client) -> None:
+    elsewhere = client("cloudformation", region="eu-north-1")
+    with pytest.raises(ClientError, match="Stack with id app does not exist"):
+        elsewhere.describe_stacks(StackName="app")
+
+
+def test_a_member_that_is_not_simulated_is_loud(ground: Ground, client: Client) -> None:
+    with pytest.raises(ClientError, match="SimulationAtALoss"):
+        client("cloudformation").describe_stacks(NextToken="2")
+    with pytest.raises(AssertionError, match="NextToken"):
+        ground.aws.check()
+
+
+def test_the_log_has_who_asked_what_and_what_became_of_it(ground: Ground, client: Client) -> None:
+    client("ecs").list_tasks(cluster="cluster")
     with pytest.raises(ClientError):
-        ground.client("ecr", "role/execution").describe_images(repositoryName="app")
+        client("ecr", "role/execution").describe_images(repositoryName="app")
     listed, described = ground.aws.calls
     assert (listed.name, listed.parameters, listed.status) == (
         "ecs:ListTasks",
@@ -111,17 +164,19 @@ def test_the_log_has_who_asked_what_and_what_became_of_it(ground: Ground) -> Non
     assert ground.aws.calls.changing == []
 
 
-def test_parameters_are_logged_as_the_api_names_them_in_every_protocol(ground: Ground) -> None:
-    ground.client("elbv2").describe_target_groups(Names=["app-tg"])
-    ground.client("ec2").describe_subnets(Filters=[{"Name": "vpc-id", "Values": ["vpc-1"]}])
+def test_parameters_are_logged_as_the_api_names_them_in_every_protocol(
+    ground: Ground, client: Client
+) -> None:
+    client("elbv2").describe_target_groups(Names=["app-tg"])
+    client("ec2").describe_subnets(Filters=[{"Name": "vpc-id", "Values": ["vpc-1"]}])
     assert [call.parameters for call in ground.aws.calls] == [
         {"Names": ["app-tg"]},
         {"Filters": [{"Name": "vpc-id", "Values": ["vpc-1"]}]},
     ]
 
 
-def test_a_fault_strikes_as_often_as_it_was_asked_to(ground: Ground) -> None:
-    ecs = ground.client("ecs")
+def test_a_fault_strikes_as_often_as_it_was_asked_to(ground: Ground, client: Client) -> None:
+    ecs = client("ecs")
     ground.aws.faults.throttle("ecs:ListClusters", times=2)
     ground.aws.faults.refuse("ecs:ListTasks", "ServerException", "Later", status=500, after=1)
     seen = []
@@ -148,8 +203,8 @@ def test_a_token_can_expire_in_the_middle(aws: SimulatedAws) -> None:
     assert "(ExpiredToken)" in cli(aws, "iam list-roles").stderr
 
 
-def test_a_dropped_connection_is_no_answer(ground: Ground) -> None:
-    ecs = ground.client("ecs")
+def test_a_dropped_connection_is_no_answer(ground: Ground, client: Client) -> None:
+    ecs = client("ecs")
     ground.aws.faults.drop("ecs:CreateCluster")
     with pytest.raises(ConnectionClosedError):
         ecs.create_cluster(clusterName="other")
@@ -167,19 +222,19 @@ def test_times_are_written_as_either_version_of_the_cli_does(ground: Ground) -> 
     assert datetime.fromisoformat(text).timestamp() == number
 
 
-def test_what_the_simulation_does_not_know_is_loud(ground: Ground) -> None:
+def test_what_the_simulation_does_not_know_is_loud(ground: Ground, client: Client) -> None:
     with pytest.raises(ClientError, match="what ecs:RunTask needs"):
-        ground.client("ecs", "role/execution").run_task(taskDefinition="app")
+        client("ecs", "role/execution").run_task(taskDefinition="app")
     with pytest.raises(AssertionError, match="at a loss"):
         ground.aws.check()
 
 
 def test_an_answer_that_the_api_does_not_know_is_loud(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
+    ground: Ground, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ground.aws.ecs, "list_tasks", lambda _: {"tasks": []})
     with pytest.raises(ClientError, match="would not answer so"):
-        ground.client("ecs").list_tasks(cluster="cluster")
+        client("ecs").list_tasks(cluster="cluster")
     with pytest.raises(AssertionError, match='Unknown parameter in input: "tasks"'):
         ground.aws.check()
 

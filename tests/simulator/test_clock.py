@@ -1,0 +1,114 @@
+"""One clock: it moves when something sleeps, and AWS, the tool and the scripts go by it."""
+
+import os
+import subprocess
+from datetime import timedelta
+
+import pytest
+
+from simulator.clock import Clock
+from simulator.ground import Ground
+from simulator.rollouts import Crashes
+from simulator.simulation import SimulatedAws
+
+MOMENT = timedelta(seconds=1)  # more than all that AWS records in a test takes
+
+
+def test_it_moves_by_what_is_slept_and_by_nothing_else() -> None:
+    clock = Clock()
+    before = clock.now()
+    assert clock.now() == before
+    clock.sleep(90)
+    assert clock.now() - before == timedelta(seconds=90)
+
+
+def test_it_does_not_go_back() -> None:
+    with pytest.raises(ValueError, match="non-negative"):
+        Clock().sleep(-1)
+
+
+def test_what_aws_records_never_ties() -> None:
+    clock = Clock()
+    stamps = [clock.stamp() for _ in range(3)]
+    assert stamps == sorted(set(stamps))
+    assert clock.now() == stamps[-1], "nothing is recorded that is yet to come"
+
+
+def test_a_rollout_goes_on_by_looks_which_take_no_time(ground: Ground) -> None:
+    before = ground.aws.clock.now()
+    ground.serving()
+    assert ground.aws.clock.now() - before < MOMENT
+
+
+def test_what_aws_does_after_a_pause_is_that_much_later(ground: Ground) -> None:
+    first = ground.create_service()["createdAt"]
+    ground.aws.clock.sleep(300)
+    events = ground.watch()["events"]
+    for event in events:
+        assert timedelta(0) <= event["createdAt"] - first - timedelta(seconds=300) < MOMENT
+
+
+def test_motos_services_go_by_it(ground: Ground) -> None:
+    ground.aws.clock.sleep(3600)
+    now = ground.aws.clock.now()
+    client = ground.aws.client
+    ground.push("second")
+    images = client("ecr").describe_images(repositoryName="app")["imageDetails"]
+    pushed = max(image["imagePushedAt"] for image in images)
+    client("cloudwatch").put_metric_alarm(
+        AlarmName="alarm",
+        Namespace="AWS/ECS",
+        MetricName="CPUUtilization",
+        Statistic="Average",
+        ComparisonOperator="GreaterThanThreshold",
+        EvaluationPeriods=1,
+        Period=60,
+        Threshold=80,
+    )
+    (alarm,) = client("cloudwatch").describe_alarms()["MetricAlarms"]
+    role = ground.role("other", {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"})
+    (made,) = (r for r in client("iam").list_roles()["Roles"] if r["Arn"] == role)
+    for moment in pushed, alarm["StateUpdatedTimestamp"], made["CreateDate"]:
+        assert abs(moment - now) < 2 * MOMENT, "ECR counts whole seconds"
+
+
+def test_a_log_has_its_times(ground: Ground) -> None:
+    ground.aws.clock.sleep(3600)
+    now = ground.aws.clock.now().timestamp()
+    ground.aws.next_rollout(Crashes(says=("boom",)))
+    ground.create_service()
+    ground.watch()
+    logs = ground.aws.client("logs")
+    found = logs.filter_log_events(logGroupName="/ecs/app", startTime=int(now * 1000))["events"]
+    assert {event["message"] for event in found} == {"boom"}
+    assert all(0 <= event["timestamp"] / 1000 - now < 1 for event in found)
+    earlier = logs.filter_log_events(logGroupName="/ecs/app", endTime=int(now * 1000))["events"]
+    assert earlier == []
+
+
+def script(aws: SimulatedAws, text: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["bash", "-c", text],
+        env=os.environ | aws.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_a_script_sleeps_and_reads_the_date_by_it(aws: SimulatedAws) -> None:
+    before = aws.clock.now()
+    done = script(aws, "date +%s; sleep 3600; date +%s; sleep 0.5; sleep 0")
+    assert done.stderr == ""
+    first, second = map(int, done.stdout.split())
+    assert first == int(before.timestamp())
+    assert second - first == 3600
+    assert aws.clock.now() - before == timedelta(seconds=3600.5)
+    assert aws.calls.names == []
+
+
+@pytest.mark.parametrize("command", ["date", "date +%F", "sleep", "sleep infinity", "sleep 1 2"])
+def test_what_date_and_sleep_are_not_simulated_for_is_loud(aws: SimulatedAws, command: str) -> None:
+    done = script(aws, command)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(": not simulated\n")
