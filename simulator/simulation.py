@@ -151,10 +151,15 @@ class SimulatedAws:
         credentials = self.world.principals.credentials(principal)
         return session_of(credentials, region or self.account.region, self.application.handle)
 
-    def fetch(self, url: str, *, timeout: float = 5) -> Page:
+    def fetch(self, url: str, *, timeout: float = 5, via: str = "") -> Page:
         """GET what a load balancer serves. Raises OSError where nothing answers."""
         with self.application.lock:
-            return self.load_balancer.fetch(url, timeout=timeout)
+            return self.load_balancer.fetch(url, timeout=timeout, via=via)
+
+    def resolve(self, host: str) -> frozenset[str]:
+        """The IP addresses of a host; empty if it is no load balancer and no domain of one."""
+        with self.application.lock:
+            return self.load_balancer.addresses(host)
 
     # --- for scripts ---
 

@@ -1,6 +1,5 @@
-"""A service in a git checkout, the tool run in it in process, and its state in the simulated AWS."""
+"""A service in a git checkout, the tool run in it, and its state in the simulated AWS."""
 
-import http.client
 import json
 import os
 import shutil
@@ -9,7 +8,6 @@ from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from infra.tool import cli, settings_file
 from infra.tool.aws import Aws
@@ -175,21 +173,14 @@ def run_tool(
     before = len(aws.calls)
     out, err = StringIO(), StringIO()
 
-    def fetch(url: str, *, timeout: float, via: str = "") -> Response:
-        asked = urlsplit(url)
-        connection = http.client.HTTPConnection(aws.address, timeout=timeout)
-        connection.request("GET", asked.path, headers={"Host": asked.netloc})
-        answer = connection.getresponse()
-        return Response(answer.status, answer.read())
-
     runtime = Runtime(
         root=root,
         environment=environment,
         console=Console(environment, out, err),
         clock=aws.clock,
         connect=lambda region: Aws(aws.session(principal, region=region), region),
-        fetch=fetch,
-        resolve=lambda host: frozenset({host}),
+        fetch=lambda url, *, timeout, via="": Response(*aws.fetch(url, timeout=timeout, via=via)),
+        resolve=aws.resolve,
     )
     code = cli.run(words, runtime)
     return Run(int(code), out.getvalue(), err.getvalue(), list(aws.calls)[before:])

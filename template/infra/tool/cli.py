@@ -272,10 +272,9 @@ def terminate(*_: object) -> NoReturn:
     raise Terminated
 
 
-def main() -> NoReturn:
-    """Run the command that this process was started with, in the service that holds this file."""
-    signal.signal(signal.SIGTERM, terminate)
-    runtime = Runtime(
+def real_runtime() -> Runtime:
+    """This machine, its clock, and the credentials of this shell."""
+    return Runtime(
         root=Path(__file__).resolve().parents[2],
         environment=os.environ,
         console=Console(os.environ, sys.stdout, sys.stderr),
@@ -284,4 +283,9 @@ def main() -> NoReturn:
         fetch=fetch,
         resolve=addresses,
     )
-    sys.exit(run(sys.argv[1:], runtime))
+
+
+def main(runtime: Runtime | None = None) -> NoReturn:
+    """Run the command that this process was started with, in the service that holds this file."""
+    signal.signal(signal.SIGTERM, terminate)
+    sys.exit(run(sys.argv[1:], runtime or real_runtime()))
