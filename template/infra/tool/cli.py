@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from infra.tool import checks, log
+from infra.tool import checks, container, documents, image, log
 from infra.tool.aws import Aws, AwsError, shared_session
 from infra.tool.checks import Finding
 from infra.tool.clock import SystemClock
@@ -150,14 +150,41 @@ def check(context: typer.Context) -> None:
         name = finding.check.name
         if finding.error:
             console.fact(f"NO  {name}", f"{finding.error.message}. {finding.error.remedy}")
-        elif finding.skipped:
-            console.fact(f"--  {name}", f"not checked: {finding.check.needs} comes first")
+        elif finding.waits_for:
+            console.fact(f"--  {name}", f"not checked: {finding.waits_for} comes first")
         else:
             console.fact(f"ok  {name}", finding.found)
 
     findings = checks.run_checks(target, print_finding)
     if failed := [finding.check.name for finding in findings if finding.error]:
         raise CHECK_FAILED(failed=", ".join(failed))
+
+
+@app.command("test-image")
+def check_image(
+    context: typer.Context,
+    name: Annotated[
+        str,
+        typer.Option("--image", metavar="NAME", help="Test this image, and build none."),
+    ] = "",
+) -> None:
+    """Build the image of this commit and run it as the task definition says.
+
+    \b
+    The container gets every member of its definition that docker can express; the others
+    are named. It has no credentials of AWS, and stand-ins for its secrets.
+
+    \b
+    Exit codes:
+      0    the container is healthy and /health answers this commit
+      1    it is not: the message says why
+      2    not ready, or the image does not build: the message says what to do
+      130  stopped by Ctrl-C: the container is removed
+    """
+    target: Target = context.obj
+    commit = target.repository.head()
+    found = documents.read(target.runtime.root, target.settings)
+    container.check_image(target, found, name or image.build_here(target, commit, found), commit)
 
 
 # --- how a command ends ---

@@ -19,10 +19,12 @@ def run(
     folder: Path,
     standard_input: str | None = None,
     show: bool = False,
+    timeout: float | None = None,
 ) -> Done:
     """Run a program to its end, whatever its exit code. Raises NotInstalled.
 
-    What it prints is returned, or, with `show`, goes where the output of this process goes.
+    What it prints is returned, or, with `show`, goes where the output of this process goes. After
+    `timeout` seconds it is killed, and subprocess.TimeoutExpired is raised.
     """
     program = shutil.which(words[0], path=environment.get("PATH", ""))
     if program is None:
@@ -37,5 +39,6 @@ def run(
         stderr=None if show else subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
+        timeout=timeout,
         check=False,
     )
