@@ -147,7 +147,6 @@ class Rehearsal:
         run(UV, "lock", "--quiet", cwd=self.service)
         subject = f"repo:{EXAMPLE['github_repository']}:ref:refs/heads/main"
         for line in (
-            """echo 'ROLLOUT_POLL="0"' >> infra/settings.env    # this AWS is quick""",
             f"""echo 'GITHUB_SUBJECT="{subject}"' >> infra/settings.env    # GitHub is not asked""",
             "git init --quiet --initial-branch main",
             "git add --all",

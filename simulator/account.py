@@ -1,10 +1,8 @@
 """The account in which all happens: what every simulated service stands on."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from io import BytesIO
 from typing import Any
 
 from botocore import xform_name
@@ -14,38 +12,15 @@ from botocore.exceptions import ClientError, ParamValidationError
 from botocore.handlers import json_decode_policies
 from botocore.session import Session, get_session
 from moto.core.botocore_stubber import BotocoreStubber
-from moto.core.request import Request
 from moto.moto_api._internal.models import moto_api_backend
 
 from simulator.clock import Clock
-from simulator.protocol import Answer, Json, in_utc
+from simulator.protocol import Json, in_utc
 from simulator.refusal import Refused
+from simulator.transport import Send
 
 # moto would fill each new account with 1300 machine images of EC2, in half a second.
 os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
-
-Transport = Callable[[AWSPreparedRequest], AWSResponse]
-
-
-class Body(BytesIO):
-    """What botocore reads an answer from."""
-
-    def stream(self, **_: Any) -> Any:
-        yield self.read()
-
-
-def through(serve: Callable[[Request], Answer]) -> Transport:
-    """A way for a botocore client to something in this process: no socket, no thread."""
-
-    def send(request: AWSPreparedRequest) -> AWSResponse:
-        arrived = Request.from_primitives(
-            request.method, request.url, request.headers, request.body
-        )
-        answer = serve(arrived)
-        headers = dict(answer.headers)
-        return AWSResponse(request.url, answer.status, headers, Body(answer.body))
-
-    return send
 
 
 @dataclass
@@ -67,8 +42,8 @@ class Account:
         where = self.region if region is None else region
         return f"arn:{self.partition}:{service}:{where}:{self.id}:{rest}"
 
-    def client(self, service: str, transport: Transport) -> Any:
-        """A botocore client that the account's root uses, by a way within this process."""
+    def client(self, service: str, send: Send) -> Any:
+        """A botocore client that the account's root uses, with `send` in place of the network."""
         client = self._session.create_client(
             service,
             region_name=self.region,
@@ -76,7 +51,8 @@ class Account:
             aws_secret_access_key="root",
             config=Config(retries={"total_max_attempts": 1}, parameter_validation=True),
         )
-        client.meta.events.register("before-send", lambda request, **_: transport(request))
+        events: Any = client.meta.events
+        events.register("before-send", send)
         return client
 
     def moto(self, service: str, operation: str, parameters: Json | None = None) -> Json:
@@ -98,7 +74,7 @@ class Account:
         settled: Json = in_utc(answer)
         return settled
 
-    def _to_moto(self, request: AWSPreparedRequest) -> AWSResponse:
+    def _to_moto(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         request.headers["x-moto-account-id"] = self.id
         response = self._stubber("before-send", request)
         assert response is not None, f"moto has no {request.url}"

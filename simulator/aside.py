@@ -33,10 +33,10 @@ def play_aside(aws: SimulatedAws, play: Callable[[], object]) -> None:
 
 
 def _in_the_copy(aws: SimulatedAws, play: Callable[[], object], there: Connection) -> None:
-    aws.wire.start()
     try:
-        play()
-        aws.check()
+        with aws.scripts.in_a_fork():
+            play()
+            aws.check()
         there.send("")
     except BaseException:
         there.send(traceback.format_exc(limit=-4))

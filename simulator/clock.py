@@ -1,23 +1,28 @@
-"""The time in the simulation. It moves when something happens, never while a test waits."""
+"""The one clock: of AWS's timestamps, of the tool under test, and of the scripts' `date`."""
 
 from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """Moments that are aware, in UTC, and never the same twice."""
+    """Aware times in UTC. It moves when something sleeps, and never while a test waits."""
 
     def __init__(self, start: datetime = datetime(2026, 11, 23, 12, 0, 0, 250000, UTC)) -> None:
         self.start = start
-        self.moment = start
+        self._now = start
 
     def now(self) -> datetime:
-        """What the time is; each look is a millisecond later than the last, so nothing ties."""
-        self.moment += timedelta(milliseconds=1)
-        return self.moment
+        return self._now
 
-    def advance(self, seconds: float) -> None:
-        """Let time pass, as a step of a rollout or of a stack does."""
-        self.moment += timedelta(seconds=seconds)
+    def sleep(self, seconds: float) -> None:
+        """Let time pass. Returns at once, and raises ValueError as `time.sleep` does."""
+        if seconds < 0:
+            raise ValueError("sleep length must be non-negative")
+        self._now += timedelta(seconds=seconds)
+
+    def stamp(self) -> datetime:
+        """The time of something that AWS records: a millisecond after the last, so nothing ties."""
+        self._now += timedelta(milliseconds=1)
+        return self._now
 
     def reset(self) -> None:
-        self.moment = self.start
+        self._now = self.start

@@ -107,7 +107,7 @@ class CloudFormation:
             kind,
             plan,
             parameters,
-            self.clock.now(),
+            self.clock.stamp(),
         )
         self.change_sets[change_set.id] = change_set
         return {"Id": change_set.id, "StackId": stack.id}
@@ -170,7 +170,7 @@ class CloudFormation:
                 " [a-zA-Z][-a-zA-Z0-9]*",
             )
         id = self.place.arn("cloudformation", f"stack/{name}/{self.identifier()}")
-        stack = Stack(name, id, self.aws, self.clock, self.failures, self.clock.now())
+        stack = Stack(name, id, self.aws, self.clock, self.failures, self.clock.stamp())
         self.stacks[id] = stack
         stack.says("REVIEW_IN_PROGRESS", "User Initiated")
         return stack
@@ -292,7 +292,7 @@ class CloudFormation:
             on_failure = change_set.request.get("OnStackFailure", "ROLLBACK")
             yield from stack.create(plan, imports, on_failure)
         else:
-            stack.changed_at = self.clock.now()
+            stack.changed_at = self.clock.stamp()
             yield from stack.update(plan, imports)
         good = stack.status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
         change_set.execution = "EXECUTE_COMPLETE" if good else "EXECUTE_FAILED"
@@ -503,7 +503,7 @@ class Planner:
                 "LogicalResourceId": name,
                 "PhysicalResourceId": there,
                 "ResourceType": wanted.type,
-                "Timestamp": self.service.clock.now(),
+                "Timestamp": self.service.clock.stamp(),
                 "ValidationFailureMode": "FAIL",
                 "ValidationName": "NAME_CONFLICT_VALIDATION",
                 "ValidationStatus": "FAILED",

@@ -42,7 +42,7 @@ class Task:
 
     def run(self) -> None:
         self.status, self.health = "RUNNING", "HEALTHY"
-        self.started = self.deployment.now()
+        self.started = self.deployment.stamp()
 
     def say(self, *lines: str) -> None:
         """Write to the log, if the task definition and its roles let it."""
@@ -55,11 +55,11 @@ class Task:
         self.stop_code, self.reason, self.exit_code = code, reason, exit_code
         if not healthy:
             self.health = "UNHEALTHY"
-        self.stopping = self.deployment.now()
+        self.stopping = self.deployment.stamp()
         self.status = "DEPROVISIONING"
 
     def stop(self) -> None:
-        self.status, self.stopped = "STOPPED", self.deployment.now()
+        self.status, self.stopped = "STOPPED", self.deployment.stamp()
 
     def described(self) -> Json:
         deployment = self.deployment
@@ -125,8 +125,8 @@ class Deployment:
 
     # --- what it stands on ---
 
-    def now(self) -> datetime:
-        return self.service.ecs.clock.now()
+    def stamp(self) -> datetime:
+        return self.service.ecs.clock.stamp()
 
     @property
     def container(self) -> Json:
@@ -158,7 +158,7 @@ class Deployment:
             obstacle = self.service.ecs.obstacle(self)
             self.steps = (obstacle or self.outcome).play(self)
         next(self.steps, None)
-        self.updated = self.now()
+        self.updated = self.stamp()
 
     def start_tasks(self) -> list[Task]:
         """As many as are wanted and not there; they are PENDING at once."""
@@ -323,7 +323,7 @@ class RunningService:
             0,
             {
                 "id": str(number).rjust(8, "0") + "-5eed-4000-8000-000000000000",
-                "createdAt": self.ecs.clock.now(),
+                "createdAt": self.ecs.clock.stamp(),
                 "message": f"(service {self.name}) {message}",
             },
         )
@@ -331,8 +331,7 @@ class RunningService:
     # --- what happens to it ---
 
     def look(self) -> None:
-        """Somebody asks: time has passed, and everything is one step further."""
-        self.ecs.clock.advance(5)
+        """Each look at the service is one step of what happens to it; time passes elsewhere."""
         for task in list(self.tasks):
             going = task.status == "DEPROVISIONING" and task.deployment is not self.primary
             if going and self.status != "DRAINING":
@@ -358,7 +357,7 @@ class RunningService:
             revision=revision,
             task_definition=task_definition,
             outcome=outcome,
-            created=self.ecs.clock.now(),
+            created=self.ecs.clock.stamp(),
         )
         self._begin_history(deployment, number)
         self.deployments.insert(0, deployment)
@@ -367,7 +366,7 @@ class RunningService:
     def new_task(self, deployment: Deployment) -> Task:
         name = md5(f"task {next(self.ecs.numbers)}".encode(), usedforsecurity=False).hexdigest()
         arn = self.ecs.arn(f"task/{self.cluster}/{name}")
-        task = Task(arn, deployment, self.ecs.clock.now())
+        task = Task(arn, deployment, self.ecs.clock.stamp())
         deployment.tasks.append(task)
         self.ecs.tasks.append(task)
         return task
@@ -425,7 +424,7 @@ class RunningService:
         self.history.insert(0, deployment.history)
 
     def _end_history(self, record: Json, status: str, reason: str = "") -> None:
-        moment = self.ecs.clock.now()
+        moment = self.ecs.clock.stamp()
         record |= {"status": status, "updatedAt": moment, "finishedAt": moment}
         if reason:
             record["statusReason"] = reason
@@ -447,7 +446,7 @@ class RunningService:
             "statusReason": failed.reason,
             "rollback": {
                 "reason": failed.reason,
-                "startedAt": self.ecs.clock.now(),
+                "startedAt": self.ecs.clock.stamp(),
                 "serviceRevisionArn": back.history["targetServiceRevision"]["arn"],
             },
         }

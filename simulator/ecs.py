@@ -77,7 +77,7 @@ class Ecs(Service):
         # moto's Application Auto Scaling looks for the service in moto's ECS.
         self.moto("CreateService", shadow | {"taskDefinition": revision})
         settings = {key: value for key, value in parameters.items() if key not in SAID_ONCE}
-        service = RunningService(self, cluster, name, settings, self.clock.now(), token=token)
+        service = RunningService(self, cluster, name, settings, self.clock.stamp(), token=token)
         self.services[cluster, name] = service
         service.roll_out(revision, task_definition, self._next_outcome())
         return {"service": service.described()}

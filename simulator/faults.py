@@ -14,8 +14,20 @@ UNKNOWN_CREDENTIALS = Refused(
 )
 
 
-class ConnectionDropped(Exception):
+class NoAnswer(Exception):
+    """The client gets no answer, only a failure of the network."""
+
+
+class ConnectionDropped(NoAnswer):
     """The connection ends without an answer."""
+
+
+class TimedOut(NoAnswer):
+    """The answer comes later than any client waits. In process only: nothing here waits."""
+
+
+class Unreachable(NoAnswer):
+    """No connection comes about. In process only: a server cannot act as if it were absent."""
 
 
 @dataclass
@@ -64,6 +76,14 @@ class Faults:
     def lose_answer(self, operation: str, *, times: float = 1) -> None:
         """End the connection once the operation was carried out."""
         self.waiting.append(Fault(operation, ConnectionDropped(), times, is_late=True))
+
+    def time_out(self, operation: str, *, times: float = 1) -> None:
+        """Carry the operation out, and have the client wait for the answer in vain."""
+        self.waiting.append(Fault(operation, TimedOut(), times, is_late=True))
+
+    def cut_off(self, operation: str = "*", *, times: float = math.inf, after: int = 0) -> None:
+        """No connection to AWS: as without a network, or behind a proxy that is missing."""
+        self.waiting.append(Fault(operation, Unreachable(), times, after))
 
     def strike(self, operation: str, *, late: bool = False) -> None:
         """Raises what this call meets, if anything."""

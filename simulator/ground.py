@@ -105,14 +105,14 @@ class Ground:
 
     def client(self, service: str, principal: str = "root") -> Any:
         """A client that asks over HTTP, as the CLI does."""
-        given = self.aws.environment(principal)
+        given = self.aws.world.principals.credentials(principal)
         return get_session().create_client(
             service,
             region_name="us-east-1",
-            endpoint_url=self.aws.url,
-            aws_access_key_id=given["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"],
-            aws_session_token=given.get("AWS_SESSION_TOKEN"),
+            endpoint_url=f"http://{self.aws.address}",
+            aws_access_key_id=given.access_key,
+            aws_secret_access_key=given.secret,
+            aws_session_token=given.token or None,
             config=Config(retries={"total_max_attempts": 1}),
         )
 

@@ -103,6 +103,20 @@ class Principals:
         self.sessions[credentials.access_key] = credentials
         return credentials
 
+    def credentials(self, who: str) -> Credentials:
+        """Of "root", "user/NAME" or "role/NAME"; those of "nobody" were never given to anybody."""
+        kind, _, name = who.partition("/")
+        if kind == "root":
+            return Credentials(ROOT_KEY, ROOT_SECRET, "", None, self.root)
+        if kind == "nobody":
+            return Credentials("AKIANOBODY0000000000", "none", "", None, self.nobody)
+        if kind == "user":
+            made = self.account.moto("iam", "CreateAccessKey", {"UserName": name})["AccessKey"]
+            key, secret = made["AccessKeyId"], made["SecretAccessKey"]
+            return Credentials(key, secret, "", None, self.user(name))
+        assert kind == "role", f"{who} is no root, user/NAME or role/NAME"
+        return self.session(name, "test")
+
     # --- what they may ---
 
     def check(self, principal: Principal, needs: list[Need]) -> None:

@@ -4,7 +4,7 @@
 class Refused(Exception):
     """An error of the API, as its model or its documentation names it.
 
-    The wire gives it the shape of the protocol that was asked in, so that the CLI prints
+    protocol.py gives it the shape of the protocol that was asked in, so that the CLI prints
     `An error occurred (CODE) when calling the X operation: MESSAGE`.
     """
 

@@ -1,15 +1,16 @@
-"""The door: start it, point scripts and clients at it, say what shall happen, see what did."""
+"""The door: point a client or a script at it, say what shall happen, see what did."""
 
-import os
-import shutil
-import sys
-from pathlib import Path
-from tempfile import mkdtemp
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
+from unittest.mock import patch
 
-from simulator.account import Account, through
+import boto3
+import botocore.endpoint
+
+from simulator.account import Account
+from simulator.application import Application
 from simulator.calls import CallLog
+from simulator.clock import Clock
 from simulator.cloudformation import CloudFormation
 from simulator.ecs import Ecs
 from simulator.faults import Faults
@@ -17,18 +18,15 @@ from simulator.identity import Sts
 from simulator.images import Ecr, Registry
 from simulator.load_balancer import LoadBalancer
 from simulator.moments import Moments
-from simulator.principals import ROOT_KEY, ROOT_SECRET, Principals
-from simulator.programs import put_program, python
+from simulator.principals import Principals
 from simulator.rollouts import Outcome
+from simulator.scripts import Aws, Docker, Scripts
+from simulator.server import Server
 from simulator.service import Service, World
+from simulator.session import session_of
 from simulator.strictness import Ec2, Iam, LoadBalancing, Logs, Scaling
 from simulator.template import Place
-from simulator.warm_aws import WarmAws
-from simulator.wire import Wire
-
-CLIENT = Path(__file__).with_name("warm_client.py")
-CURL = 'exec "$0" --connect-to "::$SIMULATED_REGISTRY" "$@"'
-DOCKER = Path(__file__).with_name("docker_client.py")
+from simulator.transport import BackOff, through
 
 
 class SimulatedAws:
@@ -44,8 +42,8 @@ class SimulatedAws:
         *,
         account: str = "123456789012",
         region: str = "us-east-1",
-        aws: Literal["plain", "warm"] = "warm",
-        docker: Literal["recorded", "real"] | None = "recorded",
+        aws: Aws = "warm",
+        docker: Docker | None = "recorded",
     ) -> None:
         self.account = Account(account, region)
         self.calls = CallLog()
@@ -68,19 +66,19 @@ class SimulatedAws:
             "sts": Sts(self.world),
         }
         self.registry = Registry(self.world, ecr, self.calls, self.faults)
-        balancer = LoadBalancer(self.world, self.ecs, self.registry)
-        self.wire = Wire(
+        self.load_balancer = LoadBalancer(self.world, self.ecs, self.registry)
+        self.application = Application(
             self.world,
             self.calls,
             self.faults,
             self.moments,
             self.services,
             {"cloudformation": self._cloudformation(), "sts": self.services["sts"]},
-            self.registry,
-            balancer,
         )
-        self._aws, self._docker = aws, docker
-        self._warm: WarmAws | None = None
+        server = Server(self.application, self.registry, self.load_balancer, self.clock)
+        self.scripts = Scripts(server, region, aws, docker)
+        self.back_off = BackOff(self.clock.sleep)
+        self._patch = patch.object(botocore.endpoint, "time", self.back_off)
 
     def _cloudformation(self) -> CloudFormation:
         account = self.account
@@ -90,23 +88,21 @@ class SimulatedAws:
     # --- from start to end ---
 
     def start(self) -> Self:
-        self.folder = Path(mkdtemp(prefix="simulated-aws-"))
+        """Neither a server nor a process: those start with the first script."""
         self.account.reset()
-        self.wire.start()
-        self._fill_bin()
+        self._patch.start()
         return self
 
     def stop(self) -> None:
         """Raises AssertionError where the simulation itself was at a loss."""
-        self.wire.stop()
-        if self._warm:
-            self._warm.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._patch.stop()
+        self.scripts.stop()
         self.check()
 
     def check(self) -> None:
         """Raises AssertionError where the simulation itself was at a loss."""
-        bugs, self.wire.bugs = self.wire.bugs, []
+        bugs = list(self.application.bugs)
+        self.application.bugs.clear()
         assert not bugs, "the simulated AWS was at a loss:\n" + "\n".join(bugs)
 
     def __enter__(self) -> Self:
@@ -126,23 +122,40 @@ class SimulatedAws:
 
     def reset(self) -> None:
         """A brand-new account: nothing in it, nothing asked, nothing to come."""
-        with self.wire.lock:
+        with self.application.lock:
             self.account.reset()
             self.world.principals.reset()
             self.calls.clear()
             self.faults.clear()
             self.moments.clear()
+            self.back_off.takes_time = False
             self.registry.reset()
             self.services["cloudformation"] = self._cloudformation()
             for service in self.services.values():
                 if isinstance(service, Service):
                     service.reset()
 
+    # --- for the tool, in process ---
+
+    @property
+    def clock(self) -> Clock:
+        """AWS's own, and the one to give to the tool."""
+        return self.account.clock
+
+    def session(self, principal: str = "root", *, region: str = "") -> boto3.Session:
+        """A session of a principal, named as for `environment`, whose clients open no socket.
+
+        Its call log, faults, hooks and permissions are those of the HTTP server.
+        """
+        credentials = self.world.principals.credentials(principal)
+        return session_of(credentials, region or self.account.region, self.application.handle)
+
     # --- for scripts ---
 
     @property
-    def url(self) -> str:
-        return f"http://{self.wire.address}"
+    def address(self) -> str:
+        """HOST:PORT of the HTTP server."""
+        return self.scripts.server.address
 
     def environment(self, principal: str = "root", *, cli: int = 1) -> dict[str, str]:
         """The environment of a script that a principal runs: "root", "user/NAME" or "role/NAME".
@@ -150,82 +163,15 @@ class SimulatedAws:
 
         `cli` is the version whose way to write times is wanted. Retries are those of version 2.
         """
-        config = self.folder / f"config-{cli}"
-        form = "iso8601" if cli == 2 else "none"
-        config.write_text(f"[default]\ncli_timestamp_format = {form}\n")
-        return self._credentials(principal) | {
-            "AWS_CONFIG_FILE": str(config),
-            "AWS_DEFAULT_REGION": self.account.region,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_PAGER": "",
-            "AWS_RETRY_MODE": "standard",
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "DOCKER_CONFIG": str(self.folder / "docker"),
-            "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
-            "SIMULATED_REGISTRY": self.wire.address,
-        }
-
-    def _credentials(self, principal: str) -> dict[str, str]:
-        kind, _, name = principal.partition("/")
-        if kind == "root":
-            return {"AWS_ACCESS_KEY_ID": ROOT_KEY, "AWS_SECRET_ACCESS_KEY": ROOT_SECRET}
-        if kind == "nobody":
-            return {"AWS_ACCESS_KEY_ID": "AKIANOBODY0000000000", "AWS_SECRET_ACCESS_KEY": "none"}
-        if kind == "user":
-            made = self.account.moto("iam", "CreateAccessKey", {"UserName": name})["AccessKey"]
-            return {
-                "AWS_ACCESS_KEY_ID": made["AccessKeyId"],
-                "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"],
-            }
-        assert kind == "role", f"{principal} is no root, user/NAME or role/NAME"
-        credentials = self.world.principals.session(name, "test")
-        return {
-            "AWS_ACCESS_KEY_ID": credentials.access_key,
-            "AWS_SECRET_ACCESS_KEY": credentials.secret,
-            "AWS_SESSION_TOKEN": credentials.token,
-        }
-
-    def _fill_bin(self) -> None:
-        """What scripts find first on their PATH: nothing there talks to the world outside."""
-        bin = self.folder / "bin"
-        bin.mkdir()
-        curl = shutil.which("curl")
-        assert curl, "curl is missing: apt-get install curl"
-        # Every host is the simulation: a load balancer of it, or nobody.
-        put_program(bin / "curl", "/bin/sh", "-c", CURL, curl)
-        if self._aws == "warm":
-            self._warm = WarmAws(self.folder / "warm")
-            put_program(bin / "aws", *python(CLIENT), str(self._warm.socket))
-            self._warm.wait()
-        else:
-            real = Path(sys.executable).with_name("aws")
-            assert real.exists(), "aws is missing: uv sync"
-            (bin / "aws").symlink_to(real)
-        if self._docker == "recorded":
-            put_program(bin / "docker", *python(DOCKER), "recorded")
-        elif self._docker == "real":
-            docker = shutil.which("docker")
-            assert docker, "docker is missing: install it, or ask for docker='recorded'"
-            put_program(bin / "docker", *python(DOCKER), "real", docker)
-            self._lend_plugins()
-
-    def _lend_plugins(self) -> None:
-        """docker keeps those of a person beside the passwords, which are not lent."""
-        given = os.environ.get("DOCKER_CONFIG")
-        own = (Path(given) if given else Path.home() / ".docker") / "cli-plugins"
-        folder = self.folder / "docker"
-        folder.mkdir()
-        if own.is_dir():
-            (folder / "cli-plugins").symlink_to(own)
+        return self.scripts.environment(self.world.principals.credentials(principal), cli)
 
     # --- for tests ---
 
     def client(self, service: str) -> Any:
         """A botocore client of the root's, within this process: not logged, and never refused."""
         if service not in self._clients:
-            transport = through(self.wire.serve_inside)
-            self._clients[service] = self.account.client(service, transport)
+            send = through(self.application.serve_inside)
+            self._clients[service] = self.account.client(service, send)
         return self._clients[service]
 
     @property

@@ -19,7 +19,6 @@ from simulator.template import Stack as Plan
 
 Verb = Literal["create", "update", "roll back", "delete"]
 Steps = Generator[None, None, list[str]]  # gives the names of what failed
-SECONDS = 5.0  # that a resource takes, on the clock of the simulation
 STACK = "AWS::CloudFormation::Stack"
 NOT_KNOWN_YET = "{{changeSet:KNOWN_AFTER_APPLY}}"  # as DescribeChangeSet has it in property values
 KEPT = {"Retain", "RetainExceptOnCreate"}
@@ -100,7 +99,7 @@ class Stack:
 
     def says(self, status: str, reason: str = "", made: Made | None = None, **more: str) -> None:
         """An event of a resource, or of the stack itself."""
-        now = self.clock.now()
+        now = self.clock.stamp()
         event = {
             "StackId": self.id,
             "StackName": self.name,
@@ -199,7 +198,7 @@ class Stack:
         if stuck:
             self.says("DELETE_FAILED", not_deleted(stuck))
         else:
-            self.gone_at = self.clock.now()
+            self.gone_at = self.clock.stamp()
             self.says("DELETE_COMPLETE")
 
     # --- forward ---
@@ -215,7 +214,6 @@ class Stack:
             tasks = [task for name in ready if (task := self.task(plan, name, imports))]
             if tasks:
                 yield
-                self.clock.advance(SECONDS)
             failed: list[str] = []
             for task in tasks:
                 self.carry_out(task, failed)
@@ -352,7 +350,6 @@ class Stack:
                     going.append(made)
             if going:
                 yield
-                self.clock.advance(SECONDS)
             for made in going:
                 try:
                     self.may_fail(made.name, "delete")

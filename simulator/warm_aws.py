@@ -84,9 +84,11 @@ def serve(path: str) -> None:
 
 def remember_files() -> None:
     """Have awscli read and list its own files once, not in every child."""
-    from botocore.loaders import JSONFileLoader, Loader  # awscli's own copy
+    import botocore.loaders  # awscli's own copy
 
-    load, available = cache(JSONFileLoader().load_file), Loader.list_available_services
+    loaders: Any = botocore.loaders
+    load = cache(loaders.JSONFileLoader().load_file)
+    available = loaders.Loader.list_available_services
     known: dict[tuple[str, ...], Any] = {}
 
     def list_available_services(self: Any, type_name: str) -> Any:
@@ -95,8 +97,8 @@ def remember_files() -> None:
             known[key] = available(self, type_name)
         return known[key]
 
-    JSONFileLoader.load_file = lambda _, path: load(path)
-    Loader.list_available_services = list_available_services
+    loaders.JSONFileLoader.load_file = lambda _, path: load(path)
+    loaders.Loader.list_available_services = list_available_services
 
 
 def answer(connection: socket.socket, data: dict[str, str]) -> NoReturn:

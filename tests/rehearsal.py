@@ -49,7 +49,7 @@ class Done:
 
 @dataclass
 class Rehearsal(Repository):
-    """A service of its own in git, that is watched without pauses."""
+    """A service of its own in git, whose pauses move the clock of the simulation alone."""
 
     aws: SimulatedAws
     render: Render
@@ -59,7 +59,6 @@ class Rehearsal(Repository):
         self.service = self.folder / "service"
         shutil.copytree(self.render.path, self.service)
         if not (self.service / ".git").exists():  # which a clone has
-            self.edit("infra/settings.env", 'ROLLOUT_POLL="5"', 'ROLLOUT_POLL="0"')
             # GitHub is not asked.
             self.edit("infra/settings.env", 'GITHUB_SUBJECT=""', f'GITHUB_SUBJECT="{SUBJECT}"')
             self.begin()

@@ -27,7 +27,12 @@ WORKFLOWS = found(".github/workflows/*.yml")
 SCRIPTS = found("**/*.sh")
 
 # Those of the template itself; not all have an ending that says so.
-SHELL = [".ci/run", *found("tests/container/*.sh")(ROOT), "tests/deploy/player"]
+SHELL = [
+    ".ci/run",
+    *found("tests/container/*.sh")(ROOT),
+    "simulator/clock_client",
+    "tests/deploy/player",
+]
 
 LINTERS: dict[str, tuple[list[str], Files]] = {
     "yamllint": (["yamllint", "--strict"], found("**/*.yml", "**/*.yaml", ".*.yml", ".*.yaml")),

@@ -28,7 +28,7 @@ from rendering import EXAMPLE, render
 from repository import Repository
 
 from simulator.programs import put_program, python
-from simulator.simulation import DOCKER
+from simulator.scripts import DOCKER
 
 pytestmark = pytest.mark.slow
 

@@ -345,7 +345,7 @@ def test_a_new_number_of_tasks_is_no_new_deployment(ground: Ground) -> None:
 
 def test_the_load_balancer_answers_with_the_commit_that_serves(ground: Ground) -> None:
     def health() -> tuple[int, str]:
-        connection = http.client.HTTPConnection(ground.aws.wire.address)
+        connection = http.client.HTTPConnection(ground.aws.address)
         connection.request("GET", "/health", headers={"Host": ground.host})
         answer = connection.getresponse()
         return answer.status, answer.read().decode()

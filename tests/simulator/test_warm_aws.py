@@ -40,7 +40,7 @@ def run(aws: SimulatedAws, program: str, folder: Path, command: str) -> Any:
 
 @pytest.fixture
 def warm(aws: SimulatedAws) -> str:
-    return str(aws.folder / "bin/aws")
+    return str(aws.scripts.folder / "bin/aws")
 
 
 @pytest.mark.slow

@@ -122,7 +122,7 @@ def story(
         story = Story(service)
         if by_engine:
             for tag in story.second.images:
-                docker("rmi", f"{aws.wire.address}/{service.settings['ECR_REPOSITORY']}:{tag}")
+                docker("rmi", f"{aws.address}/{service.settings['ECR_REPOSITORY']}:{tag}")
         yield story
 
 

@@ -1,119 +1,66 @@
-"""The HTTP server: one request becomes one call, and goes through the same stations.
+"""The application: one request becomes one call, and goes through the same stations.
 
 Call log, faults, who asks, what they may, then our own operations (which are strict where moto is
-not), then moto.
+not), then moto. Requests come from server.py by HTTP, and by transport.py within this process.
 """
 
-import socket
 import threading
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-from wsgiref.types import StartResponse
+from typing import Any
 
 from moto.core.request import Request
-from werkzeug.http import HTTP_STATUS_CODES
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from simulator import permissions, protocol
 from simulator.calls import Call, CallLog
-from simulator.faults import UNKNOWN_CREDENTIALS, ConnectionDropped, Faults
-from simulator.images import Registry
-from simulator.load_balancer import LoadBalancer
+from simulator.faults import UNKNOWN_CREDENTIALS, Faults, NoAnswer
 from simulator.moments import Action, Moments
 from simulator.protocol import Answer, Asked, Json
 from simulator.refusal import Refused
 from simulator.service import World
 
 
-class Operations(Protocol):
-    """A service: its operations are methods by their snake_case names."""
-
-    def __getattr__(self, name: str) -> Any: ...
-
-
-class Silent(WSGIRequestHandler):
-    """The call log is where to look, not the terminal."""
-
-    def log(self, *_: Any, **__: Any) -> None:
-        pass
-
-
 @dataclass
-class Wire:
+class Application:
     world: World
     calls: CallLog
     faults: Faults
     moments: Moments
     services: Mapping[str, Any]
     elsewhere: Mapping[str, Any]  # the services of every other region, in which nothing is
-    registry: Registry
-    load_balancer: LoadBalancer
     bugs: list[str] = field(default_factory=list)  # of the simulation itself, with their traces
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
-        self._server: BaseWSGIServer | None = None
 
-    # --- the server ---
+    def handle(self, request: Request, serve: Callable[[Request], Answer] | None = None) -> Answer:
+        """One request after the other, by `serve` or as AWS; the hooks of its calls come last.
 
-    def start(self) -> None:
-        self._server = make_server(
-            "127.0.0.1",
-            0,
-            self,
-            threaded=True,
-            request_handler=Silent,  # any free port
-        )
-        serve = self._server.serve_forever
-        threading.Thread(target=serve, args=(0.05,), name="simulated-aws", daemon=True).start()
-
-    def stop(self) -> None:
-        if self._server:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
-
-    @property
-    def address(self) -> str:
-        assert self._server, "the simulated AWS has not been started"
-        return f"127.0.0.1:{self._server.port}"
-
-    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        request = Request(environ)
-        due: list[Action] = []
-        try:
-            with self.lock:
-                before = len(self.calls)
-                if request.path.startswith("/v2/"):
-                    answer = self.registry.serve(request)
-                elif request.host != self.address and self.load_balancer.stands_at(request.host):
-                    answer = self.load_balancer.serve(request)
-                else:
-                    answer = self.serve(request)
-                for call in list(self.calls)[before:]:
-                    due += self.moments.due(call.name)
-        except ConnectionDropped:
-            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-            raise ConnectionError("as asked for") from None
+        Raises NoAnswer where the client is to get none.
+        """
+        with self.lock:
+            before = len(self.calls)
+            answer = (serve or self.serve)(request)
+            due = [
+                action
+                for call in list(self.calls)[before:]
+                for action in self.moments.due(call.name)
+            ]
         for action in due:
             self._come_to_pass(action)
-        length = [] if has(answer, "Content-Length") else [content_length(answer)]
-        name = HTTP_STATUS_CODES.get(answer.status, "Unknown")
-        start_response(f"{answer.status} {name}", answer.headers + length)
-        return [b"" if request.method == "HEAD" else answer.body]
+        return answer
 
     def _come_to_pass(self, action: Action) -> None:
         try:
             action()
-        except Exception:  # nobody would hear of it in this thread
+        except Exception:  # a client would take it for a failure of the network
             self.bugs.append(traceback.format_exc())
 
     # --- a request ---
 
     def serve(self, request: Request) -> Answer:
-        """For a request that came by HTTP."""
+        """As AWS, for whoever signed the request."""
         try:
             asked = protocol.read(request)
         except Refused as refused:
@@ -129,8 +76,8 @@ class Wire:
             refused = named(asked, refused)
             self._note(call, refused.status, refused.code)
             return protocol.refusal(asked, refused)
-        except ConnectionDropped:
-            self._note(call, 0, "ConnectionDropped")
+        except NoAnswer as failure:
+            self._note(call, 0, type(failure).__name__)
             raise
         except Exception:
             return self._bug(asked, call)
@@ -208,11 +155,3 @@ def named(asked: Asked, refused: Refused) -> Refused:
         code, status = IN_JSON[refused.code]
         return Refused(code, refused.message, status)
     return refused
-
-
-def has(answer: Answer, header: str) -> bool:
-    return any(name.lower() == header.lower() for name, _ in answer.headers)
-
-
-def content_length(answer: Answer) -> tuple[str, str]:
-    return "Content-Length", str(len(answer.body))
