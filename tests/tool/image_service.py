@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import boto3
 from infra.tool import cli, documents
@@ -34,20 +33,6 @@ class Clock:
         self.time += timedelta(seconds=seconds)
 
 
-class Session(boto3.Session):
-    """With the credentials and the endpoint of an environment that is not this process's."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        super().__init__(
-            aws_access_key_id=environment.get("AWS_ACCESS_KEY_ID", "none"),
-            aws_secret_access_key=environment.get("AWS_SECRET_ACCESS_KEY", "none"),
-        )
-        self._endpoint = environment.get("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-
-    def client(self, *words: Any, **options: Any) -> Any:
-        return super().client(*words, endpoint_url=self._endpoint, **options)
-
-
 @dataclass
 class ImageService(Repository):
     """A checkout of the example. `target` is as a command makes it."""
@@ -55,6 +40,7 @@ class ImageService(Repository):
     example: Render
     folder: Path
     environment: dict[str, str]
+    session: boto3.Session
     out: io.StringIO = field(default_factory=io.StringIO)
     err: io.StringIO = field(default_factory=io.StringIO)
 
@@ -70,7 +56,7 @@ class ImageService(Repository):
             environment=self.environment,
             console=Console(self.environment, self.out, self.err),
             clock=Clock(),
-            connect=lambda region: Aws(Session(self.environment), region),
+            connect=lambda region: Aws(self.session, region),
             fetch=fetch,
         )
 

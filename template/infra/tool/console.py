@@ -12,7 +12,7 @@ from rich.text import Text
 from infra.tool.errors import ToolError
 from infra.tool.text import one_line
 
-LABEL_WIDTH = 11  # characters, for the names of facts
+LABEL_WIDTH = 16  # characters, for the names of facts
 
 
 class Console:
