@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sts import STSClient
@@ -189,6 +190,10 @@ class Aws:
     @cached_property
     def cloudwatch(self) -> "CloudWatchClient":
         return self._watched(self._session.client("cloudwatch", config=self._config))
+
+    @cached_property
+    def ecr(self) -> "ECRClient":
+        return self._watched(self._session.client("ecr", config=self._config))
 
     @cached_property
     def ecs(self) -> "ECSClient":

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from infra.tool import checks, github, log
+from infra.tool import checks, container, documents, github, image, log
 from infra.tool import deploy as deploying
 from infra.tool import rollback as going_back
 from infra.tool.aws import Aws, AwsError, shared_session
@@ -108,9 +108,8 @@ def logs(
     context: typer.Context,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for new lines.")] = False,
     since: Annotated[
-        timedelta,
-        typer.Option(parser=duration, metavar="TIME", help="How far back: 90s, 10m, 2h or 1d."),
-    ] = "10m",  # type: ignore[assignment]
+        str, typer.Option(metavar="TIME", help="How far back: 90s, 10m, 2h or 1d.")
+    ] = "10m",
 ) -> None:
     """Print the log of the service: one line for each record, as the app wrote it.
 
@@ -121,9 +120,10 @@ def logs(
       130  stopped by Ctrl-C, which is how --follow ends
     """
     target: Target = context.obj
+    span = duration(since)
     runtime, group = target.runtime, target.settings.names.log_group
     checks.check_credentials(target)
-    start = runtime.clock.now() - since
+    start = runtime.clock.now() - span
     if not follow:
         print_lines(runtime.console, log.read(target.aws, group, start))
         return
@@ -160,8 +160,8 @@ def check(context: typer.Context) -> None:
         if finding.error:
             text = f"{finding.error.message}. To fix it: {finding.error.remedy}"
             console.fact(f"NO  {name}", text, CHECK_WIDTH)
-        elif finding.skipped:
-            text = f"not checked: {finding.check.needs} comes first"
+        elif finding.waits_for:
+            text = f"not checked: {finding.waits_for} comes first"
             console.fact(f"--  {name}", text, CHECK_WIDTH)
         else:
             console.fact(f"ok  {name}", finding.found, CHECK_WIDTH)
@@ -215,6 +215,33 @@ def rollback(
       130  stopped by Ctrl-C: a deployment that has begun continues in ECS
     """
     going_back.rollback(context.obj, revision)
+
+
+@app.command("test-image")
+def check_image(
+    context: typer.Context,
+    name: Annotated[
+        str,
+        typer.Option("--image", metavar="NAME", help="Test this image, and build none."),
+    ] = "",
+) -> None:
+    """Build the image of this commit and run it as the task definition says.
+
+    \b
+    The container gets every member of its definition that docker can express; the others
+    are named. It has no credentials of AWS, and stand-ins for its secrets.
+
+    \b
+    Exit codes:
+      0    the container is healthy and /health answers this commit
+      1    it is not: the message says why
+      2    not ready, or the image does not build: the message says what to do
+      130  stopped by Ctrl-C: the container is removed
+    """
+    target: Target = context.obj
+    commit = target.repository.head()
+    found = documents.read(target.runtime.root, target.settings)
+    container.check_image(target, found, name or image.build_here(target, commit, found), commit)
 
 
 # --- how a command ends ---

@@ -46,7 +46,7 @@ def rollback(target: Target, named: str = "") -> None:
     `named` is N or FAMILY:N; without it, the latest revision before the present one that was in
     steady state.
     """
-    settings, aws = target.settings, target.aws
+    settings = target.settings
     number = parse(named, settings)
     checks.check_credentials(target)
     service = checks.ready_service(target)
