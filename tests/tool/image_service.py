@@ -58,6 +58,7 @@ class ImageService(Repository):
             clock=Clock(),
             connect=lambda region: Aws(self.session, region),
             fetch=fetch,
+            resolve=lambda _: frozenset(),
         )
 
     @property

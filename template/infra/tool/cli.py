@@ -111,7 +111,7 @@ def logs(
         str, typer.Option(metavar="TIME", help="How far back: 90s, 10m, 2h or 1d.")
     ] = "10m",
 ) -> None:
-    """Print the log of the service: one line for each record, as the app wrote it.
+    """Print the log, one line for each record.
 
     \b
     Exit codes:
@@ -173,9 +173,9 @@ def check(context: typer.Context) -> None:
 
 @app.command()
 def deploy(context: typer.Context) -> None:
-    """Build, push and roll out this commit, until it is in steady state.
+    """Build, push and roll out this commit.
 
-    An image that ECR has under the tag of this commit is used without inspecting it. Scaling
+    The command ends when the commit is in steady state, or when it is clear that it is not. An image that ECR has under the tag of this commit is used without inspecting it. Scaling
     policies that infra/autoscaling.json does not name are deleted. Run again, it changes nothing if
     this commit is in steady state, and keeps watching while its deployment is in progress.
 
@@ -199,10 +199,9 @@ def rollback(
         str, typer.Argument(metavar="[REVISION]", help="Its number, for example 41.")
     ] = "",
 ) -> None:
-    """Roll back to an earlier revision: by default the last one before this one
-    that was in steady state.
+    """Roll back to an earlier revision.
 
-    Nothing is built or registered, and the documents and the scaling stay as they are. The next
+    By default, the last one before this one that was in steady state. Nothing is built or registered, and the documents and the scaling stay as they are. The next
     deploy brings main back: revert the bad commit there, too.
 
     \b
@@ -225,7 +224,7 @@ def check_image(
         typer.Option("--image", metavar="NAME", help="Test this image, and build none."),
     ] = "",
 ) -> None:
-    """Build the image of this commit and run it as the task definition says.
+    """Build the image and run it as the task definition says.
 
     \b
     The container gets every member of its definition that docker can express; the others
