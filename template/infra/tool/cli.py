@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from infra.tool import checks, container, documents, github, image, log
+from infra.tool import checks, container, deploy_plan, documents, github, image, log
 from infra.tool import deploy as deploying
 from infra.tool import rollback as going_back
 from infra.tool.aws import Aws, AwsError, shared_session
@@ -172,16 +172,24 @@ def check(context: typer.Context) -> None:
 
 
 @app.command()
-def deploy(context: typer.Context) -> None:
+def deploy(
+    context: typer.Context,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would change.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --plan: print one JSON object.")
+    ] = False,
+) -> None:
     """Build, push and roll out this commit.
 
-    The command ends when the commit is in steady state, or when it is clear that it is not. An image that ECR has under the tag of this commit is used without inspecting it. Scaling
-    policies that infra/autoscaling.json does not name are deleted. Run again, it changes nothing if
-    this commit is in steady state, and keeps watching while its deployment is in progress.
+    The command ends when the commit is in steady state, or when it is clear that it is not. An
+    image that ECR has under the tag of this commit is used without inspecting it. Scaling policies
+    that infra/autoscaling.json does not name are deleted. Run again, it changes nothing if this
+    commit is in steady state, and keeps watching while its deployment is in progress.
 
     \b
     Exit codes:
-      0    this commit is in steady state, and the URL answers with it
+      0    this commit is in steady state, and the URL answers with it;
+           --plan: the plan was made
       1    it failed, was rolled back or overtaken, another commit answers, or
            AWS refused a request after changes had begun
       2    not ready: nothing was changed in AWS
@@ -189,7 +197,17 @@ def deploy(context: typer.Context) -> None:
            cannot be reached from here. Run it again to keep watching
       130  stopped by Ctrl-C: a deployment that has begun continues in ECS
     """
-    deploying.deploy(context.obj)
+    target: Target = context.obj
+    if as_json and not plan:
+        raise typer.BadParameter("--json goes with --plan")
+    if not plan:
+        deploying.deploy(target)
+        return
+    found = deploy_plan.plan(target)
+    if as_json:
+        target.runtime.console.say(found.model_dump_json(indent=2))
+    else:
+        deploy_plan.print_plan(target.runtime.console, found)
 
 
 @app.command()
@@ -201,8 +219,9 @@ def rollback(
 ) -> None:
     """Roll back to an earlier revision.
 
-    By default, the last one before this one that was in steady state. Nothing is built or registered, and the documents and the scaling stay as they are. The next
-    deploy brings main back: revert the bad commit there, too.
+    By default, the last one before this one that was in steady state. Nothing is built or
+    registered, and the documents and the scaling stay as they are. The next deploy brings main
+    back: revert the bad commit there, too.
 
     \b
     Exit codes:

@@ -10,6 +10,7 @@ from infra.tool.aws import Aws, AwsError
 from infra.tool.ecs_service import EcsService, Event, read_service
 from infra.tool.health import Fetch, Health
 from infra.tool.log import Line
+from infra.tool.scaling import Bounds, read_bounds
 from infra.tool.settings import Names, Settings
 from infra.tool.stack import Stack, read_stack
 from infra.tool.text import last_part, one_line
@@ -27,14 +28,6 @@ class Revision:
     name: str  # FAMILY:N
     commit: str  # empty if no tag says it
     image: str  # NAME@DIGEST
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """Between how many tasks the scaling keeps the service."""
-
-    least: int
-    most: int
 
 
 @dataclass(frozen=True)
@@ -120,17 +113,6 @@ def read_revision(aws: Aws, task_definition: str, names: Names) -> Revision:
         commit=one_line(tags.get("commit", "")),
         image=one_line(last_part("".join(images[:1]))),
     )
-
-
-def read_bounds(aws: Aws, names: Names) -> Bounds | None:
-    """The bounds of the scaling, or None if none is set."""
-    answer = aws.scaling.describe_scalable_targets(
-        ServiceNamespace="ecs",
-        ResourceIds=[f"service/{names.cluster}/{names.service}"],
-        ScalableDimension="ecs:service:DesiredCount",
-    )
-    found = [Bounds(each["MinCapacity"], each["MaxCapacity"]) for each in answer["ScalableTargets"]]
-    return found[0] if found else None
 
 
 def read_alarms(aws: Aws, app_name: str, stack: Stack | None) -> AlarmStates | None:
