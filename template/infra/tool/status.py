@@ -13,6 +13,7 @@ from infra.tool.log import Line
 from infra.tool.scaling import Bounds, read_bounds
 from infra.tool.settings import Names, Settings
 from infra.tool.stack import Stack, read_stack
+from infra.tool.target import COMMAND
 from infra.tool.text import last_part, one_line
 
 EVENTS_SHOWN = 3
@@ -193,7 +194,7 @@ def next_step(status: Status) -> str:
     if service.desired == 0:
         return "deploy: that starts the minimum number of tasks again"
     if service.primary and service.primary.state == "IN_PROGRESS":
-        return "wait until the deployment ends, or go back at once: infra/rollback.sh"
+        return f"wait until the deployment ends, or go back at once: {COMMAND} rollback"
     if problems(status):
-        return "read the log (logs --follow), then deploy a fix, or go back: infra/rollback.sh"
+        return f"read the log (logs --follow), then deploy a fix, or go back: {COMMAND} rollback"
     return "nothing: the service is healthy"
