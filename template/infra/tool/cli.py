@@ -229,7 +229,9 @@ def run(words: Sequence[str], runtime: Runtime) -> int:
     target = Target(runtime, command=" ".join(given))
     code = ExitCode.DONE
     try:
-        app(args=given, prog_name=COMMAND, standalone_mode=False, obj=target)
+        # Typer turns a KeyboardInterrupt into its exit code, and returns that.
+        if app(args=given, prog_name=COMMAND, standalone_mode=False, obj=target) == 130:
+            code = stop(target, ExitCode.INTERRUPTED)
     except ToolError as error:
         code = end(target, error)
     except typer.TyperException as error:

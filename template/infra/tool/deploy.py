@@ -70,9 +70,8 @@ def deploy(target: Target) -> None:
         assert plan.service is not None
         before = deployment.started(plan.service)
     target.fact("revision", present.name)
-    if step is Step.NOTHING:
-        target.runtime.console.say("Already in steady state: nothing is built or deployed.")
-    else:
+    announce(target, step)
+    if step is not Step.NOTHING:
         watch_to_the_end(target, before, present, REMEDY)
     apply_scaling(target, plan)
     wanted = plan.service.desired if plan.service else target.settings.tasks.min
@@ -156,6 +155,14 @@ def start(target: Target, plan: Plan, new: Revision) -> Started:
             schedule_owns_count=bool(plan.schedules),
         )
         return deployment.started(as_service(ecs.update_service(**request)["service"]))
+
+
+def announce(target: Target, step: Step) -> None:
+    """Say why nothing is deployed, if nothing is."""
+    if step is Step.WATCH:
+        target.runtime.console.say("Its deployment is in progress already: watching it.")
+    if step is Step.NOTHING:
+        target.runtime.console.say("It is in steady state already: nothing is deployed.")
 
 
 def in_progress(revision: str) -> str:

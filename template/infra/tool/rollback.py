@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from infra.tool import checks, deployment, history, image, revision, scaling, service_request, smoke
 from infra.tool.aws import AwsError
-from infra.tool.deploy import Step, in_progress, require_tasks, watch_to_the_end
+from infra.tool.deploy import Step, announce, in_progress, require_tasks, watch_to_the_end
 from infra.tool.deployment import Started
 from infra.tool.ecs_service import EcsService, as_service
 from infra.tool.errors import ExitCode, Problem
@@ -72,9 +72,8 @@ def rollback(target: Target, named: str = "") -> None:
         require_usable(target, chosen)
         before = start(target, chosen, service, schedules)
     target.fact("revision", chosen.name)
-    if step is Step.NOTHING:
-        target.runtime.console.say("Already in steady state: nothing is changed.")
-    else:
+    announce(target, step)
+    if step is not Step.NOTHING:
         watch_to_the_end(target, before, chosen, NOT_USABLE.remedy)
     require_tasks(target, chosen, service.desired, schedules)
     target.fact("url", look_at_url(target, chosen))
