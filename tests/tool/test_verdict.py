@@ -245,7 +245,16 @@ def test_a_deployment_that_is_not_listed_at_first_is_waited_for() -> None:
 def test_lost_answers_do_not_count_as_answers_without_it() -> None:
     stale = [described(listed(BEFORE, "COMPLETED", running=1))]
     done = [described(listed(NEW, "COMPLETED", running=1))]
-    answers: list[list[Json] | Kind] = [Kind.LOST, Kind.LOST, stale, stale, Kind.LOST, Kind.LOST, done]
+    answers: list[list[Json] | Kind] = [
+        Kind.LOST,
+        Kind.LOST,
+        stale,
+        stale,
+        Kind.LOST,
+        Kind.LOST,
+        done,
+    ]
+    answers += [Kind.LOST, Kind.LOST, done]
     assert exit_code(AnsweringEcs(answers)) == ExitCode.DONE
 
 
