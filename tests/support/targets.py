@@ -94,10 +94,10 @@ def bench(
     return Bench(target, clock, out, err)
 
 
-def stubbed(service: str) -> tuple[Aws, Stubber]:
-    """An AWS of which one service gives the answers that a test writes, and no other answers."""
+def stubbed(client: str) -> tuple[Aws, Stubber]:
+    """An AWS of which one client, such as "ecs", gives the answers of a test, and no others."""
 
     aws = Aws(boto3.Session("AKIAIOSFODNN7EXAMPLE", "secret"), "us-east-1")
-    stubber = Stubber(getattr(aws, service))
+    stubber = Stubber(getattr(aws, client))
     stubber.activate()
     return aws, stubber

@@ -128,7 +128,7 @@ def test_a_stop_between_start_and_watch_says_what_continues() -> None:
 
 def test_sigterm_ends_with_143_and_says_what_continues(deployed: Checkout) -> None:
     deployed.release()
-    deployed.aws.clock.sleep = cli.terminate  # type: ignore[method-assign]
+    deployed.aws.clock.sleep = cli.terminate  # type: ignore[method-assign,assignment]
     run = deployed.run("deploy").expect(143)
     assert "The deployment of ai-assistant-task:2 continues in ECS. " + CONTINUES in run.err
 
