@@ -16,6 +16,7 @@ from botocore.exceptions import (
     ProxyConnectionError,
     SSLError,
 )
+from botocore.parsers import ResponseParserError
 from botocore.session import get_session
 from botocore.utils import JSONFileCache
 
@@ -126,9 +127,9 @@ def kind_of_answer(code: str) -> Kind:
     return Kind.SIGN_IN if code in CREDENTIAL_CODES else Kind.REFUSED
 
 
-def kind_of_exception(error: BotoCoreError, operation: str) -> Kind:
+def kind_of_exception(error: Exception, operation: str) -> Kind:
     """Of what botocore raised instead of an answer."""
-    if not isinstance(error, (HTTPClientError, *NOT_SENT)):
+    if not isinstance(error, (HTTPClientError, ResponseParserError, *NOT_SENT)):
         return Kind.SIGN_IN  # credentials, profiles, tokens: what fails before a request is sent
     if is_change(operation):  # botocore retries: an earlier attempt may have been carried out
         return Kind.CHANGE_LOST
@@ -175,7 +176,7 @@ class Aws:
             self.changes.append(operation)
 
     def _failed(self, service: str, *, exception: Exception, event_name: str, **_: Any) -> None:
-        if not isinstance(exception, BotoCoreError):
+        if not isinstance(exception, (BotoCoreError, ResponseParserError)):
             return  # not a failure of the call: botocore raises it again
         name = event_name.rpartition(".")[2]
         operation, kind = f"{service}:{name}", kind_of_exception(exception, name)

@@ -1,5 +1,6 @@
 """The commands. Only this module ends the process: errors and signals become exit codes here."""
 
+import io
 import os
 import re
 import signal
@@ -45,6 +46,8 @@ TITLES = {
     ExitCode.FAILED: "Failed",
     ExitCode.NOT_READY: "Not ready, nothing was changed",
     ExitCode.UNKNOWN: "Outcome unknown",
+    ExitCode.INTERRUPTED: "Stopped by Ctrl-C or by cancelling the run",
+    ExitCode.TERMINATED: "Stopped by SIGTERM or by cancelling the run",
 }
 
 app = typer.Typer(
@@ -271,23 +274,36 @@ def run(words: Sequence[str], runtime: Runtime) -> int:
     target = Target(runtime, command=" ".join(given))
     code = ExitCode.DONE
     try:
-        app(args=given, prog_name=COMMAND, standalone_mode=False, obj=target)
+        # Typer turns a KeyboardInterrupt into its exit code, and returns that.
+        if app(args=given, prog_name=COMMAND, standalone_mode=False, obj=target) == 130:
+            code = stop(target, ExitCode.INTERRUPTED)
     except ToolError as error:
         code = end(target, error)
     except typer.TyperException as error:
         code = end(target, USAGE(problem=error.format_message().rstrip(".")))
     except (KeyboardInterrupt, typer.Abort):
-        code = ExitCode.INTERRUPTED
+        code = stop(target, ExitCode.INTERRUPTED)
     except Terminated:
-        code = ExitCode.TERMINATED
+        code = stop(target, ExitCode.TERMINATED)
     except Exception as error:
         unexpected = UNEXPECTED(error=repr(error), file=write_traceback())
         unexpected.exit = ExitCode.UNKNOWN if target.has_changed_aws else ExitCode.FAILED
         code = end(target, unexpected)
     if target.continuing:
         runtime.console.warn(f"{target.continuing} To find out: {target.again}.")
-    if target.facts:
-        github.write_summary(runtime.environment, target.title, target.facts, target.report)
+    if target.title:
+        github.write_summary(
+            runtime.environment, target.title, target.next_step, target.facts, target.report
+        )
+    return code
+
+
+def stop(target: Target, code: ExitCode) -> ExitCode:
+    """Note a signal as the end of the command."""
+    target.title = TITLES[code]
+    if target.continuing:
+        target.title += f". {target.continuing}"
+        target.next_step = target.again
     return code
 
 
@@ -298,7 +314,7 @@ def end(target: Target, error: ToolError) -> ExitCode:
         code = ExitCode.UNKNOWN
     if isinstance(error, AwsError) and code is ExitCode.UNKNOWN:
         error.remedy = f"{target.again}: it finds out"
-    target.title = f"{TITLES[code]}: {error.message}. To fix it: {error.remedy}"
+    target.title, target.next_step = f"{TITLES[code]}: {error.message}", error.remedy
     target.runtime.console.error(error)
     return code
 
@@ -319,6 +335,9 @@ def terminate(*_: object) -> NoReturn:
 
 def real_runtime() -> Runtime:
     """This machine, its clock, and the credentials of this shell."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # text from AWS may not fit a console's encoding
     return Runtime(
         root=Path(__file__).resolve().parents[2],
         environment=os.environ,

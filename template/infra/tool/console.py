@@ -70,7 +70,8 @@ class Console:
 
     @property
     def is_terminal(self) -> bool:
-        return self._out.is_terminal
+        """Whether lines can be redrawn."""
+        return self._out.is_terminal and not self._out.is_dumb_terminal
 
     def live(self) -> Live:
         """A region of the terminal that is redrawn when it is updated."""

@@ -5,7 +5,8 @@ import unicodedata
 from datetime import datetime
 
 # Cc: control characters. Cf: invisible ones, which reorder or hide text. Zl, Zp: line separators.
-INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
+# Cs: halves of characters, which no stream can encode.
+INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def one_line(value: object) -> str:
