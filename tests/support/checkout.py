@@ -137,12 +137,11 @@ class Checkout(Repository):
 
     def run(self, *words: str, principal: str = "", **environment: str) -> Run:
         """Run a command of the tool, as the deploy role unless another principal is named."""
-        names = self.settings.names
         return run_tool(
             self.aws,
             self.folder,
             *words,
-            principal=principal or f"role/{names.deploy_role}",
+            principal=principal or f"role/{self.settings.names.deploy_role}",
             environment=self.environment | environment,
         )
 

@@ -8,6 +8,7 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from datetime import timedelta
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -27,7 +28,7 @@ from infra.tool.status import read_status
 from infra.tool.status_report import print_status, report_of
 from infra.tool.target import COMMAND, Target
 
-USAGE = Problem("usage", "{problem}", "uv run --frozen -m infra --help", ExitCode.NOT_READY)
+USAGE = Problem("usage", "{problem}", "{help}", ExitCode.NOT_READY)
 NOT_HEALTHY = Problem("not-healthy", "{name} is not healthy: {problems}", "{next}", ExitCode.FAILED)
 CHECK_FAILED = Problem(
     "check-failed",
@@ -40,6 +41,7 @@ UNEXPECTED = Problem(
     "report it with the file {file}, which says where it happened",
 )
 
+LONGEST = timedelta(days=3653)  # for which CloudWatch keeps a log, unless it keeps it for ever
 CHECK_WIDTH = 17  # characters, for the results and names of checks
 TITLES = {
     ExitCode.FAILED: "Failed",
@@ -94,13 +96,16 @@ def status(
 
 def duration(text: str) -> timedelta:
     """A time span such as 90s, 10m, 2h or 1d."""
-    found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", text)
+    found = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text)
     if not found:
         raise typer.BadParameter(
             f'expects a number with s, m, h or d, got "{text}": for example 10m'
         )
     unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[found[2]]
-    return timedelta(**{unit: int(found[1])})
+    span = timedelta(**{unit: int(found[1])})
+    if span > LONGEST:
+        raise typer.BadParameter(f'expects {LONGEST.days}d or less, got "{text}": for example 10m')
+    return span
 
 
 @app.command()
@@ -230,7 +235,7 @@ def run(words: Sequence[str], runtime: Runtime) -> int:
     except ToolError as error:
         code = end(target, error)
     except typer.TyperException as error:
-        code = end(target, USAGE(problem=error.format_message().rstrip(".")))
+        code = end(target, USAGE(problem=error.format_message().rstrip("."), help=help_of(error)))
     except (KeyboardInterrupt, typer.Abort):
         code = ExitCode.INTERRUPTED
     except Terminated:
@@ -256,6 +261,12 @@ def end(target: Target, error: ToolError) -> ExitCode:
     target.title = f"{TITLES[code]}: {error.message}. To fix it: {error.remedy}"
     target.runtime.console.error(error)
     return code
+
+
+def help_of(error: typer.TyperException) -> str:
+    """The command whose help explains an error of usage."""
+    context: typer.Context | None = getattr(error, "ctx", None)
+    return f"{context.command_path if context else COMMAND} --help"
 
 
 def write_traceback() -> str:
@@ -288,4 +299,7 @@ def real_runtime() -> Runtime:
 def main(runtime: Runtime | None = None) -> NoReturn:
     """Run the command that this process was started with, in the service that holds this file."""
     signal.signal(signal.SIGTERM, terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a character that it cannot encode becomes "?"
+            stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:], runtime or real_runtime()))
