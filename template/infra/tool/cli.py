@@ -39,6 +39,7 @@ UNEXPECTED = Problem(
     "unexpected",
     "an unexpected error ended the command: {error}",
     "report it with the file {file}, which says where it happened",
+    ExitCode.FAILED,
 )
 
 LONGEST = timedelta(days=3653)  # for which CloudWatch keeps a log, unless it keeps it for ever
@@ -79,6 +80,7 @@ def status(
       1    it is not: the last line says why
       2    AWS could not be asked: the message says what to do
       130  stopped by Ctrl-C
+      143  stopped by SIGTERM
     """
     target: Target = context.obj
     runtime = target.runtime
@@ -124,6 +126,7 @@ def logs(
       0    all lines were printed
       2    the log could not be read: the message says what to do
       130  stopped by Ctrl-C, which is how --follow ends
+      143  stopped by SIGTERM
     """
     target: Target = context.obj
     runtime, group = target.runtime, target.settings.names.log_group
@@ -156,6 +159,7 @@ def check(context: typer.Context) -> None:
       0    ready to deploy
       2    at least one check failed: each says what to do
       130  stopped by Ctrl-C
+      143  stopped by SIGTERM
     """
     target: Target = context.obj
     console = target.runtime.console
@@ -193,6 +197,7 @@ def deploy(context: typer.Context) -> None:
       3    outcome unknown: it took too long, answers were lost, or the URL
            cannot be reached from here. Run it again to keep watching
       130  stopped by Ctrl-C: a deployment that has begun continues in ECS
+      143  stopped by SIGTERM, likewise
     """
     deploying.deploy(context.obj)
 
@@ -218,6 +223,7 @@ def rollback(
       3    outcome unknown: it took too long, answers were lost, or the URL
            cannot be reached from here. Run it again to keep watching
       130  stopped by Ctrl-C: a deployment that has begun continues in ECS
+      143  stopped by SIGTERM, likewise
     """
     going_back.rollback(context.obj, revision)
 
@@ -242,7 +248,8 @@ def run(words: Sequence[str], runtime: Runtime) -> int:
         code = ExitCode.TERMINATED
     except Exception as error:
         unexpected = UNEXPECTED(error=repr(error), file=write_traceback())
-        unexpected.exit = ExitCode.UNKNOWN if target.has_changed_aws else ExitCode.FAILED
+        if target.has_changed_aws:
+            unexpected.exit = ExitCode.UNKNOWN
         code = end(target, unexpected)
     if target.continuing:
         runtime.console.warn(f"{target.continuing} To find out: {target.again}.")
