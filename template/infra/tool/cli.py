@@ -9,6 +9,7 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from datetime import timedelta
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -28,7 +29,7 @@ from infra.tool.status import read_status
 from infra.tool.status_report import print_status, report_of
 from infra.tool.target import COMMAND, Target
 
-USAGE = Problem("usage", "{problem}", "uv run --frozen -m infra --help", ExitCode.NOT_READY)
+USAGE = Problem("usage", "{problem}", "{help}", ExitCode.NOT_READY)
 NOT_HEALTHY = Problem("not-healthy", "{name} is not healthy: {problems}", "{next}", ExitCode.FAILED)
 CHECK_FAILED = Problem(
     "check-failed",
@@ -39,8 +40,10 @@ UNEXPECTED = Problem(
     "unexpected",
     "an unexpected error ended the command: {error}",
     "report it with the file {file}, which says where it happened",
+    ExitCode.FAILED,
 )
 
+LONGEST = timedelta(days=3653)  # for which CloudWatch keeps a log, unless it keeps it for ever
 CHECK_WIDTH = 17  # characters, for the results and names of checks
 TITLES = {
     ExitCode.FAILED: "Failed",
@@ -80,6 +83,7 @@ def status(
       1    it is not: the last line says why
       2    AWS could not be asked: the message says what to do
       130  stopped by Ctrl-C
+      143  stopped by SIGTERM
     """
     target: Target = context.obj
     runtime = target.runtime
@@ -97,13 +101,16 @@ def status(
 
 def duration(text: str) -> timedelta:
     """A time span such as 90s, 10m, 2h or 1d."""
-    found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", text)
+    found = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text)
     if not found:
         raise typer.BadParameter(
             f'expects a number with s, m, h or d, got "{text}": for example 10m'
         )
     unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[found[2]]
-    return timedelta(**{unit: int(found[1])})
+    span = timedelta(**{unit: int(found[1])})
+    if span > LONGEST:
+        raise typer.BadParameter(f'expects {LONGEST.days}d or less, got "{text}": for example 10m')
+    return span
 
 
 @app.command()
@@ -121,6 +128,7 @@ def logs(
       0    all lines were printed
       2    the log could not be read: the message says what to do
       130  stopped by Ctrl-C, which is how --follow ends
+      143  stopped by SIGTERM
     """
     target: Target = context.obj
     span = duration(since)
@@ -154,6 +162,7 @@ def check(context: typer.Context) -> None:
       0    ready to deploy
       2    at least one check failed: each says what to do
       130  stopped by Ctrl-C
+      143  stopped by SIGTERM
     """
     target: Target = context.obj
     console = target.runtime.console
@@ -199,6 +208,7 @@ def deploy(
       3    outcome unknown: it took too long, answers were lost, or the URL
            cannot be reached from here. Run it again to keep watching
       130  stopped by Ctrl-C: a deployment that has begun continues in ECS
+      143  stopped by SIGTERM, likewise
     """
     target: Target = context.obj
     if as_json and not plan:
@@ -234,6 +244,7 @@ def rollback(
       3    outcome unknown: it took too long, answers were lost, or the URL
            cannot be reached from here. Run it again to keep watching
       130  stopped by Ctrl-C: a deployment that has begun continues in ECS
+      143  stopped by SIGTERM, likewise
     """
     going_back.rollback(context.obj, revision)
 
@@ -280,14 +291,15 @@ def run(words: Sequence[str], runtime: Runtime) -> int:
     except ToolError as error:
         code = end(target, error)
     except typer.TyperException as error:
-        code = end(target, USAGE(problem=error.format_message().rstrip(".")))
+        code = end(target, USAGE(problem=error.format_message().rstrip("."), help=help_of(error)))
     except (KeyboardInterrupt, typer.Abort):
         code = stop(target, ExitCode.INTERRUPTED)
     except Terminated:
         code = stop(target, ExitCode.TERMINATED)
     except Exception as error:
         unexpected = UNEXPECTED(error=repr(error), file=write_traceback())
-        unexpected.exit = ExitCode.UNKNOWN if target.has_changed_aws else ExitCode.FAILED
+        if target.has_changed_aws:
+            unexpected.exit = ExitCode.UNKNOWN
         code = end(target, unexpected)
     if target.continuing:
         runtime.console.warn(f"{target.continuing} To find out: {target.again}.")
@@ -317,6 +329,12 @@ def end(target: Target, error: ToolError) -> ExitCode:
     target.title, target.next_step = f"{TITLES[code]}: {error.message}", error.remedy
     target.runtime.console.error(error)
     return code
+
+
+def help_of(error: typer.TyperException) -> str:
+    """The command whose help explains an error of usage."""
+    context: typer.Context | None = getattr(error, "ctx", None)
+    return f"{context.command_path if context else COMMAND} --help"
 
 
 def write_traceback() -> str:
@@ -352,4 +370,7 @@ def real_runtime() -> Runtime:
 def main(runtime: Runtime | None = None) -> NoReturn:
     """Run the command that this process was started with, in the service that holds this file."""
     signal.signal(signal.SIGTERM, terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a character that it cannot encode becomes "?"
+            stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:], runtime or real_runtime()))

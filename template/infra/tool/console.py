@@ -43,7 +43,7 @@ class Console:
     def fact(self, name: str, value: str, width: int = LABEL_WIDTH) -> None:
         """A name and a value; on a terminal, long values are wrapped beside the name."""
         if not self._out.is_terminal:
-            self.say(f"{name:{width}}{value}")
+            self.say(f"{name:{width - 1}} {value}")
             return
         row = Table.grid()
         row.add_column(width=width)

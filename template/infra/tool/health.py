@@ -116,7 +116,7 @@ def commit_in(body: bytes) -> str:
     """The commit that an answer of /health names; empty if it names none."""
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter if it is nested too deeply
         return ""
     commit = answer.get("commit") if isinstance(answer, dict) else None
     return one_line(commit) if isinstance(commit, str) else ""
