@@ -1,4 +1,4 @@
-"""The image of a commit: looked up in ECR, else built from the commit, pushed, and looked up again."""
+"""The image of a commit: looked up in ECR, else built from the commit and pushed."""
 
 import json
 import os

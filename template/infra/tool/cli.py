@@ -194,7 +194,7 @@ def run(words: Sequence[str], runtime: Runtime) -> int:
     """Run a command to its end. Returns its exit code, and raises nothing but SystemExit."""
     target = Target(runtime)
     try:
-        app(
+        ended: int | None = app(  # typer turns Ctrl-C into the exit code 130, and returns it
             args=[word for word in words if word] or ["--help"],
             prog_name="uv run --frozen -m infra",
             standalone_mode=False,
@@ -206,14 +206,14 @@ def run(words: Sequence[str], runtime: Runtime) -> int:
     except typer.TyperException as error:
         runtime.console.error(USAGE(problem=error.format_message().rstrip(".")))
         return ExitCode.NOT_READY
-    except (KeyboardInterrupt, typer.Abort):
+    except typer.Abort:
         return ExitCode.INTERRUPTED
     except Terminated:
         return ExitCode.TERMINATED
     except Exception as error:
         runtime.console.error(UNEXPECTED(error=repr(error), file=write_traceback()))
         return ExitCode.UNKNOWN if target.has_changed_aws else ExitCode.FAILED
-    return ExitCode.DONE
+    return ended or ExitCode.DONE
 
 
 def write_traceback() -> str:

@@ -50,7 +50,7 @@ NOT_STARTED = Problem(
 )
 EXITED = Problem(
     "container-exited",
-    "the container exited after {seconds} s: {cause}. Its last line: {last}",
+    "the container exited after {seconds} s with {cause}{last}",
     "correct the app; if it needs a secret of a certain form, name a stand-in in "
     "[deploy.test_secrets]",
     ExitCode.FAILED,
@@ -210,10 +210,8 @@ def wait(
         passed, last = probe()
         state, seconds = container.state(), (clock.now() - started).total_seconds()
         if not state.running:
-            lines = container.log()
-            raise EXITED(
-                seconds=round(seconds), cause=cause_of(state), last=lines[-1] if lines else "none"
-            )
+            last = "".join(f": {line}" for line in container.log()[-1:])
+            raise EXITED(seconds=round(seconds), cause=cause_of(state), last=last)
         if passed:
             return seconds
         if seconds >= limit:
