@@ -127,7 +127,7 @@ def test_an_app_that_needs_more_memory_than_the_task_has_is_named(trial: Trial) 
 
 
 def test_a_secret_of_a_certain_form_needs_a_stand_in(trial: Trial) -> None:
-    secret = {
+    secret: dict[str, Any] = {
         "command": python("import os; int(os.environ['LIMIT']); " + SERVE),
         "secrets": [
             {"name": "LIMIT", "valueFrom": "arn:aws:ssm:us-east-1:123456789012:parameter/x"}
