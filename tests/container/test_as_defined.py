@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from infra.tool import cli, container, documents
+from infra.tool import cli, documents, image_check
 from infra.tool.aws import Aws
 from infra.tool.clock import SystemClock
 from infra.tool.console import Console
@@ -83,7 +83,9 @@ class Trial:
         found = documents.read(self.target.runtime.root, self.target.settings)
         task = copy.deepcopy(found.task_definition)
         task["containerDefinitions"][0].update(members)
-        container.check_image(self.target, replace(found, task_definition=task), self.image, commit)
+        image_check.check_image(
+            self.target, replace(found, task_definition=task), self.image, commit
+        )
 
     def fails(self, code: str, *says: str, commit: str = COMMIT, **members: Any) -> ToolError:
         with pytest.raises(ToolError) as caught:

@@ -7,15 +7,9 @@ from typing import Any
 import pytest
 from botocore.session import get_session
 from infra.tool import container_options
-from infra.tool.container_options import (
-    health_command,
-    mebibytes,
-    options,
-    patience,
-    probe_timeout,
-    vcpus,
-)
+from infra.tool.container_options import mebibytes, options, vcpus
 from infra.tool.errors import ToolError
+from infra.tool.health_check import health_command, patience, probe_timeout
 
 Json = dict[str, Any]
 

@@ -90,8 +90,15 @@ def test_an_image_that_answers_its_commit_is_right(play: Play) -> None:
     assert "left out        logConfiguration" in play.said
 
 
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "http_proxy", "no_proxy":
+        monkeypatch.setenv(name, "http://127.0.0.1:1" if name == "http_proxy" else "")
+    assert play.test() == ExitCode.DONE, play.said
+
+
 def test_an_image_that_answers_another_commit_is_not(play: Play) -> None:
-    play.answers["inspect"] = (0, json.dumps(RUNNING))
     with served(lambda *_: json.dumps({"commit": "0ld"})) as url:
         play.answers["port"] = (0, url.removeprefix("http://"))
         assert play.test() == ExitCode.FAILED

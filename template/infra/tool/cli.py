@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from infra.tool import checks, container, documents, image, log
+from infra.tool import checks, documents, image, image_check, log
 from infra.tool.aws import Aws, AwsError, shared_session
 from infra.tool.checks import Finding
 from infra.tool.clock import SystemClock
@@ -184,7 +184,7 @@ def check_image(
     target: Target = context.obj
     commit = target.repository.head()
     found = documents.read(target.runtime.root, target.settings)
-    container.check_image(target, found, name or image.build_here(target, commit, found), commit)
+    image_check.check_image(target, found, name or image.build_here(target, commit, found), commit)
 
 
 # --- how a command ends ---
