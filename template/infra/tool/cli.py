@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from infra.tool import checks, container, deploy_plan, documents, github, image, log
+from infra.tool import checks, deploy_plan, documents, github, image, image_check, log
 from infra.tool import deploy as deploying
 from infra.tool import rollback as going_back
 from infra.tool.aws import Aws, AwsError, shared_session
@@ -273,7 +273,7 @@ def check_image(
     target: Target = context.obj
     commit = target.repository.head()
     found = documents.read(target.runtime.root, target.settings)
-    container.check_image(target, found, name or image.build_here(target, commit, found), commit)
+    image_check.check_image(target, found, name or image.build_here(target, commit, found), commit)
 
 
 # --- how a command ends ---
