@@ -17,7 +17,7 @@ from infra.tool.aws import Aws
 from infra.tool.clock import SystemClock
 from infra.tool.console import Console
 from infra.tool.errors import ExitCode, ToolError
-from infra.tool.health import fetch
+from infra.tool.health import addresses, fetch
 from infra.tool.runtime import Runtime
 from infra.tool.settings import Settings
 from infra.tool.target import Target
@@ -67,6 +67,7 @@ class Trial:
                 clock=SystemClock(),
                 connect=self.never,
                 fetch=fetch,
+                resolve=addresses,
             )
         )
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from image_service import ImageService, base_environment
 from infra.tool import docker, image
 from infra.tool.docker_login import private_configuration
 from infra.tool.errors import ExitCode, ToolError
@@ -19,6 +18,7 @@ from rendering import Render
 
 from simulator.programs import put_program
 from simulator.simulation import SimulatedAws
+from tool.image_service import ImageService, base_environment
 
 REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 REPOSITORY = "ai-assistant"

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from image_service import ImageService, base_environment
 from infra.tool import docker
 from infra.tool.errors import ExitCode
 from rendering import Render
 from runner import served
 
 from simulator.programs import put_program
+from tool.image_service import ImageService, base_environment
 
 # Notes its words, and prints what the test wrote down for the first of them.
 PLAYER = """
