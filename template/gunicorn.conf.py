@@ -1,7 +1,10 @@
 """How gunicorn serves the app: `gunicorn` in this folder needs no arguments."""
 
 import gc
+import logging
+from asyncio import CancelledError
 from pathlib import Path
+from typing import Any
 
 from app.logs import LOGGING, capture
 
@@ -23,6 +26,10 @@ timeout = 60
 # How long requests in flight have to finish after SIGTERM; the task's stopTimeout is longer.
 graceful_timeout = 30
 
+# So many seconds before that, uvicorn cuts the requests that are still open, such as streams, and
+# the app's lifespan ends. Without it uvicorn waits for them until gunicorn kills the worker.
+LIFESPAN_SECONDS = 5
+
 # The heartbeat file stays in memory: the root file system is read-only. macOS has no such folder.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
@@ -40,9 +47,17 @@ def post_fork(_server: object, _worker: object) -> None:
     gc.disable()
 
 
-def post_worker_init(_worker: object) -> None:
+def post_worker_init(worker: Any) -> None:  # uvicorn_worker has no types
+    worker.config.timeout_graceful_shutdown = worker.cfg.graceful_timeout - LIFESPAN_SECONDS
+    logging.getLogger("uvicorn.error").addFilter(is_not_a_cut_request)
     gc.freeze()
     gc.enable()
+
+
+def is_not_a_cut_request(record: logging.LogRecord) -> bool:
+    """uvicorn logs how many requests it cuts, and then a traceback for each of them: drop those."""
+    error = record.exc_info and record.exc_info[1]
+    return not (isinstance(error, CancelledError) and "graceful shutdown exceeded" in str(error))
 
 
 # gunicorn reads WEB_CONCURRENCY, its arguments and this file, and finds the worker class, before it

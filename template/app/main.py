@@ -18,6 +18,11 @@ app = FastAPI(
     title=os.environ.get("APP_TITLE", "service"),
     description=os.environ.get("APP_DESCRIPTION", "A FastAPI service on AWS ECS Fargate"),
     version=os.environ.get("COMMIT", "unknown"),
+    # Public, with /docs and /redoc, which read it: None turns off all three.
+    openapi_url="/openapi.json",
+    # A redirect to the path with or without a trailing slash would name the host of the client's
+    # Host header, whatever that is.
+    redirect_slashes=False,
     exception_handlers={RequestValidationError: refuse},
     # Looks for OpenTelemetry on each request: remove this line with fastapi[opentelemetry].
     telemetry={"tracing": False, "metrics": False, "logs": False},

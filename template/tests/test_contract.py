@@ -133,7 +133,20 @@ def test_the_server_outlives_an_idle_connection_of_the_load_balancer() -> None:
 
 
 def test_the_server_stops_before_it_is_killed() -> None:
-    assert gunicorn()["graceful_timeout"] < container()["stopTimeout"] <= FARGATE_STOP_TIMEOUT
+    graceful = gunicorn()["graceful_timeout"]
+    assert graceful < container()["stopTimeout"] <= FARGATE_STOP_TIMEOUT
+    assert 0 < gunicorn()["LIFESPAN_SECONDS"] < graceful, "requests and the lifespan both need time"
+
+
+def test_request_bodies_leave_most_of_the_memory_to_the_app() -> None:
+    """A body takes several times its size while it is parsed."""
+    [megabytes] = re.findall(
+        r"^BODY_BUDGET = (\d+) \* 2\*\*20$", (ROOT / "app/limits.py").read_text(), re.M
+    )
+    memory = int(document("infra/task-definition.json")["memory"])
+    assert int(megabytes) * int(environment()["WEB_CONCURRENCY"]) <= memory / 8, (
+        "app/limits.py: the BODY_BUDGET of all workers is at most an eighth of the task's memory"
+    )
 
 
 def test_a_starting_task_is_not_replaced() -> None:

@@ -14,9 +14,9 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,6 +24,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 
 from app.logs import RequestLog
 
@@ -33,7 +34,16 @@ PROBE = ("--pythonpath", "tests", "test_server:probe")
 BOOTED = re.compile(r"Started server process \[(\d+)\]")
 
 log = logging.getLogger("probe")
-probe = FastAPI()
+
+
+@asynccontextmanager
+async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await asyncio.sleep(0.1)  # as a database takes to close its connections
+    log.info("lifespan has ended")
+
+
+probe = FastAPI(lifespan=lifespan)
 probe.add_middleware(RequestLog)
 
 
@@ -58,9 +68,31 @@ async def slow() -> None:
     await asyncio.sleep(1)
 
 
+@probe.get("/stream")
+async def stream() -> StreamingResponse:
+    async def ticks() -> AsyncIterator[bytes]:
+        log.info("begun")
+        while True:
+            yield b"tick"
+            await asyncio.sleep(0.1)
+
+    return StreamingResponse(ticks())
+
+
+@probe.get("/endless")
+async def endless() -> None:
+    log.info("begun")
+    await asyncio.sleep(3600)
+
+
 @probe.get("/crash")
 async def crash() -> None:
     raise ZeroDivisionError("on purpose")
+
+
+@probe.get("/cancel")
+async def cancel() -> None:
+    raise asyncio.CancelledError("by the app")
 
 
 @probe.get("/noise")
@@ -235,6 +267,40 @@ def test_sigterm_lets_requests_in_flight_finish() -> None:
         server.process.terminate()
         assert [answer.result().status_code for answer in answers] == [200] * len(answers)
     assert server.process.returncode == 0
+
+
+def test_sigterm_cuts_what_does_not_finish_in_time_and_one_line_says_how_many() -> None:
+    """gunicorn.conf.py: LIFESPAN_SECONDS, which is 5, before gunicorn would kill the worker."""
+    with serving("--graceful-timeout", "6", *PROBE) as server, ThreadPoolExecutor() as clients:
+        cut = [clients.submit(read_to_the_end, server.url("/stream")) for _ in range(3)]
+        unanswered = clients.submit(server.get, "/endless")
+        server.until(lambda: server.messages().count("begun") == 4)
+        begin = time.monotonic()
+        server.process.terminate()
+        assert [stream.result() for stream in cut] == ["cut"] * 3
+        assert unanswered.result().status_code == 500
+        assert server.end() == 0
+        assert 1 <= time.monotonic() - begin < 6, "cut after 1 s, and nobody had to be killed"
+    assert "lifespan has ended" in server.messages()
+    (line,) = [line for line in server.lines() if line["level"] not in {"INFO", "WARNING"}]
+    assert line["message"].startswith("Cancel 4 running task(s)"), line
+    requests = [(line["path"], line["status"]) for line in server.lines() if "path" in line]
+    assert sorted(requests) == [("/endless", 500), *[("/stream", 200)] * 3]
+
+
+def read_to_the_end(url: str) -> str:
+    """How a stream ends: whole, or cut."""
+    try:
+        httpx2.get(url, timeout=PATIENCE)
+    except httpx2.RemoteProtocolError:
+        return "cut"
+    return "whole"
+
+
+def test_an_app_that_cancels_its_own_request_still_gets_its_traceback(server: Server) -> None:
+    """Only the tracebacks of the requests that a stop cuts are dropped."""
+    crash, _ = server.said("/cancel")
+    assert "CancelledError" in crash["exception"]
 
 
 def test_a_server_that_cannot_start_says_why_in_lines() -> None:
