@@ -14,7 +14,6 @@ import pytest
 from owned import Service, own
 from rendering import Render
 
-
 SUITE = Path(__file__).with_name("suite")
 
 
