@@ -142,7 +142,7 @@ other = threading.Thread(target=others)
 other.start()
 with ThreadPoolExecutor(30) as clients:
     connections = list(clients.map(half, range(300)))
-time.sleep(1)
+time.sleep(3)
 statuses = Counter(map(refused, connections))
 done.set()
 other.join()
