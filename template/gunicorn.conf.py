@@ -2,8 +2,10 @@
 
 import gc
 from pathlib import Path
+from typing import Any
 
-from app.logs import LOGGING, capture
+from app.captured_output import capture_streams
+from app.logs import LOGGING, configure_logging
 
 wsgi_app = "app.main:app"
 
@@ -40,7 +42,8 @@ def post_fork(_server: object, _worker: object) -> None:
     gc.disable()
 
 
-def post_worker_init(_worker: object) -> None:
+def post_worker_init(worker: Any) -> None:
+    worker.config.http = "app.protocol:HeaderProtocol"
     gc.freeze()
     gc.enable()
 
@@ -48,4 +51,5 @@ def post_worker_init(_worker: object) -> None:
 # gunicorn reads WEB_CONCURRENCY, its arguments and this file, and finds the worker class, before it
 # runs hooks: only what is wrong with these is told as plain text.
 def on_starting(_server: object) -> None:
-    capture()
+    configure_logging()
+    capture_streams()

@@ -25,7 +25,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from app.logs import RequestLog
+from app.request_log import RequestLog
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 30  # seconds, for what takes one or two
