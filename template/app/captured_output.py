@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from app.logs import Line, encode, new_line, write
 
+TRACEBACK = "Traceback (most recent call last)"
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 LEVEL = re.compile(r"\b(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b", re.IGNORECASE)
 
@@ -32,10 +33,10 @@ def log_uncaught(args: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> Non
 
 
 class CapturedStream(io.TextIOBase):
-    """A stream that writes its text to the log past `logging`.
+    """A stream that writes its text to the log without `logging`.
 
-    So a handler that the app gives to this stream cannot cause another record, without end. A
-    handler writes a record at once, which is one line here, of however many lines it consists.
+    Otherwise a handler that writes to this stream would cause the next record, without end. A
+    handler writes a whole record at once, however many lines that has: it becomes one line here.
     `print` writes a line in pieces, and a traceback comes line by line: each thread gathers its
     own until the line ends, or the traceback.
     """
@@ -49,9 +50,7 @@ class CapturedStream(io.TextIOBase):
     def write(self, text: str) -> int:
         self.thread.text = gathered = getattr(self.thread, "text", "") + text
         last = gathered[:-1].rpartition("\n")[2]
-        in_traceback = gathered.startswith("Traceback (most") and last.startswith(
-            (" ", "Traceback (most")
-        )
+        in_traceback = gathered.startswith(TRACEBACK) and last.startswith((" ", TRACEBACK))
         if (gathered.endswith("\n") and not in_traceback) or len(gathered) > 2**16:
             self.flush()
         return len(text)
@@ -59,21 +58,23 @@ class CapturedStream(io.TextIOBase):
     def flush(self) -> None:
         gathered, self.thread.text = getattr(self.thread, "text", ""), ""
         if text := COLOUR.sub("", gathered).strip():
-            write(self.line(text))
+            write(f"{self.line(text)}\n")
 
     def line(self, text: str) -> str:
-        """Make a JSON object's members fields of the line: loguru and structlog can print some."""
+        """Give a JSON object's members to the line: structlog and loguru can print such objects."""
         if text.startswith("{"):
             with suppress(ValueError, RecursionError):
                 fields = json.loads(text)
-                return self.format(text, {"message": fields.get("event", "")} | fields)
-        return self.format(text, {"message": text})
+                message = fields.get("event") or fields.get("text") or ""  # as the two name it
+                return self.encode(text, {"message": message} | fields)
+        return self.encode(text, {"message": text})
 
-    def format(self, text: str, fields: Line) -> str:
-        """The level is the one that the fields or the text name: handlers print it, too."""
+    def encode(self, text: str, fields: Line) -> str:
+        """The level is the one that the fields or the text name: most handlers write it."""
         beginning = text.partition("\n")[0][:100]
         named = LEVEL.fullmatch(str(fields.get("level"))) or LEVEL.search(beginning)
-        line = new_line(time.time(), named[0].upper() if named else self.level, self.name)
+        level = named[0].upper() if named else "ERROR" if TRACEBACK in text else self.level
+        line = new_line(time.time(), level, self.name)
         return encode(line | fields | line)
 
     def writable(self) -> bool:

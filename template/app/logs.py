@@ -17,6 +17,7 @@ import traceback
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 Line = dict[str, Any]
@@ -43,7 +44,7 @@ def encode(line: Line) -> str:
     """JSON, but on a terminal text: nobody wants to read a traceback in one line."""
     if sys.__stdout__ and sys.__stdout__.isatty():
         return as_text(line)
-    return as_json(line) + "\n"
+    return as_json(line)
 
 
 def as_text(line: Line) -> str:
@@ -54,7 +55,7 @@ def as_text(line: Line) -> str:
     blocks = [str(named.pop(name)) for name in ("exception", "stack") if name in named]
     fields = [f"{name}={as_json(value)}" for name, value in named.items()]
     first = " ".join([time[11:23], f"{level:8}", logger, str(message), *fields])
-    return "\n".join([first, *blocks, ""])
+    return "\n".join([first, *blocks])
 
 
 def write(text: str) -> None:
@@ -89,7 +90,7 @@ class LineFormatter(logging.Formatter):
 
 class StdoutHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        write(self.format(record))
+        write(f"{self.format(record)}\n")
 
 
 SERVER = {"handlers": ["stdout"], "propagate": False}
@@ -117,8 +118,12 @@ class PermanentLogger(logging.Logger):
 
 
 def is_no_request(record: logging.LogRecord) -> bool:
-    """Reject uvicorn's lines about requests and WebSockets: they contain the query string."""
-    return record.name != "uvicorn.access" and '"WebSocket %s"' not in str(record.msg)
+    """Reject what uvicorn, and the package websockets through it, say of each request.
+
+    request_log.py has these lines without the query string.
+    """
+    of_websocket = Path(record.pathname).parent.name == "websockets"
+    return record.name != "uvicorn.access" and not (of_websocket and record.levelname == "INFO")
 
 
 def configure_logging() -> None:

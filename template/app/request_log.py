@@ -106,10 +106,10 @@ def finish(line: Line, scope: Scope, begin: float) -> str:
     line["duration_ms"] = round((time.perf_counter() - begin) * 1000, 1)
     line["client"] = scope["client"][0][:CLIENT] if scope.get("client") else None
     text = encode(line)
-    if len(text) > PIPE_BUF:
+    if len(text) >= PIPE_BUF:
         line["path"] = scope["path"][:SHORT_PATH]
         text = encode(line)
-    return text
+    return f"{text}\n"
 
 
 class Batch:
