@@ -6,7 +6,8 @@ from asyncio import CancelledError
 from pathlib import Path
 from typing import Any
 
-from app.logs import LOGGING, capture
+from app.captured_output import capture_streams
+from app.logs import LOGGING, configure_logging
 
 wsgi_app = "app.main:app"
 
@@ -48,6 +49,7 @@ def post_fork(_server: object, _worker: object) -> None:
 
 
 def post_worker_init(worker: Any) -> None:  # uvicorn_worker has no types
+    worker.config.http = "app.protocol:HeaderProtocol"
     worker.config.timeout_graceful_shutdown = worker.cfg.graceful_timeout - LIFESPAN_SECONDS
     logging.getLogger("uvicorn.error").addFilter(is_not_a_cut_request)
     gc.freeze()
@@ -63,4 +65,5 @@ def is_not_a_cut_request(record: logging.LogRecord) -> bool:
 # gunicorn reads WEB_CONCURRENCY, its arguments and this file, and finds the worker class, before it
 # runs hooks: only what is wrong with these is told as plain text.
 def on_starting(_server: object) -> None:
-    capture()
+    configure_logging()
+    capture_streams()

@@ -9,9 +9,12 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, StringConstraints
 
 from app.limits import Limits, refuse
-from app.logs import RequestLog
+from app.logs import configure_logging
+from app.request_log import RequestLog
 
 WORDS_PER_MINUTE = 220
+
+configure_logging()
 
 # infra/task-definition.json sets the title and the description, the Dockerfile the commit.
 app = FastAPI(

@@ -26,7 +26,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 
-from app.logs import RequestLog
+from app.request_log import RequestLog
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 30  # seconds, for what takes one or two

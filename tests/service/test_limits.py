@@ -16,7 +16,7 @@ from starlette.middleware.base import RequestResponseEndpoint
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.limits import MAX_BODY_SIZE, Limits, refuse
-from app.logs import RequestLog
+from app.request_log import RequestLog
 
 # Seconds that a body may be waited for here. Only the wait counts: a slow machine changes nothing.
 SHORT = 0.05
