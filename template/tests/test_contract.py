@@ -16,7 +16,7 @@ FARGATE_STOP_TIMEOUT = 120  # seconds; the longest that Fargate waits before it 
 @cache
 def settings() -> dict[str, str]:
     shell = ["env", "-i", "bash", "--norc", "-c", "set -aeu; . infra/settings.env; /usr/bin/env -0"]
-    variables = subprocess.run(shell, cwd=ROOT, capture_streams=True, check=True, text=True).stdout
+    variables = subprocess.run(shell, cwd=ROOT, capture_output=True, check=True, text=True).stdout
     return dict(line.split("=", 1) for line in variables.split("\0") if line)
 
 

@@ -7,19 +7,15 @@ import logging
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-import traceback
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx2
 import pytest
@@ -56,31 +52,6 @@ async def garbage() -> tuple[bool, int]:
 async def slow() -> None:
     log.info("begun")
     await asyncio.sleep(1)
-
-
-@probe.get("/crash")
-async def crash() -> None:
-    raise ZeroDivisionError("on purpose")
-
-
-@probe.get("/noise")
-async def noise() -> None:
-    warnings.warn("a library warns", stacklevel=1)
-    sys.stderr.write("a library prints\n")
-    sys.stdout.write("half a line ")
-    log.info("between")
-    sys.stdout.write("and more\n")
-    try:
-        await crash()
-    except ZeroDivisionError:
-        traceback.print_exc()
-
-
-@probe.get("/thread")
-async def thread() -> None:
-    thread = threading.Thread(target=crash().send, args=[None])
-    thread.start()
-    thread.join()
 
 
 class Server:
@@ -130,14 +101,6 @@ class Server:
     def get(self, path: str, **headers: str) -> httpx2.Response:
         return httpx2.get(self.url(path), headers=headers, timeout=PATIENCE)
 
-    def said(self, path: str, **headers: str) -> list[dict[str, Any]]:
-        """The lines that a request leaves, which its trace tells from others."""
-        trace = f"Root={uuid4()}"
-        self.get(path, **headers, **{"x-amzn-trace-id": trace})
-        self.get("/next", **{"x-amzn-trace-id": f"{trace};next"})
-        self.until(lambda: any(line.get("trace_id") == f"{trace};next" for line in self.lines()))
-        return [line for line in self.lines() if line.get("trace_id") == trace]
-
     def end(self) -> int:
         """Wait until it has exited and all it said is read; return the exit code."""
         code = self.process.wait(PATIENCE)
@@ -179,46 +142,6 @@ def test_garbage_is_collected_but_not_looked_for_in_what_was_imported(server: Se
     collected, kept = server.get("/garbage").json()
     assert collected
     assert kept > 10_000
-
-
-def test_the_client_is_the_one_that_the_load_balancer_saw(server: Server) -> None:
-    (line,) = server.said("/pid", **{"x-forwarded-for": "198.51.100.66, 203.0.113.9"})
-    assert line["client"] == "203.0.113.9", "the addresses before it are the client's own claim"
-
-
-def test_a_crash_is_one_line_for_the_request_and_one_with_the_traceback(server: Server) -> None:
-    crash, request = server.said("/crash")
-    assert (request["path"], request["status"]) == ("/crash", 500)
-    assert (crash["level"], crash["logger"]) == ("ERROR", "uvicorn.error")
-    assert "ZeroDivisionError: on purpose" in crash["exception"]
-
-
-def test_what_python_and_libraries_print_are_lines_too(server: Server) -> None:
-    warning, *printed, _ = server.said("/noise")
-    assert (warning["logger"], warning["level"]) == ("py.warnings", "WARNING")
-    assert "a library warns" in warning["message"]
-    error = printed.pop()["message"]
-    assert error.startswith("Traceback")
-    assert error.endswith("ZeroDivisionError: on purpose")
-    assert [(line["logger"], line["level"], line["message"]) for line in printed] == [
-        ("stderr", "ERROR", "a library prints"),
-        ("probe", "INFO", "between"),
-        ("stdout", "INFO", "half a line and more"),
-    ]
-
-
-def test_a_thread_that_crashes_is_one_line(server: Server) -> None:
-    server.said("/thread")
-    (line,) = [line for line in server.lines() if line["logger"] == "python"]
-    assert "ZeroDivisionError: on purpose" in line["exception"]
-
-
-def test_what_is_not_http_is_refused_with_a_line(server: Server) -> None:
-    host, port = server.url("").removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), PATIENCE) as connection:
-        connection.sendall(b"\x16\x03\x01 this is TLS\r\n\r\n")
-        assert connection.recv(1024).startswith(b"HTTP/1.1 400 ")
-    server.until(lambda: "Invalid HTTP request received." in server.messages())
 
 
 def test_a_worker_that_dies_is_replaced(server: Server) -> None:
