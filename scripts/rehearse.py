@@ -33,9 +33,10 @@ from narration import (
     run,
     say,
 )
-from simulated_aws.calls import Call
-from simulated_aws.rollouts import Crashes, Outcome
-from simulated_aws.simulation import SimulatedAws
+
+from simulator.calls import Call
+from simulator.rollouts import Crashes, Outcome
+from simulator.simulation import SimulatedAws
 
 EXAMPLE = yaml.safe_load(ANSWERS.read_text(encoding="utf-8"))
 APP = EXAMPLE["app_name"]
@@ -146,7 +147,6 @@ class Rehearsal:
         run(UV, "lock", "--quiet", cwd=self.service)
         subject = f"repo:{EXAMPLE['github_repository']}:ref:refs/heads/main"
         for line in (
-            """echo 'ROLLOUT_POLL="0"' >> infra/settings.env    # this AWS is quick""",
             f"""echo 'GITHUB_SUBJECT="{subject}"' >> infra/settings.env    # GitHub is not asked""",
             "git init --quiet --initial-branch main",
             "git add --all",

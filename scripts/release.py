@@ -4,8 +4,9 @@
     python scripts/release.py check v1.2.0    # is HEAD this release, with all that belongs to it?
     python scripts/release.py notes v1.2.0    # print its part of CHANGELOG.md
 
-A record is a patch on the release before, so the whole history can be rebuilt where git has neither
-tags nor depth. Records are only ever appended. It needs Python and git alone.
+A record is a patch on the release before (the first one: on an empty folder), so the whole history
+can be rebuilt where git has neither tags nor depth. Records are only ever appended. It needs Python
+and git alone.
 """
 
 import argparse
@@ -39,7 +40,7 @@ def parts(version: str) -> list[int]:
 
 
 def recorded() -> list[str]:
-    """The versions that are recorded, oldest first."""
+    """The versions that are recorded, oldest first; empty before the first release."""
     return sorted((path.stem for path in RECORDS.glob("*.patch")), key=parts)
 
 
@@ -51,7 +52,8 @@ def checksum(version: str) -> str:
 
 def edited() -> list[str]:
     """The records that were edited, deleted or added by hand."""
-    lines = (RECORDS / "SHA256SUMS").read_text().splitlines(keepends=True)
+    sums = RECORDS / "SHA256SUMS"
+    lines = sums.read_text().splitlines(keepends=True) if sums.exists() else []
     wrong = {checksum(version) for version in recorded()} ^ set(lines)
     return sorted({line.split()[1] for line in wrong})
 
@@ -77,19 +79,20 @@ def become(folder: Path, commit: str) -> None:
 
 def record(version: str, commit: str) -> None:
     where = RECORDS.relative_to(ROOT)
-    newest = recorded()[-1]
-    if parts(version) <= parts(newest):
-        sys.exit(f"{version} does not come after {newest}, the newest: take a higher version.")
+    earlier = recorded()
+    if earlier and parts(version) <= parts(earlier[-1]):
+        sys.exit(f"{version} does not come after {earlier[-1]}, the newest: take a higher version.")
     if wrong := edited():
         sys.exit(f"{', '.join(wrong)}: not as recorded. Take it back: git checkout {where}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        replay(folder, recorded())
+        replay(folder, earlier)
         become(folder, commit)
         words = "diff", "--cached", "--full-index", "--no-renames", "--no-ext-diff", "--no-color"
         patch = git(folder, *words, "--src-prefix=a/", "--dst-prefix=b/", "--diff-algorithm=myers")
     if not patch:
-        sys.exit(f"Nothing of the template has changed since {newest}: no release.")
+        sys.exit(f"Nothing of the template has changed since {earlier[-1]}: no release.")
+    RECORDS.mkdir(parents=True, exist_ok=True)
     (RECORDS / f"{version}.patch").write_bytes(patch)
     with (RECORDS / "SHA256SUMS").open("a") as sums:
         sums.write(checksum(version))
@@ -111,7 +114,8 @@ def findings(version: str) -> list[str]:
         found.append(f"v{version} is released, and what is released never changes: take the next.")
     if not notes(version):
         found.append(
-            f"CHANGELOG.md has nothing under '## {version}': write what changes for people."
+            f"CHANGELOG.md has nothing under '## {version}': rename '## Unreleased', and say there "
+            "what changes in a service."
         )
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     if project["version"] != version:

@@ -13,7 +13,8 @@ from history import History, history
 from rendering import EXAMPLE, ROOT, Render, render
 
 if TYPE_CHECKING:  # it imports much, and few tests need it
-    from simulated_aws.simulation import SimulatedAws
+    from simulator.ground import Ground
+    from simulator.simulation import SimulatedAws
 
 
 def pytest_configure() -> None:
@@ -74,7 +75,7 @@ def published(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Histo
 @pytest.fixture(scope="session")
 def started_aws() -> Iterator["SimulatedAws"]:
     """Started once: it takes a second. moto has one state for a process, so there is only one."""
-    from simulated_aws.simulation import SimulatedAws
+    from simulator.simulation import SimulatedAws
 
     with SimulatedAws() as aws:
         yield aws
@@ -86,3 +87,11 @@ def aws(started_aws: "SimulatedAws") -> Iterator["SimulatedAws"]:
     started_aws.reset()
     yield started_aws
     started_aws.check()
+
+
+@pytest.fixture
+def ground(aws: "SimulatedAws") -> "Ground":
+    """What a service needs, in an account that has nothing else."""
+    from simulator.ground import Ground
+
+    return Ground(aws)

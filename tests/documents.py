@@ -12,7 +12,8 @@ from typing import Any
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 from botocore.session import get_session
 from botocore.validate import ParamValidator
-from simulated_aws.fargate import complaints
+
+from simulator.fargate import complaints
 
 
 @cache

@@ -6,16 +6,7 @@ from typing import Any
 
 from rendering import Answers
 
-# What Fargate accepts, MiB by CPU units (`memory` of RegisterTaskDefinition, API model of ECS).
-FARGATE: Mapping[int, Sequence[int]] = {
-    256: [512, 1024, 2048],
-    512: range(1024, 4096 + 1, 1024),
-    1024: range(2048, 8192 + 1, 1024),
-    2048: range(4096, 16384 + 1, 1024),
-    4096: range(8192, 30720 + 1, 1024),
-    8192: range(16384, 61440 + 1, 4096),
-    16384: range(32768, 122880 + 1, 8192),
-}
+from simulator.fargate import FARGATE
 
 # Each value is a set of answers that belong together. Legal, and as awkward as the questions allow.
 OPTIONS: Mapping[str, Sequence[Answers]] = {

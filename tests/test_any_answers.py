@@ -3,22 +3,24 @@
 import json
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from matrix import FARGATE
 from rendering import EXAMPLE, questions, render
+
+from simulator.fargate import FARGATE
 
 ANSWERS_FILE = ".copier-answers.yml"
 
 
-def pattern(question: str) -> str:
+def pattern(question: Mapping[str, Any]) -> str:
     """The regular expression of a question's validator, as Jinja hands it to Python."""
-    found = re.search(r"regex_search\(\s*'(.*?)'\)", questions()[question]["validator"])
-    assert found, f"{question}: no pattern in its validator"
+    found = re.search(r"regex_search\(\s*'(.*?)'\)", question["validator"])
+    assert found, f"no pattern in this validator: {question['validator']}"
     return found[1].replace("\\\\", "\\")
 
 
@@ -37,7 +39,7 @@ WIDER = {
 
 
 def language(question: str) -> st.SearchStrategy[str]:
-    legal = re.compile(pattern(question))
+    legal = re.compile(pattern(questions()[question]))
     return WIDER[question].filter(lambda text: legal.search(text) is not None)
 
 
@@ -96,7 +98,7 @@ def test_every_legal_answer_renders_well(varying: Path, answers: dict[str, Any])
 @example("two\nlines")
 @example("ends\n")
 def test_a_legal_description_survives_json_yaml_and_one_line_of_text(text: str) -> None:
-    if re.search(pattern("description"), text):
+    if re.search(pattern(questions()["description"]), text):
         assert json.loads(f'"{text}"') == text
         assert text.splitlines() == [text]
         assert yaml.safe_load(yaml.safe_dump({"d": text}, allow_unicode=True)) == {"d": text}

@@ -27,7 +27,12 @@ WORKFLOWS = found(".github/workflows/*.yml")
 SCRIPTS = found("**/*.sh")
 
 # Those of the template itself; not all have an ending that says so.
-SHELL = [".ci/run", *found("tests/container/*.sh")(ROOT), "tests/deploy/player"]
+SHELL = [
+    ".ci/run",
+    *found("tests/container/*.sh")(ROOT),
+    "simulator/clock_client",
+    "tests/deploy/player",
+]
 
 LINTERS: dict[str, tuple[list[str], Files]] = {
     "yamllint": (["yamllint", "--strict"], found("**/*.yml", "**/*.yaml", ".*.yml", ".*.yaml")),
@@ -104,7 +109,7 @@ def test_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
         (["shfmt", "--diff", "--indent", "2", "--case-indent"], SHELL),
         (["ruff", "check", "--no-cache"], ["."]),
         (["ruff", "format", "--check", "--no-cache"], ["."]),
-        (["mypy"], ["benchmarks", "scripts", "tests"]),
+        (["mypy"], ["benchmarks", "scripts", "simulator", "tests"]),
         (["check-jsonschema", "--builtin-schema", "vendor.github-workflows"], WORKFLOWS(ROOT)),
         (["actionlint"], WORKFLOWS(ROOT)),
         (["zizmor", "--offline", "--no-progress", "--persona", "auditor"], [".github"]),

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 import yaml
 from documents import policy_findings, task_findings
-from matrix import FARGATE, OPTIONS, all_pairs, answer_sets, cells, pairs
+from matrix import OPTIONS, all_pairs, answer_sets, cells, pairs
 from rendering import Render, asked, render
 from test_documents import unexpected
 from test_linters import lint
 from test_source import TEMPLATED
+
+from simulator.fargate import FARGATE
 
 VARYING = sorted(name.removesuffix(".jinja") for name in TEMPLATED)
 LEFT_OVER = re.compile(r"(?i)your[-_ ](app|account|region|repo)|change_?me|todo|fixme|placeholder")

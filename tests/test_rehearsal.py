@@ -39,7 +39,7 @@ def started(*python: str | Path) -> Iterator[subprocess.Popen[str]]:
     with TemporaryDirectory() as folder:
         temporary = Path(folder, "tmp")
         temporary.mkdir()
-        environment = {"PYTHONPATH": f"tests{os.pathsep}scripts", "TMPDIR": os.fspath(temporary)}
+        environment = {"PYTHONPATH": f".{os.pathsep}scripts", "TMPDIR": os.fspath(temporary)}
         with subprocess.Popen(
             [sys.executable, *(python or [ROOT / "scripts" / "rehearse.py"]), f"{folder}/service"],
             cwd=ROOT,

@@ -26,8 +26,9 @@ from pathlib import Path
 import pytest
 from rendering import EXAMPLE, render
 from repository import Repository
-from simulated_aws.programs import put_program, python
-from simulated_aws.simulation import DOCKER
+
+from simulator.programs import put_program, python
+from simulator.scripts import DOCKER
 
 pytestmark = pytest.mark.slow
 

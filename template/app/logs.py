@@ -61,7 +61,7 @@ def as_text(line: Line) -> str:
 def write(text: str) -> None:
     """Write to the stdout of the process, not to sys.stdout, which capture_streams() replaces."""
     if sys.__stdout__:
-        with suppress(OSError):  # a pipe that is full or closed: no request fails for its line
+        with suppress(OSError, ValueError):  # full or closed: no request fails for its line
             sys.__stdout__.write(text)
             sys.__stdout__.flush()
 

@@ -56,7 +56,7 @@ OURS, BEFORE = 42, 41  # revisions: the one that is rolled out, and one that has
 
 
 @cache
-def operation(service: str, command: str) -> OperationModel:
+def operation(service: str, command: str) -> Any:
     """The operation of the API behind a command of the CLI, such as ("ecs", "list-tasks")."""
     if (service, command) == ("ecr", "get-login-password"):
         command = "get-authorization-token"

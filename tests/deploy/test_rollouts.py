@@ -3,6 +3,7 @@
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.session import get_session
@@ -194,7 +195,7 @@ def test_a_service_that_was_deleted_is_created_again(stage: Stage) -> None:
 
 
 def test_an_update_sends_nothing_that_only_a_new_service_takes(stage: Stage) -> None:
-    model = get_session().get_service_model("ecs")
+    model: Any = get_session().get_service_model("ecs")
     create, update = (
         model.operation_model(name).input_shape for name in ("CreateService", "UpdateService")
     )

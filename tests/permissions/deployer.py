@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from rehearsal import SUBJECT, Done, Rehearsal
 from runner import Runner
-from simulated_aws.rehearsal import SUBJECT, Done, Rehearsal
-from simulated_aws.rollouts import Crashes
+
+from simulator.rollouts import Crashes
 
 Json = dict[str, Any]
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 from deployer import AUDIENCE, HOST, RUNS, USER, Deployer, Json, provisioned
+from rehearsal import SUBJECT, Done, Rehearsal
 from rendering import Render
-from simulated_aws.account import Account
-from simulated_aws.calls import Call
-from simulated_aws.permissions import needs
-from simulated_aws.policies import Need, denial
-from simulated_aws.rehearsal import SUBJECT, Done, Rehearsal
-from simulated_aws.simulation import SimulatedAws
+
+from simulator.account import Account
+from simulator.calls import Call
+from simulator.permissions import needs
+from simulator.policies import Need, denial
+from simulator.simulation import SimulatedAws
 
 pytestmark = pytest.mark.slow  # each run of it is a whole story under the policy
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from rendering import Render
 from service import KEY, SWITCHES, Service
-from simulated_aws.ground import Ground
-from simulated_aws.policies import Need, denial, listed, trusts
-from simulated_aws.rollouts import Crashes
-from simulated_aws.simulation import SimulatedAws
-from simulated_aws.template import Stack
+
+from simulator.ground import Ground
+from simulator.policies import Need, denial, listed, trusts
+from simulator.rollouts import Crashes
+from simulator.simulation import SimulatedAws
+from simulator.template import Stack
 
 Json = dict[str, Any]
 

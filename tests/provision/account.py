@@ -56,7 +56,8 @@ BALANCER = "ai-assistant-alb-1.us-east-1.elb.amazonaws.com"
 def states() -> set[str]:
     """Of resources and of stacks."""
     model = get_session().get_service_model("cloudformation")
-    return {*model.shape_for("ResourceStatus").enum, *model.shape_for("StackStatus").enum}
+    shapes = map(model.shape_for, ("ResourceStatus", "StackStatus"))
+    return {state for shape in shapes for state in shape.metadata["enum"]}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from rendering import Render
-from simulated_aws.template import Place, Stack, load
+
+from simulator.template import Place, Stack, load
 
 # What feeds the parameters of the stack: settings as they stand, ...
 SETTING = {

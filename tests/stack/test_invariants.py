@@ -25,7 +25,8 @@ from service import (
     arns,
     grants,
 )
-from simulated_aws.template import BadTemplate, Place, Stack, references
+
+from simulator.template import BadTemplate, Place, Stack, references
 
 Invariant = Callable[[Service], None]
 INVARIANTS: dict[str, Invariant] = {}

@@ -11,7 +11,8 @@ import pytest
 import test_invariants as i
 from rendering import Render
 from service import ALL, Service
-from simulated_aws.template import BadTemplate, references
+
+from simulator.template import BadTemplate, references
 
 
 class Mistake(NamedTuple):

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from rendering import Render
-from simulated_aws.simulation import SimulatedAws
 
+from simulator.simulation import SimulatedAws
 from story.world import World
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from simulated_aws.rehearsal import Done
-from simulated_aws.rollouts import Outcome
+from rehearsal import Done
 
+from simulator.rollouts import Outcome
 from story.service import Play, Service
 from story.world import Stage, World
 

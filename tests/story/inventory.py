@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from simulated_aws.simulation import SimulatedAws
+from simulator.simulation import SimulatedAws
 
 Json = dict[str, Any]
 Client = Callable[[str], Any]

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from rehearsal import Done, Rehearsal
 from rendering import Render
-from simulated_aws.rehearsal import Done, Rehearsal
 from stage import TOOLS
 
 Json = dict[str, Any]
@@ -40,11 +40,11 @@ class Service(Rehearsal):
         super().__post_init__()
         self.bin = self.folder / "bin"
         self.bin.mkdir()
-        for tool in [*TOOLS, "date", "sleep"]:
+        for tool in TOOLS:
             found = shutil.which(tool)
             assert found, f"{tool} is missing: install it"
             (self.bin / tool).symlink_to(found)
-        for program in (self.aws.folder / "bin").iterdir():
+        for program in (self.aws.scripts.folder / "bin").iterdir():
             (self.bin / program.name).symlink_to(program.resolve())
 
     def copy(self, folder: Path) -> "Service":
@@ -78,10 +78,6 @@ class Service(Rehearsal):
         (self.bin / tool).unlink()
         (self.bin / tool).write_text(f"#!/bin/sh\n{script}\n")
         (self.bin / tool).chmod(0o755)
-
-    def stops_the_clock(self) -> None:
-        """An hour after the account was made, by the time of the simulation."""
-        self.replaces("date", f"echo {int(self.aws.account.clock.start.timestamp()) + 3600}")
 
     # --- its scripts ---
 
@@ -169,7 +165,7 @@ class Service(Rehearsal):
         if "Url" not in outputs:
             return ""
         host = urlsplit(outputs["Url"]).netloc
-        connection = http.client.HTTPConnection(self.aws.wire.address)
+        connection = http.client.HTTPConnection(self.aws.address)
         connection.request("GET", "/health", headers={"Host": host})
         response = connection.getresponse()
         body = response.read()

@@ -4,10 +4,10 @@ import json
 from typing import Literal
 
 import pytest
-from simulated_aws.docker_client import IMAGE
-from simulated_aws.faults import THROTTLED
-from simulated_aws.rehearsal import Done
+from rehearsal import Done
 
+from simulator.docker_client import IMAGE
+from simulator.faults import THROTTLED
 from story.failures import (
     Row,
     Then,

@@ -4,7 +4,7 @@ The script is interrupted while it waits for the answer to a call, which has bee
 """
 
 import pytest
-from simulated_aws.rehearsal import Done
+from rehearsal import Done
 
 from story.failures import (
     Row,

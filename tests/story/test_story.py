@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import pytest
 from container.containers import NO_ENGINE, docker, engine_answers
 from owned import Service as Owned
+from rehearsal import Done
 from rendering import Render
-from simulated_aws.rehearsal import Done
-from simulated_aws.simulation import SimulatedAws
 
+from simulator.simulation import SimulatedAws
 from story.inventory import LISTS, inventory, new
 from story.service import Service
 
@@ -122,7 +122,7 @@ def story(
         story = Story(service)
         if by_engine:
             for tag in story.second.images:
-                docker("rmi", f"{aws.wire.address}/{service.settings['ECR_REPOSITORY']}:{tag}")
+                docker("rmi", f"{aws.address}/{service.settings['ECR_REPOSITORY']}:{tag}")
         yield story
 
 

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from simulated_aws.rollouts import Crashes
 
+from simulator.rollouts import Crashes
 from story.service import Play, Service
 from story.world import World
 
@@ -27,7 +27,6 @@ def test_a_crashing_release_is_red_at_the_second_look_after_ecs_knows(world: Wor
 
 def test_it_looks_every_five_seconds_or_sooner(world: World) -> None:
     def play(service: Service) -> None:
-        service.set("ROLLOUT_POLL", world.render.settings()["ROLLOUT_POLL"])
         service.release()
         slept = service.folder / "slept"
         service.replaces("sleep", f'echo "$1" >>"{slept}"')
@@ -88,7 +87,6 @@ def told(world: World, cli: int) -> list[str]:
 
     def play(service: Service) -> None:
         service.cli = cli
-        service.stops_the_clock()
         service.release()
         service.aws.next_rollout(Crashes())
         words.write_text(

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Literal
 
 from rendering import Render
-from simulated_aws.aside import play_aside
-from simulated_aws.simulation import SimulatedAws
 
+from simulator.aside import play_aside
+from simulator.simulation import SimulatedAws
 from story.service import Play, Service
 
 Stage = Literal["nothing", "provisioned", "serving", "twice deployed"]

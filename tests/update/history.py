@@ -10,9 +10,19 @@ from next_release import next_release
 from release import AUTHOR, git, recorded, replay
 from rendering import EXAMPLE, ROOT, Answers, Render
 
-RELEASES = [f"v{version}" for version in recorded()]
-HERE = "v1000.0.0"  # what stands here
-NEXT = "v1001.0.0"  # what could come next
+HERE = "v1000.0.0"  # the present tree
+NEXT = "v1001.0.0"  # a synthetic next release: next_release.py
+
+
+def spans() -> list[tuple[str, str]]:
+    """The updates to test, from and to: each recorded release to HERE, and HERE to NEXT.
+
+    Before the first release nothing is recorded, and HERE to NEXT is the only one.
+    """
+    return [*((f"v{version}", HERE) for version in recorded()), (HERE, NEXT)]
+
+
+SPANS = spans()
 
 # What an update leaves alone, by copier.yml.
 MADE_ONCE = re.findall(r"== 'update' %\}([\w./]+)\{%", (ROOT / "copier.yml").read_text())
@@ -53,7 +63,7 @@ class Owned(Render):
 
 @dataclass(frozen=True)
 class History:
-    """The template's repository: the recorded releases, what stands here, and what could follow."""
+    """The template's repository: the recorded releases, if any, then HERE and NEXT."""
 
     path: Path
 
@@ -75,7 +85,7 @@ class History:
 
 
 def history(template: Path, folder: Path) -> History:
-    """Build the repository in `folder`; `template` is what stands here."""
+    """Build the repository in `folder`; `template` is the present tree."""
 
     def release(version: str) -> None:
         git(folder, "add", "--all", "--force")
@@ -83,7 +93,7 @@ def history(template: Path, folder: Path) -> History:
         git(folder, *AUTHOR, "tag", version)
 
     replay(folder, recorded())
-    git(folder, "rm", "-r", "--quiet", ".")
+    git(folder, "rm", "-r", "--quiet", "--ignore-unmatch", ".")
     shutil.copytree(template, folder, dirs_exist_ok=True)
     release(HERE)
     next_release(folder)

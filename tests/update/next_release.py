@@ -1,7 +1,8 @@
 """A release that could come next: what maintainers do, one of most things, all at once.
 
-Without it nothing would be tested on the day of a release, when the newest is what stands here. It
-keeps the rule of docs/decisions/room-for-both.md: the template grows inside, a service at the ends.
+Without it no update could be tested before the first release, or on the day of a release, when the
+newest is the present tree. It keeps the rule of docs/decisions/room-for-both.md: the template grows
+inside, a service at the ends.
 """
 
 import re
@@ -50,10 +51,11 @@ def a_question(repository: Path) -> None:
 
 def another_name(repository: Path) -> None:
     [(old, new)] = RENAMED.items()
-    config, template = repository / "copier.yml", repository / "template"
-    hooks, task = template / ".pre-commit-config.yaml", template / TASK
-    for path in config, hooks, task:
-        path.write_text(re.sub(rf"\b{old}\b", new, path.read_text()))
+    config = repository / "copier.yml"
+    for path in config, *(path for path in (repository / "template").rglob("*") if path.is_file()):
+        text = path.read_text()
+        if (changed := re.sub(rf"\b{old}\b", new, text)) != text:
+            path.write_text(changed)
     replace(config, "default: X86_64$", f"default: \"{{{{ {old} | default('X86_64') }}}}\"")
 
 
@@ -112,11 +114,11 @@ def workflows(template: Path) -> None:
     insert(
         template / ".github" / "workflows" / "ci.yml",
         "      - name: Lint",
-        '- name: Say who is called\n  run: source infra/settings.env && echo "$TEAM"\n\n',
+        "- name: Say who is called\n  run: cat docs/team.md\n\n",
     )
     insert(
         template / ".pre-commit-config.yaml",
-        "      - id: shellcheck",
+        "      - id: yamllint",
         """
         - id: deptry
           name: deptry
@@ -142,7 +144,7 @@ def python(template: Path) -> None:
 
 def the_rest(template: Path) -> None:
     replace(template / "Dockerfile", r"python:3\.\d+", "python:3.99")
-    insert(template / "infra" / "deploy.sh", "set -euo pipefail", "# Called by CI and by people.\n")
+    insert(template / "infra" / "deploy-manual.sh", "set -euo pipefail", "# Called by people.\n")
     insert(
         template / "README.md.jinja",
         "## Update it",

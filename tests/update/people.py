@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
-from edits import append, edit_json, insert, replace
+from edits import append, block, edit_json, insert, replace
 from history import Owned
 
 TASK = "infra/task-definition.json"
@@ -26,7 +26,6 @@ WORKFLOWS = Path(".github/workflows")
 
 
 class Person:
-    since: ClassVar = "0.1.0"  # the first release in which there is something to do for them
     answers: ClassVar[Mapping[str, object]] = {}  # where they are not those of the example
 
     def work(self, service: Owned) -> None:
@@ -168,8 +167,6 @@ class WritesTheApp(Person):
 class TurnsKnobs(Person):
     """Changes settings, and adds some of their own at the end."""
 
-    since = "0.2.0"
-
     def work(self, service: Owned) -> None:
         settings = service.path / "infra" / "settings.env"
         replace(settings, r'^TRACING=""$', 'TRACING="xray"')
@@ -301,23 +298,17 @@ class WidensThePolicy(Person):
 class GrowsTheStack(Person):
     """A parameter, a resource and an output at the end of each, and a number in the middle."""
 
-    since = "0.2.0"
-
     def work(self, service: Owned) -> None:
         path = service.path / STACK
         insert(path, "Rules:", "QueueName:\n  Type: String\n  Default: orders\n\n", margin=2)
-        insert(
-            path,
-            "# infra/deploy.sh reads all of these.",
-            """
+        orders = """
             Orders:
               Type: AWS::SQS::Queue
               Properties:
                 QueueName: !Ref QueueName
 
-            """,
-            margin=2,
-        )
+            """
+        replace(path, r"\n\n(?=(#.*\n)*Outputs:$)", "\n\n" + block(orders, 2))
         replace(path, r"(?<=HealthyThresholdCount: )2$", "4")
         append(path, "QueueUrl:\n  Value: !Ref Orders\n", margin=2)
 

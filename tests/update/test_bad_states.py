@@ -14,13 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from history import HERE, NEXT, RELEASES, History, Owned
+from history import HERE, NEXT, History, Owned
 from release import AUTHOR, git
 from rendering import ROOT, Render
 from runner import served
 
 COPIER = Path(sys.executable).parent / "copier"
-FROM = RELEASES[-1]
 ANSWERS = ".copier-answers.yml"
 
 State = Callable[[Owned, History], object]
@@ -86,17 +85,12 @@ def another_template(service: Owned, template: History) -> None:
         (other / "template").mkdir(parents=True)
         (other / "copier.yml").write_text("_subdirectory: template\nteam:\n  type: str\n")
         git(other, "init", "--quiet")
-        for version in FROM, HERE:
+        for version in HERE, NEXT:
             git(other, *AUTHOR, "commit", "--quiet", "--allow-empty", "--message", version)
             git(other, "add", ".")
             git(other, *AUTHOR, "commit", "--quiet", "--allow-empty", "--message", version)
             git(other, "tag", version)
     answers(r"^_src_path: .*", f"_src_path: {other}")(service, template)
-
-
-def newer(service: Owned, _: History) -> None:
-    service.update(NEXT)
-    service.commit("Update")
 
 
 REFUSED: dict[str, tuple[State, str]] = {
@@ -152,7 +146,6 @@ REFUSED: dict[str, tuple[State, str]] = {
     ),
     "a size was edited by hand": (answers(r"^cpu: .*", "cpu: 300"), "Invalid choice for 'cpu'"),
     "a number is none": (answers(r"^memory: .*", "memory: lots"), "invalid literal for int"),
-    "it follows a newer version": (newer, "Downgrades are not supported"),
 }
 
 # What git says of a template that it is not let into: the status it is answered, who asks, words.
@@ -163,6 +156,7 @@ CLOSED = [
 ]
 ELSEWHERE = [
     "Template not found",
+    "Downgrades are not supported",
     "requires Copier version",
     "Execution stopped by user",
     "Interactive session required",
@@ -215,11 +209,11 @@ def test_a_refusal_says_why_and_changes_nothing(
     published: History, tmp_path: Path, name: str
 ) -> None:
     state, says = REFUSED[name]
-    service = published.service(FROM, tmp_path / "service")
+    service = published.service(HERE, tmp_path / "service")
     state(service, published)
     before = everything(service)
     for words in [], ["--defaults"]:
-        refused = copier(service, "--vcs-ref", HERE, *words)
+        refused = copier(service, "--vcs-ref", NEXT, *words)
         assert refused.returncode != 0
         assert says in refused.stderr
         assert everything(service) == before
@@ -230,7 +224,7 @@ def test_a_refusal_says_why_and_changes_nothing(
 def test_a_template_that_git_is_not_let_into_changes_nothing(
     published: History, tmp_path: Path, status: int, user: str, says: str
 ) -> None:
-    service = published.service(FROM, tmp_path / "service")
+    service = published.service(HERE, tmp_path / "service")
     with served(lambda _path, _headers: status) as url:
         address = f"{url.replace('//', f'//{user}')}/my-company/template.git"
         answers(r"^_src_path: .*", f"_src_path: {address}")(service, published)
@@ -255,16 +249,25 @@ def varying(says: str) -> str:
 
 @pytest.mark.slow
 def test_from_a_folder_inside_it_is_refused(published: History, tmp_path: Path) -> None:
-    service = published.service(FROM, tmp_path / "service")
+    service = published.service(HERE, tmp_path / "service")
     before = everything(service)
-    refused = copier(service, "--vcs-ref", HERE, folder="infra")
+    refused = copier(service, "--vcs-ref", NEXT, folder="infra")
     assert (refused.returncode, everything(service)) == (1, before)
     assert "Template not found" in refused.stderr
 
 
 @pytest.mark.slow
+def test_a_version_older_than_its_own_is_refused(published: History, tmp_path: Path) -> None:
+    service = published.service(NEXT, tmp_path / "service")
+    before = everything(service)
+    refused = copier(service, "--vcs-ref", HERE)
+    assert (refused.returncode, everything(service)) == (1, before)
+    assert "Downgrades are not supported" in refused.stderr
+
+
+@pytest.mark.slow
 def test_an_old_copier_is_told_so(published: History, tmp_path: Path) -> None:
-    service = published.service(FROM, tmp_path / "service")
+    service = published.service(HERE, tmp_path / "service")
     future = tmp_path / "future"
     git(tmp_path, "clone", "--quiet", str(published.path), str(future))
     config = future / "copier.yml"
@@ -334,20 +337,26 @@ def test_what_is_unusual_but_no_obstacle(
 
 
 @pytest.mark.slow
-def test_a_service_from_before_there_were_versions_is_updated_too(
+def test_a_service_from_before_the_first_release_is_updated_too(
     published: History, tmp_path: Path
 ) -> None:
+    """A file removed in between is removed there too, and git shows it: CHANGELOG.md says so."""
     early = tmp_path / "early"
     git(tmp_path, "clone", "--quiet", str(published.path), str(early))
     git(early, "tag", "--delete", *git(early, "tag").decode().split())
     git(early, "reset", "--quiet", "--hard", "HEAD~1")
     service = History(early).service("HEAD", tmp_path / "service")
+    (service.path / "AGENTS.md").write_text("Ours.\n")
+    service.commit("Work")
     git(early, "pull", "--quiet", "--ff-only", "origin", "main")
+    git(early, "rm", "--quiet", "template/AGENTS.md")
+    git(early, *AUTHOR, "commit", "--quiet", "--message", "Remove a file before 1.0.0")
     git(early, "tag", "v1.0.0")
     done = copier(service, "--defaults")
     assert done.returncode == 0, done.stderr
     assert "_commit: v1.0.0\n" in service.text(ANSWERS)
     assert service.text("docs/team.md")
+    assert service.git("diff", "--name-only", "--diff-filter=D").split() == ["AGENTS.md"]
 
 
 @pytest.mark.slow

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 import release
-from history import HERE, History, history
+from history import HERE, NEXT, History, history, spans
 from release import CONTENTS, RECORDS, ROOT, edited, git, parts, recorded
-from test_update_document import two_releases
 
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
@@ -22,36 +21,53 @@ def test_no_record_was_edited() -> None:
     )
 
 
+def unlike_their_record(repository: Path, replayed: Path) -> list[str]:
+    """The release tags of `repository` that have no record, or another content than it."""
+
+    def listing(folder: Path, tag: str) -> bytes:
+        return git(folder, "ls-tree", "-r", tag, *CONTENTS)
+
+    on_record = tags(replayed)
+    return [
+        tag
+        for tag in tags(repository)
+        if tag not in on_record or listing(repository, tag) != listing(replayed, tag)
+    ]
+
+
+def tags(repository: Path) -> list[str]:
+    return git(repository, "tag", "--list", "v[0-9]*").decode().split()
+
+
 def test_a_tag_holds_what_its_record_says(published: History) -> None:
-    tags = git(ROOT, "tag", "--list", "v[0-9]*").decode().split()
-    missing = {tag.removeprefix("v") for tag in tags} - set(recorded())
-    assert not missing, f"python scripts/release.py record VERSION vVERSION, for {sorted(missing)}"
-    for tag in tags:
-        listing = "ls-tree", "-r", tag, *CONTENTS
-        assert git(ROOT, *listing) == git(published.path, *listing), f"{tag} is not what it was"
+    assert unlike_their_record(ROOT, published.path) == [], (
+        "without a record: python scripts/release.py record VERSION vVERSION; with another "
+        "content: the tag was moved, so fetch it again (git fetch --tags --force)"
+    )
 
 
-def test_what_stands_here_is_its_version_or_on_the_way_to_it(published: History) -> None:
-    assert parts(VERSION) >= parts(recorded()[-1]), "pyproject.toml: newer than what is released"
+def test_the_present_tree_is_its_version_or_on_the_way_to_it(published: History) -> None:
+    for version in recorded():
+        assert parts(VERSION) >= parts(version), f"pyproject.toml: {version} is released already"
     if VERSION in recorded():
         changed = git(published.path, "diff", "--name-only", f"v{VERSION}", HERE).decode()
         assert not changed, f"{VERSION} is recorded: write the next version into pyproject.toml"
 
 
 class Repository:
-    """A copy of what a release is made of and from, in which releases can be tried."""
+    """A copy of what a release is made of, with no release yet, in which releases can be tried."""
 
     def __init__(self, folder: Path, template: Path) -> None:
         self.path = folder
         shutil.copytree(template, folder)
-        for path in ROOT / "scripts" / "release.py", ROOT / "pyproject.toml", *RECORDS.iterdir():
-            (folder / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, folder / path.relative_to(ROOT))
+        (folder / "scripts").mkdir()
+        for name in "scripts/release.py", "pyproject.toml":
+            shutil.copy2(ROOT / name, folder / name)
         (folder / "CHANGELOG.md").write_text(
             "# Changelog\n\n## 9.0.0\n\nNine.\n\n## 8.0.0\n\nOld.\n"
         )
+        self.records = folder / RECORDS.relative_to(ROOT)
         git(folder, "init", "--quiet")
-        self.change("README.md.jinja")
         self.version("9.0.0")
 
     def change(self, name: str) -> None:
@@ -84,13 +100,22 @@ class Repository:
         )
         return done.returncode, done.stdout
 
+    def record(self, *versions: str) -> None:
+        """Release each of them in turn, with a change of the template after it."""
+        for version in versions:
+            code, said = self.release("record", version)
+            assert code == 0, said
+            self.change("README.md.jinja")
+
 
 @pytest.fixture
 def repository(template: Path, tmp_path: Path) -> Repository:
     return Repository(tmp_path / "repository", template)
 
 
-def test_what_is_recorded_and_told_is_ready(repository: Repository) -> None:
+@pytest.mark.parametrize("earlier", [[], ["7.0.0"], ["7.0.0", "8.0.0"]], ids=len)
+def test_what_is_recorded_and_told_is_ready(repository: Repository, earlier: list[str]) -> None:
+    repository.record(*earlier)
     assert repository.release("record", "9.0.0")[0] == 0
     repository.commit()
     assert repository.release("check", "v9.0.0") == (
@@ -99,12 +124,25 @@ def test_what_is_recorded_and_told_is_ready(repository: Repository) -> None:
     )
     assert repository.release("notes", "v9.0.0") == (0, "Nine.\n")
 
-    names = sorted(path.name for path in (repository.path / "tests/update/releases").iterdir())
-    assert names == sorted(
-        [*(f"{version}.patch" for version in recorded()), "9.0.0.patch", "SHA256SUMS"]
-    )
+    names = {path.name for path in repository.records.iterdir()}
+    assert names == {*(f"{version}.patch" for version in earlier), "9.0.0.patch", "SHA256SUMS"}
     sums = ["sha256sum", "--check", "--quiet", "SHA256SUMS"]
-    subprocess.run(sums, cwd=repository.path / "tests/update/releases", check=True)
+    subprocess.run(sums, cwd=repository.records, check=True)
+
+
+def test_a_tag_without_its_record_or_with_another_content_is_found(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for version in "8.0.0", "9.0.0":
+        git(repository.path, "tag", f"v{version}")
+        repository.record(version)
+    monkeypatch.setattr(release, "RECORDS", repository.records)
+    release.replay(tmp_path / "replayed", recorded())
+    assert unlike_their_record(repository.path, tmp_path / "replayed") == []
+
+    git(repository.path, "tag", "--force", "v9.0.0")
+    git(repository.path, "tag", "v9.1.0")
+    assert unlike_their_record(repository.path, tmp_path / "replayed") == ["v9.0.0", "v9.1.0"]
 
 
 @pytest.mark.parametrize("part", CONTENTS)
@@ -124,7 +162,7 @@ def test_a_template_that_changed_after_its_record_is_not_ready(
     [
         ("8.0.0", "pyproject.toml says version 9.0.0: write 8.0.0"),
         ("9.0.0", "has no 9.0.0: run scripts/release.py record 9.0.0"),
-        ("9.1.0", "CHANGELOG.md has nothing under '## 9.1.0'"),
+        ("9.1.0", "CHANGELOG.md has nothing under '## 9.1.0': rename '## Unreleased'"),
         ("v9", "9 is no version: three numbers, for example 1.2.0"),
         ("v9.0.0rc1", "9.0.0rc1 is no version"),
     ],
@@ -146,10 +184,10 @@ def test_a_release_is_recorded_when_it_is_a_new_one_and_nothing_else_is_touched(
         assert sums.read_text() == told
         return said
 
-    records = repository.path / RECORDS.relative_to(ROOT)
-    sums = records / "SHA256SUMS"
+    records, sums = repository.records, repository.records / "SHA256SUMS"
+    repository.record("8.0.0")
     before = sums.read_text()
-    repository.release("record", "9.0.0")
+    assert repository.release("record", "9.0.0")[0] == 0
     kept, told = set(records.iterdir()), sums.read_text()
     assert told.startswith(before)
     assert "does not come after 9.0.0" in refused("9.0.0")
@@ -161,14 +199,20 @@ def test_a_release_is_recorded_when_it_is_a_new_one_and_nothing_else_is_touched(
     (records / "9.0.0.patch").write_bytes((records / "9.0.0.patch").read_bytes() + b"\n")
     assert "9.0.0.patch: not as recorded" in refused("9.0.1")
 
+    for version in "8.0.0", "9.0.0":
+        (records / f"{version}.patch").unlink()
+    kept = {sums}
+    assert "8.0.0.patch, 9.0.0.patch: not as recorded" in refused("9.0.1")
 
-def test_the_day_after_a_release_updates_can_still_be_tested(
+
+def test_updates_from_a_release_are_tested_from_the_day_it_is_recorded(
     repository: Repository, template: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    if VERSION not in recorded():
-        assert repository.release("record", VERSION)[0] == 0
-    monkeypatch.setattr(release, "RECORDS", repository.path / RECORDS.relative_to(ROOT))
-    published = history(template, tmp_path / "published")
-    service = two_releases(published, tmp_path / "template").service("v1.0.0", tmp_path / "service")
-    service.update("v1.1.0")
-    assert service.text("docs/team.md")
+    repository.change("README.md.jinja")  # what the present tree no longer has
+    repository.record("8.0.0")
+    monkeypatch.setattr(release, "RECORDS", repository.records)
+    assert spans() == [("v8.0.0", HERE), (HERE, NEXT)]
+    service = history(template, tmp_path / "published").service("v8.0.0", tmp_path / "service")
+    assert "One more line." in service.text("README.md")
+    service.update(HERE)
+    assert "One more line." not in service.text("README.md")

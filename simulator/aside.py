@@ -1,0 +1,42 @@
+"""A copy of the account, in which anything may happen: the account itself stays as it is."""
+
+import multiprocessing
+import traceback
+import warnings
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from simulator.simulation import SimulatedAws
+
+PROCESSES = multiprocessing.get_context("fork")
+
+
+def play_aside(aws: SimulatedAws, play: Callable[[], object]) -> None:
+    """Call it in a copy of this process, which is much faster than to make the same account again.
+
+    Raises AssertionError with what went wrong there.
+    """
+    here, there = PROCESSES.Pipe(duplex=False)
+    copy = PROCESSES.Process(target=_in_the_copy, args=(aws, play, there), daemon=True)
+    with warnings.catch_warnings():
+        # Python 3.12 warns of threads, which the copy has not: it starts a server of its own.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        copy.start()
+    there.close()
+    try:
+        wrong = here.recv()
+    except EOFError:
+        wrong = "the copy ended before its play did"
+    copy.join()
+    if wrong:
+        raise AssertionError(wrong)
+
+
+def _in_the_copy(aws: SimulatedAws, play: Callable[[], object], there: Connection) -> None:
+    try:
+        with aws.scripts.in_a_fork():
+            play()
+            aws.check()
+        there.send("")
+    except BaseException:
+        there.send(traceback.format_exc(limit=-4))

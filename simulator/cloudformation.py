@@ -1,0 +1,570 @@
+"""CloudFormation, as far as infra/provision.sh and its neighbours ask it.
+
+A method is an operation, by its snake_case name. Stacks are made, changed and deleted by change
+sets, a step at each question about them (DescribeStacks, DescribeStackEvents). Refusals are worded
+as CloudFormation words them: those without a source beside them stand in LocalStack's snapshots of
+AWS's own answers (tests/aws/services/cloudformation/api/*.snapshot.json).
+"""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import yaml
+from botocore.exceptions import ClientError
+
+from simulator.clock import Clock
+from simulator.refusal import Refused
+from simulator.stack import KEPT, NOT_KNOWN_YET, Stack, Verb, difference
+from simulator.stack_resources import KINDS, Aws, Json, NotSimulated
+from simulator.template import BadTemplate, Place, load
+from simulator.template import Stack as Plan
+
+LONGEST_TEMPLATE = 51_200  # "Understand CloudFormation quotas"
+EVENTS_ON_A_PAGE = 100
+NOT_CHANGED = (
+    "The submitted information didn't contain changes. Submit different information to create a"
+    " change set."
+)
+# As aws-cloudformation/rain#744 got to see it; "Validate stack deployments" in the user guide.
+NOT_VALID = (
+    "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]. To"
+    " troubleshoot Early Validation errors, use the DescribeEvents API for detailed failure"
+    " information."
+)
+MAY_BE_UPDATED = {
+    *("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"),
+    *("IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE"),
+}
+
+
+@dataclass
+class ChangeSet:
+    name: str
+    id: str
+    stack: Stack
+    type: str
+    plan: Plan
+    request: Json
+    made_at: datetime
+    changes: list[Json] = field(default_factory=list)
+    imports: set[str] = field(default_factory=set)
+    status: str = "CREATE_PENDING"
+    reason: str = ""
+    execution: str = "UNAVAILABLE"
+    token: str | None = None  # of the request that it was executed with
+    complaints: list[Json] = field(default_factory=list)
+
+
+class CloudFormation:
+    """All stacks of one region.
+
+    `aws` gives the client of a service, with the credentials of whoever asked for a change.
+    """
+
+    def __init__(self, aws: Aws, clock: Clock, place: Place) -> None:
+        self.aws = aws
+        self.clock = clock
+        self.place = place
+        self.stacks: dict[str, Stack] = {}  # by id, deleted ones too
+        self.change_sets: dict[str, ChangeSet] = {}  # by id
+        self.failures: dict[tuple[str, Verb], str] = {}
+        self.numbers = itertools.count(1)
+
+    def fails(self, resource: str, verb: Verb, reason: str) -> None:
+        """Have a resource fail, with that reason, the next time that is done to it."""
+        self.failures[resource, verb] = reason
+
+    # --- change sets ---
+
+    def create_change_set(self, parameters: Json) -> Json:
+        only(
+            parameters,
+            *("StackName", "ChangeSetName", "ChangeSetType", "TemplateBody", "Parameters"),
+            *("Capabilities", "ImportExistingResources", "OnStackFailure", "Tags"),
+            *("Description", "DisableValidation"),
+        )
+        body, name = parameters["TemplateBody"], parameters["ChangeSetName"]
+        if len(body.encode()) > LONGEST_TEMPLATE:
+            raise Refused(
+                "ValidationError",
+                "1 validation error detected: Value at 'templateBody' failed to satisfy constraint:"
+                f" Member must have length less than or equal to {LONGEST_TEMPLATE}",
+            )
+        plan = self.planned(body, parameters.get("Parameters", []))
+        self.check_capabilities(plan, parameters.get("Capabilities", []))
+        kind = parameters.get("ChangeSetType", "UPDATE")
+        stack = self.stack_to_change(parameters["StackName"], kind, name)
+        if any(each.name == name for each in self.change_sets_of(stack)):
+            raise Refused("AlreadyExistsException", f"ChangeSet {name} already exists")
+        change_set = ChangeSet(
+            name,
+            self.place.arn("cloudformation", f"changeSet/{name}/{self.identifier()}"),
+            stack,
+            kind,
+            plan,
+            parameters,
+            self.clock.stamp(),
+        )
+        self.change_sets[change_set.id] = change_set
+        return {"Id": change_set.id, "StackId": stack.id}
+
+    def planned(self, body: str, given: list[Json]) -> Plan:
+        try:
+            template = load(body)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+            raise BadTemplate(f"Template format error: YAML not well-formed.{where}") from error
+        values = {each["ParameterKey"]: each["ParameterValue"] for each in given}
+        plan = Plan(template, values, self.place)
+        if plan.parameters and plan.broken_rules:
+            raise BadTemplate("; ".join(plan.broken_rules))
+        if not plan.order:
+            reason = "Template format error: At least one Resources member must be defined."
+            raise BadTemplate(reason)
+        return plan
+
+    def check_capabilities(self, plan: Plan, given: list[str]) -> None:
+        named = any(
+            plan.template["Resources"][name]["Type"].startswith("AWS::IAM::") for name in plan.needs
+        )
+        if named and "CAPABILITY_NAMED_IAM" not in given:
+            # As envato/stack_master#138 got to see it.
+            raise Refused(
+                "InsufficientCapabilitiesException",
+                "Requires capabilities : [CAPABILITY_NAMED_IAM]",
+            )
+
+    def stack_to_change(self, name: str, kind: str, change_set: str) -> Stack:
+        stack = self.find(name)
+        if kind == "CREATE":
+            if stack is None:
+                return self.new_stack(name)
+            if stack.status != "REVIEW_IN_PROGRESS":
+                raise Refused(
+                    "ValidationError",
+                    f"Stack [{name}] already exists and cannot be created again with the changeSet"
+                    f" [{change_set}].",
+                )
+            return stack
+        if kind != "UPDATE":
+            raise NotSimulated(f"a change set of type {kind}")
+        if stack is None:
+            raise Refused("ValidationError", f"Stack [{name}] does not exist")
+        if stack.status not in MAY_BE_UPDATED:
+            # As rails-lambda/lamby#132 got to see it.
+            reason = f"Stack:{stack.id} is in {stack.status} state and can not be updated."
+            raise Refused("ValidationError", reason)
+        return stack
+
+    def new_stack(self, name: str) -> Stack:
+        if not re.fullmatch(r"[a-zA-Z][-a-zA-Z0-9]{0,127}", name):
+            raise Refused(
+                "ValidationError",
+                f"1 validation error detected: Value '{name}' at 'stackName' failed to satisfy"
+                " constraint: Member must satisfy regular expression pattern:"
+                " [a-zA-Z][-a-zA-Z0-9]*",
+            )
+        id = self.place.arn("cloudformation", f"stack/{name}/{self.identifier()}")
+        stack = Stack(name, id, self.aws, self.clock, self.failures, self.clock.stamp())
+        self.stacks[id] = stack
+        stack.says("REVIEW_IN_PROGRESS", "User Initiated")
+        return stack
+
+    def describe_change_set(self, parameters: Json) -> Json:
+        only(parameters, "ChangeSetName", "StackName", "IncludePropertyValues")
+        change_set = self.change_set(parameters)
+        self.work_on(change_set)
+        stack, request = change_set.stack, change_set.request
+        return {
+            "ChangeSetName": change_set.name,
+            "ChangeSetId": change_set.id,
+            "StackId": stack.id,
+            "StackName": stack.name,
+            "Parameters": request.get("Parameters", []),
+            "CreationTime": change_set.made_at,
+            "ExecutionStatus": change_set.execution,
+            "Status": change_set.status,
+            "Capabilities": request.get("Capabilities", []),
+            "Tags": request.get("Tags", []),
+            "Changes": change_set.changes if change_set.status == "CREATE_COMPLETE" else [],
+            "ImportExistingResources": request.get("ImportExistingResources", False),
+            "IncludeNestedStacks": False,
+            "NotificationARNs": [],
+            "RollbackConfiguration": {},
+        } | ({"StatusReason": change_set.reason} if change_set.reason else {})
+
+    def work_on(self, change_set: ChangeSet) -> None:
+        """It takes a question to begin, and one more to be done."""
+        if change_set.status == "CREATE_PENDING":
+            change_set.status = "CREATE_IN_PROGRESS"
+        elif change_set.status == "CREATE_IN_PROGRESS":
+            change_set.reason = self.complaint(change_set)
+            change_set.status = "FAILED" if change_set.reason else "CREATE_COMPLETE"
+            change_set.execution = "UNAVAILABLE" if change_set.reason else "AVAILABLE"
+
+    def complaint(self, change_set: ChangeSet) -> str:
+        """What is wrong with a change set, if anything; and else what it would change."""
+        if missing := self.missing_parameter(change_set.plan):
+            return missing
+        planner = Planner(self, change_set)
+        change_set.changes = planner.changes()
+        change_set.complaints = planner.complaints
+        if planner.complaints and not change_set.request.get("DisableValidation"):
+            return NOT_VALID
+        stack = change_set.stack
+        same = not change_set.changes and planner.outputs == stack.outputs
+        return NOT_CHANGED if same and change_set.type == "UPDATE" else ""
+
+    def missing_parameter(self, plan: Plan) -> str:
+        """The types of EC2 are looked up. As nrdg/cloudknot#193 got to see it."""
+        ec2 = self.aws("ec2")
+        for name, rule in plan.template["Parameters"].items():
+            values = plan.parameters[name]
+            for value in values if isinstance(values, list) else [values]:
+                try:
+                    if "AWS::EC2::VPC::Id" in rule["Type"]:
+                        ec2.describe_vpcs(VpcIds=[value])
+                    elif "AWS::EC2::Subnet::Id" in rule["Type"]:
+                        ec2.describe_subnets(SubnetIds=[value])
+                except ClientError as error:
+                    if not error.response["Error"]["Code"].endswith(".NotFound"):
+                        raise
+                    return (
+                        f"Parameter validation failed: parameter value {value} for parameter name"
+                        f" {name} does not exist"
+                    )
+        return ""
+
+    def delete_change_set(self, parameters: Json) -> Json:
+        only(parameters, "ChangeSetName", "StackName")
+        try:
+            change_set = self.change_set(parameters)
+        except Refused as refused:
+            if refused.code == "ChangeSetNotFound":
+                return {}
+            raise
+        if change_set.execution == "EXECUTE_IN_PROGRESS":
+            raise Refused(
+                "InvalidChangeSetStatus",
+                "An operation on this ChangeSet is currently in progress.",
+            )
+        del self.change_sets[change_set.id]
+        return {}
+
+    def execute_change_set(self, parameters: Json) -> Json:
+        only(parameters, "ChangeSetName", "StackName", "ClientRequestToken")
+        change_set = self.change_set(parameters)
+        stack = change_set.stack
+        # "Specify this token if you plan to retry requests so that CloudFormation knows that you're
+        # not attempting to execute a change set [...] with the same name" (the API).
+        token = parameters.get("ClientRequestToken")
+        if token and token == change_set.token:
+            return {}
+        for what, is_so, must_be in (
+            ("status", change_set.status, "CREATE_COMPLETE"),
+            ("execution status", change_set.execution, "AVAILABLE"),
+        ):
+            if is_so != must_be:
+                raise Refused(
+                    "InvalidChangeSetStatus",
+                    f"ChangeSet [{change_set.id}] cannot be executed in its current {what} of"
+                    f" [{is_so}]",
+                )
+        # "When you execute a change set, CloudFormation deletes all other change sets" (the API).
+        for other in self.change_sets_of(stack):
+            if other is not change_set:
+                del self.change_sets[other.id]
+        change_set.token = token
+        stack.capabilities = change_set.request.get("Capabilities", [])
+        stack.tags = change_set.request.get("Tags", stack.tags)
+        stack.begin(self.executed(change_set))
+        return {}
+
+    def executed(self, change_set: ChangeSet) -> Iterator[None]:
+        stack, plan, imports = change_set.stack, change_set.plan, change_set.imports
+        change_set.execution = "EXECUTE_IN_PROGRESS"
+        if change_set.type == "CREATE":
+            on_failure = change_set.request.get("OnStackFailure", "ROLLBACK")
+            yield from stack.create(plan, imports, on_failure)
+        else:
+            stack.changed_at = self.clock.stamp()
+            yield from stack.update(plan, imports)
+        good = stack.status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+        change_set.execution = "EXECUTE_COMPLETE" if good else "EXECUTE_FAILED"
+
+    def describe_events(self, parameters: Json) -> Json:
+        """What validation says against a change set; the rest is in DescribeStackEvents."""
+        only(parameters, "ChangeSetName", "StackName", "Filters")
+        return {"OperationEvents": self.change_set(parameters).complaints}
+
+    # --- stacks ---
+
+    def describe_stacks(self, parameters: Json) -> Json:
+        """As they are when somebody asks, before they go on."""
+        only(parameters, "StackName")
+        if "StackName" not in parameters:
+            those = [stack for stack in self.stacks.values() if stack.status != "DELETE_COMPLETE"]
+        else:
+            found = self.find(parameters["StackName"])
+            if found is None:
+                reason = f"Stack with id {parameters['StackName']} does not exist"
+                raise Refused("ValidationError", reason)
+            those = [found]
+        answer = {"Stacks": [described(stack) for stack in those]}
+        for stack in those:
+            stack.advance()
+        return answer
+
+    def describe_stack_events(self, parameters: Json) -> Json:
+        """The newest first, a page at a time."""
+        only(parameters, "StackName", "NextToken")
+        stack = self.must_find(parameters["StackName"])
+        start = int(parameters.get("NextToken", 0))
+        if not start:
+            stack.advance()
+        end = start + EVENTS_ON_A_PAGE
+        more = {"NextToken": str(end)} if end < len(stack.events) else {}
+        return {"StackEvents": stack.events[start:end]} | more
+
+    def list_stack_resources(self, parameters: Json) -> Json:
+        only(parameters, "StackName")
+        stack = self.must_find(parameters["StackName"])
+        last = {event["LogicalResourceId"]: event for event in reversed(stack.events)}
+        summaries = [
+            {
+                "LogicalResourceId": made.name,
+                "PhysicalResourceId": made.id,
+                "ResourceType": made.kind.type,
+                "ResourceStatus": last[made.name]["ResourceStatus"],
+                "LastUpdatedTimestamp": last[made.name]["Timestamp"],
+            }
+            for made in stack.resources.values()
+        ]
+        return {"StackResourceSummaries": summaries}
+
+    def delete_stack(self, parameters: Json) -> Json:
+        """One that is not there is deleted without a word."""
+        only(parameters, "StackName", "RetainResources")
+        stack = self.find(parameters["StackName"])
+        if stack is None or stack.status in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
+            return {}
+        leave = parameters.get("RetainResources", [])
+        if leave and stack.status != "DELETE_FAILED":
+            raise Refused(
+                "ValidationError",
+                f"Invalid operation on stack [{stack.id}]. When you delete a stack, specify which"
+                " resources to retain only when the stack is in the DELETE_FAILED state.",
+            )
+        if stack.status.startswith("UPDATE") and stack.status.endswith("IN_PROGRESS"):
+            raise Refused(
+                "ValidationError",
+                f"Stack [{stack.id}] cannot be deleted while in status {stack.status}",
+            )
+        for change_set in self.change_sets_of(stack):
+            del self.change_sets[change_set.id]
+        stack.begin(stack.delete(leave))
+        return {}
+
+    def continue_update_rollback(self, parameters: Json) -> Json:
+        only(parameters, "StackName")
+        stack = self.must_find(parameters["StackName"])
+        if stack.status != "UPDATE_ROLLBACK_FAILED":
+            raise Refused(
+                "ValidationError",
+                f"Stack:{stack.id} is in {stack.status} state and can not continue to roll back.",
+            )
+        stack.says("UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")
+        stack.begin(stack.go_back())
+        return {}
+
+    # --- who is meant ---
+
+    def identifier(self) -> str:
+        return f"{next(self.numbers):08x}-5154-11ea-bd5e-12717722e021"
+
+    def find(self, name: str) -> Stack | None:
+        """By its id, or by its name the one that is not deleted."""
+        if name in self.stacks:
+            return self.stacks[name]
+        those = [stack for stack in self.stacks.values() if stack.name == name]
+        return next((stack for stack in those if stack.status != "DELETE_COMPLETE"), None)
+
+    def must_find(self, name: str) -> Stack:
+        stack = self.find(name)
+        if stack is None:
+            raise Refused("ValidationError", f"Stack [{name}] does not exist")
+        return stack
+
+    def change_sets_of(self, stack: Stack) -> list[ChangeSet]:
+        return [each for each in self.change_sets.values() if each.stack is stack]
+
+    def change_set(self, parameters: Json) -> ChangeSet:
+        name = parameters["ChangeSetName"]
+        if name in self.change_sets:
+            return self.change_sets[name]
+        if not name.startswith("arn:"):
+            if "StackName" not in parameters:
+                raise Refused(
+                    "ValidationError",
+                    "StackName must be specified if ChangeSetName is not specified as an ARN.",
+                )
+            for each in self.change_sets_of(self.must_find(parameters["StackName"])):
+                if each.name == name:
+                    return each
+        raise Refused("ChangeSetNotFound", f"ChangeSet [{name}] does not exist", 404)
+
+    def owner(self, type: str, id: str) -> Stack | None:
+        """The stack that a resource belongs to."""
+        for stack in self.stacks.values():
+            if any(made.kind.type == type and made.id == id for made in stack.resources.values()):
+                return stack
+        return None
+
+
+class Planner:
+    """What a change set would change, as far as that is known before anything is made."""
+
+    def __init__(self, service: CloudFormation, change_set: ChangeSet) -> None:
+        self.service = service
+        self.change_set = change_set
+        self.stack = change_set.stack
+        self.complaints: list[Json] = []
+        self.new: set[str] = set()  # what gets an id that nobody knows yet
+        plan = change_set.plan
+        self.plan = Plan(plan.template, plan.given, plan.place, self.identify)
+
+    def identify(self, _: Plan, name: str, attribute: str) -> Any:
+        if name in self.new or name not in self.stack.resources:
+            return NOT_KNOWN_YET
+        return self.stack.identify(name, attribute)
+
+    @property
+    def outputs(self) -> Json:
+        return self.plan.outputs
+
+    def changes(self) -> list[Json]:
+        order = self.change_set.plan.order
+        changes = [change for name in order if (change := self.change(name))]
+        for name, made in self.stack.resources.items():
+            if name not in order:
+                policy = "Retain" if made.is_kept("DeletionPolicy") else "Delete"
+                change = described_change("Remove", name, made.kind.type, made.id)
+                changes.append(change | {"PolicyAction": policy})
+        return [{"Type": "Resource", "ResourceChange": change} for change in changes]
+
+    def change(self, name: str) -> Json | None:
+        wanted = self.plan.resource(name)
+        made = self.stack.resources.get(name)
+        if made is None:
+            return self.addition(name)
+        if made.kind.type != wanted.type:
+            raise BadTemplate(
+                "Update of resource type is not permitted. The new template modifies resource type"
+                f" of the following resources: [{name}]"
+            )
+        properties = difference(made.properties, wanted.properties)
+        about = {key: value for key, value in wanted.attributes.items() if key != "Condition"}
+        others = difference(made.about, about)
+        if not properties and not others:
+            return None
+        replacing = properties & made.kind.replacing
+        known = {key for key in replacing if NOT_KNOWN_YET not in str(wanted.properties.get(key))}
+        if replacing:
+            self.new.add(name)
+        return described_change("Modify", name, wanted.type, made.id) | {
+            "Replacement": "True" if known else "Conditional" if replacing else "False",
+            "Scope": [*(["Properties"] if properties else []), *sorted(others)],
+        }
+
+    def addition(self, name: str) -> Json:
+        """A resource that the stack has not: made, or taken over where it is there already."""
+        wanted = self.plan.resource(name)
+        if wanted.type not in KINDS:
+            raise NotSimulated(wanted.type)
+        kind = KINDS[wanted.type](self.service.aws)
+        there = kind.there(wanted.properties)
+        if there is None:
+            return described_change("Add", name, wanted.type)
+        if self.may_be_taken_over(name, kind.naming, there):
+            self.change_set.imports.add(name)
+            return described_change("Import", name, wanted.type, there)
+        self.complaints.append(
+            {
+                "EventId": f"{name}-validation",
+                "StackId": self.stack.id,
+                "OperationType": "CREATE_CHANGESET",
+                "OperationStatus": "FAILED",
+                "EventType": "VALIDATION_ERROR",
+                "LogicalResourceId": name,
+                "PhysicalResourceId": there,
+                "ResourceType": wanted.type,
+                "Timestamp": self.service.clock.stamp(),
+                "ValidationFailureMode": "FAIL",
+                "ValidationName": "NAME_CONFLICT_VALIDATION",
+                "ValidationStatus": "FAILED",
+                "ValidationStatusReason": kind.conflict(wanted.properties),
+                "ValidationPath": f"/Resources/{name}",
+            }
+        )
+        return described_change("Add", name, wanted.type)
+
+    def may_be_taken_over(self, name: str, naming: list[str], id: str) -> bool:
+        """The requirements of "Import AWS resources into a CloudFormation stack automatically"."""
+        body = self.plan.template["Resources"][name]
+        return (
+            self.change_set.request.get("ImportExistingResources", False)
+            and all(isinstance(body["Properties"].get(key), str) for key in naming)
+            and body.get("DeletionPolicy") in KEPT
+            and self.service.owner(body["Type"], id) is None
+        )
+
+
+def described_change(action: str, name: str, type: str, id: str = "") -> Json:
+    change: Json = {"Action": action, "LogicalResourceId": name, "ResourceType": type}
+    return change | {"Scope": [], "Details": []} | ({"PhysicalResourceId": id} if id else {})
+
+
+def described(stack: Stack) -> Json:
+    answer: Json = {
+        "StackId": stack.id,
+        "StackName": stack.name,
+        "CreationTime": stack.made_at,
+        "StackStatus": stack.status,
+        "DisableRollback": False,
+        "NotificationARNs": [],
+        "RollbackConfiguration": {},
+        "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+        "Capabilities": stack.capabilities,
+        "Tags": stack.tags,
+    }
+    for key, value in (
+        ("StackStatusReason", stack.reason),
+        ("LastUpdatedTime", stack.changed_at),
+        ("DeletionTime", stack.gone_at),
+    ):
+        if value:
+            answer[key] = value
+    if stack.plan:
+        given = stack.plan.given
+        defaults = {
+            name: str(rule.get("Default", ""))
+            for name, rule in stack.plan.template["Parameters"].items()
+        }
+        answer["Parameters"] = [
+            {"ParameterKey": name, "ParameterValue": given.get(name, defaults[name])}
+            for name in defaults
+        ]
+        answer["Outputs"] = [
+            {"OutputKey": name, "OutputValue": value} for name, value in stack.outputs.items()
+        ]
+    return answer
+
+
+def only(parameters: Mapping[str, Any], *known: str) -> None:
+    if unknown := parameters.keys() - set(known):
+        raise NotSimulated(f"parameters: {', '.join(sorted(unknown))}")

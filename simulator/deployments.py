@@ -1,0 +1,486 @@
+"""ECS services as they run: their deployments, their tasks, and what they say of both."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import md5
+from typing import TYPE_CHECKING, Any
+
+from simulator.rollouts import Outcome, Steps, comes_back
+
+if TYPE_CHECKING:
+    from simulator.ecs import Ecs
+
+Json = dict[str, Any]
+
+PLATFORM = {"platformVersion": "1.4.0", "platformFamily": "Linux"}
+
+
+@dataclass
+class Task:
+    """One task. It is the first container that fails, where one fails."""
+
+    arn: str
+    deployment: "Deployment"
+    created: datetime
+    status: str = "PROVISIONING"  # its lastStatus
+    stop_code: str = ""
+    reason: str = ""
+    exit_code: int | None = None
+    health: str = "UNKNOWN"
+    started: datetime | None = None
+    stopping: datetime | None = None
+    stopped: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        return self.arn.rsplit("/", 1)[-1]
+
+    @property
+    def is_alive(self) -> bool:
+        return self.stopping is None
+
+    def run(self) -> None:
+        self.status, self.health = "RUNNING", "HEALTHY"
+        self.started = self.deployment.stamp()
+
+    def say(self, *lines: str) -> None:
+        """Write to the log, if the task definition and its roles let it."""
+        self.deployment.service.ecs.log(self, lines)
+
+    def end(
+        self, code: str, reason: str, *, exit_code: int | None = None, healthy: bool = True
+    ) -> None:
+        """The container has ended, and the task is about to."""
+        self.stop_code, self.reason, self.exit_code = code, reason, exit_code
+        if not healthy:
+            self.health = "UNHEALTHY"
+        self.stopping = self.deployment.stamp()
+        self.status = "DEPROVISIONING"
+
+    def stop(self) -> None:
+        self.status, self.stopped = "STOPPED", self.deployment.stamp()
+
+    def described(self) -> Json:
+        deployment = self.deployment
+        container = {
+            "containerArn": self.arn.replace(":task/", ":container/") + "/1",
+            "taskArn": self.arn,
+            "name": deployment.container["name"],
+            "image": deployment.container["image"],
+            "lastStatus": "STOPPED" if self.stopping else self.status,
+            "healthStatus": self.health,
+        }
+        if self.exit_code is not None:
+            container["exitCode"] = self.exit_code
+        elif self.stop_code == "TaskFailedToStart":
+            container["reason"] = self.reason
+        described: Json = {
+            "taskArn": self.arn,
+            "clusterArn": deployment.service.cluster_arn,
+            "taskDefinitionArn": deployment.revision,
+            "group": f"service:{deployment.service.name}",
+            "startedBy": deployment.id,
+            "launchType": "FARGATE",
+            "desiredStatus": "RUNNING" if self.is_alive else "STOPPED",
+            "lastStatus": self.status,
+            "healthStatus": self.health,
+            "createdAt": self.created,
+            "containers": [container],
+            **PLATFORM,
+        }
+        moments = {
+            "startedAt": self.started,
+            "stoppingAt": self.stopping,
+            "stoppedAt": self.stopped,
+        }
+        described |= {name: moment for name, moment in moments.items() if moment}
+        if self.stop_code:
+            described |= {"stopCode": self.stop_code, "stoppedReason": self.reason}
+        return described
+
+
+@dataclass
+class Deployment:
+    """The tasks of one revision of a service, as an outcome moves them."""
+
+    id: str
+    service: "RunningService"
+    revision: str  # the ARN of its task definition
+    task_definition: Json
+    outcome: Outcome
+    created: datetime
+    status: str = "PRIMARY"  # or ACTIVE; one that is gone is in no list
+    rollout_state: str = "IN_PROGRESS"
+    reason: str = ""
+    has_served: bool = False
+    failed_tasks: int = 0
+    tasks: list[Task] = field(default_factory=list)
+    steps: Steps | None = None
+    history: Json = field(default_factory=dict)  # as ListServiceDeployments knows it
+
+    def __post_init__(self) -> None:
+        self.reason = f"ECS deployment {self.id} in progress."
+        self.updated = self.created
+
+    # --- what it stands on ---
+
+    def stamp(self) -> datetime:
+        return self.service.ecs.clock.stamp()
+
+    @property
+    def container(self) -> Json:
+        """The one that the load balancer asks; else the first."""
+        containers: list[Json] = self.task_definition["containerDefinitions"]
+        asked = [c for c in containers if self.target.get("containerName") == c["name"]]
+        return (asked or containers)[0]
+
+    @property
+    def target(self) -> Json:
+        targets: list[Json] = self.service.settings.get("loadBalancers", [])
+        return targets[0] if targets else {}
+
+    def event(self, message: str) -> None:
+        self.service.event(message)
+
+    @property
+    def alive(self) -> list[Task]:
+        return [task for task in self.tasks if task.is_alive]
+
+    def count(self, status: str) -> int:
+        return sum(task.status == status for task in self.alive)
+
+    # --- what happens to it ---
+
+    def advance(self) -> None:
+        """One step of what becomes of it."""
+        if self.steps is None:
+            obstacle = self.service.ecs.obstacle(self)
+            self.steps = (obstacle or self.outcome).play(self)
+        next(self.steps, None)
+        self.updated = self.stamp()
+
+    def start_tasks(self) -> list[Task]:
+        """As many as are wanted and not there; they are PENDING at once."""
+        lacking = self.service.desired - len(self.alive)
+        started = [self.service.new_task(self) for _ in range(lacking)]
+        for task in started:
+            task.status = "PENDING"
+        if started:
+            names = " ".join(f"(task {task.id})" for task in started)
+            self.event(f"has started {len(started)} tasks: {names}.")
+        return started
+
+    def run_tasks(self) -> None:
+        starting = [task for task in self.alive if task.status != "RUNNING"]
+        for task in starting:
+            task.run()
+        if starting and self.target:
+            group = self.target["targetGroupArn"]
+            self.event(f"registered {len(starting)} targets in (target-group {group})")
+
+    def stop_earlier(self) -> bool:
+        """Whether there was anything to stop."""
+        gone = [earlier.give_way() for earlier in self.service.deployments if earlier is not self]
+        return any(gone)
+
+    def give_way(self) -> bool:
+        alive = self.alive
+        for task in alive:
+            reason = f"Scaling activity initiated by (deployment {self.id})"
+            task.end("ServiceSchedulerInitiated", reason, exit_code=0)
+        if alive:
+            names = " ".join(f"(task {task.id})" for task in alive)
+            self.event(f"has stopped {len(alive)} running tasks: {names}.")
+        if alive and self.target:
+            group = self.target["targetGroupArn"]
+            self.event(f"deregistered {len(alive)} targets in (target-group {group})")
+        return bool(alive)
+
+    def complete(self) -> None:
+        """It serves alone: all others are gone from the list."""
+        self.rollout_state, self.has_served = "COMPLETED", True
+        self.reason = f"ECS deployment {self.id} completed."
+        self.service.keep_only(self)
+        self.event(f"(deployment {self.id}) deployment completed.")
+        self.event("has reached a steady state.")
+        self.service.finished(self)
+
+    def reset_failures(self) -> None:
+        """A task has become healthy, and the circuit breaker begins to count again: that is its
+        default, `resetOnHealthyTask` of "DeploymentCircuitBreaker" (API Reference)."""
+        self.failed_tasks = 0
+
+    @property
+    def is_broken(self) -> bool:
+        """Has the circuit breaker, where there is one, seen as many failures as it takes?
+
+        At least 3, at most 200, else half of the tasks wanted: its default, BOUNDED_PERCENT of 50
+        ("How the Amazon ECS deployment circuit breaker detects failures", ECS Developer Guide).
+        """
+        return self.service.breaker["enable"] and self.failed_tasks >= self.service.threshold
+
+    def fail(self) -> None:
+        """ECS goes back to the most recent deployment that is COMPLETED, if that is asked for and
+        there is any; else the failed one stays, stalled. One to which it goes back is IN_PROGRESS
+        until it completes once more, and until then ECS cannot go back to it again: "How the
+        Amazon ECS deployment circuit breaker detects failures" (ECS Developer Guide).
+
+        As seen in service events that people published, it keeps its id and becomes PRIMARY.
+        """
+        self.rollout_state = "FAILED"
+        self.reason = "ECS deployment circuit breaker: tasks failed to start."
+        self.event(f"(deployment {self.id}) deployment failed: tasks failed to start.")
+        back = self.service.last_completed
+        if not (self.service.breaker["rollback"] and back):
+            self.service.failed(self)
+            return
+        self.event(f"rolling back to deployment {back.id}.")
+        self.status, back.status, back.rollout_state = "ACTIVE", "PRIMARY", "IN_PROGRESS"
+        back.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {back.id}."
+        back.steps = comes_back(back)
+        self.service.go_back(self, back)
+
+    def overtake(self) -> None:
+        self.service.ecs.roll_out_another(self.service)
+
+    def described(self) -> Json:
+        service = self.service
+        described = {
+            "id": self.id,
+            "status": self.status,
+            "taskDefinition": self.revision,
+            "desiredCount": service.desired if self.status == "PRIMARY" else len(self.alive),
+            "pendingCount": self.count("PENDING"),
+            "runningCount": self.count("RUNNING"),
+            "failedTasks": self.failed_tasks,
+            "createdAt": self.created,
+            "updatedAt": self.updated,
+            "launchType": "FARGATE",
+            "rolloutState": self.rollout_state,
+            "rolloutStateReason": self.reason,
+            **PLATFORM,
+        }
+        network = service.settings.get("networkConfiguration")
+        return described | ({"networkConfiguration": network} if network else {})
+
+
+@dataclass
+class RunningService:
+    """One service in one cluster."""
+
+    ecs: "Ecs"
+    cluster: str
+    name: str
+    settings: Json  # what it was created and updated with, as the API names it
+    created: datetime
+    status: str = "ACTIVE"
+    token: str = ""  # of the request that created it: the same again creates nothing
+    deployments: list[Deployment] = field(default_factory=list)  # newest first
+    events: list[Json] = field(default_factory=list)  # newest first
+    history: list[Json] = field(default_factory=list)  # service deployments, newest first
+    revisions: dict[str, Json] = field(default_factory=dict)  # service revisions by ARN
+
+    # --- what it is ---
+
+    @property
+    def arn(self) -> str:
+        return self.ecs.arn(f"service/{self.cluster}/{self.name}")
+
+    @property
+    def cluster_arn(self) -> str:
+        return self.ecs.arn(f"cluster/{self.cluster}")
+
+    @property
+    def desired(self) -> int:
+        return int(self.settings.get("desiredCount", 0))
+
+    @property
+    def configuration(self) -> Json:
+        usual: Json = {"maximumPercent": 200, "minimumHealthyPercent": 100, "strategy": "ROLLING"}
+        return usual | dict(self.settings.get("deploymentConfiguration", {}))
+
+    @property
+    def breaker(self) -> Json:
+        off: Json = {"enable": False, "rollback": False}
+        return off | dict(self.configuration.get("deploymentCircuitBreaker", {}))
+
+    @property
+    def threshold(self) -> int:
+        return min(200, max(3, -(-self.desired // 2)))
+
+    @property
+    def primary(self) -> Deployment | None:
+        return next((d for d in self.deployments if d.status == "PRIMARY"), None)
+
+    @property
+    def tasks(self) -> Iterator[Task]:
+        return (task for task in self.ecs.tasks if task.deployment.service is self)
+
+    def event(self, message: str) -> None:
+        number = next(self.ecs.numbers)
+        self.events.insert(
+            0,
+            {
+                "id": str(number).rjust(8, "0") + "-5eed-4000-8000-000000000000",
+                "createdAt": self.ecs.clock.stamp(),
+                "message": f"(service {self.name}) {message}",
+            },
+        )
+
+    # --- what happens to it ---
+
+    def look(self) -> None:
+        """Each look at the service is one step of what happens to it; time passes elsewhere."""
+        for task in list(self.tasks):
+            going = task.status == "DEPROVISIONING" and task.deployment is not self.primary
+            if going and self.status != "DRAINING":
+                task.stop()
+        if self.status == "DRAINING" and not any(task.is_alive for task in self.tasks):
+            # Its tasks may be on their way still ("DeleteService": STOPPING or STOPPED).
+            self.status = "INACTIVE"
+        elif self.status == "DRAINING":
+            for deployment in self.deployments:
+                deployment.give_way()
+            self.deployments.clear()
+        elif self.primary:
+            self.primary.advance()
+
+    def roll_out(self, revision: str, task_definition: Json, outcome: Outcome) -> Deployment:
+        for deployment in self.deployments:
+            deployment.status = "ACTIVE"
+            self.is_stopped(deployment)
+        number = next(self.ecs.numbers)
+        deployment = Deployment(
+            id=f"ecs-svc/{7_000_000_000_000_000_000 + number}",
+            service=self,
+            revision=revision,
+            task_definition=task_definition,
+            outcome=outcome,
+            created=self.ecs.clock.stamp(),
+        )
+        self._begin_history(deployment, number)
+        self.deployments.insert(0, deployment)
+        return deployment
+
+    def new_task(self, deployment: Deployment) -> Task:
+        name = md5(f"task {next(self.ecs.numbers)}".encode(), usedforsecurity=False).hexdigest()
+        arn = self.ecs.arn(f"task/{self.cluster}/{name}")
+        task = Task(arn, deployment, self.ecs.clock.stamp())
+        deployment.tasks.append(task)
+        self.ecs.tasks.append(task)
+        return task
+
+    def scale(self) -> None:
+        """A complete deployment follows the number of tasks that is wanted."""
+        primary = self.primary
+        if primary and primary.rollout_state == "COMPLETED":
+            for task in primary.alive[self.desired :]:
+                task.end("ServiceSchedulerInitiated", f"Scaling activity initiated by {primary.id}")
+            primary.start_tasks()
+            primary.run_tasks()
+
+    def keep_only(self, deployment: Deployment) -> None:
+        for other in self.deployments:
+            if other is not deployment:
+                other.give_way()
+        self.deployments = [deployment]
+
+    @property
+    def last_completed(self) -> Deployment | None:
+        return next((d for d in self.deployments if d.rollout_state == "COMPLETED"), None)
+
+    # --- its history: "View service history using Amazon ECS service deployments" ---
+
+    def _begin_history(self, deployment: Deployment, number: int) -> None:
+        where = f"{self.cluster}/{self.name}"
+        revision = self.ecs.arn(f"service-revision/{where}/{4_000_000_000_000_000_000 + number}")
+        sources = [
+            {"arn": done["targetServiceRevision"]["arn"]}
+            for done in self.history[:1]
+            if done["status"] == "SUCCESSFUL"
+        ]
+        self.revisions[revision] = {
+            "serviceRevisionArn": revision,
+            "serviceArn": self.arn,
+            "clusterArn": self.cluster_arn,
+            "taskDefinition": deployment.revision,
+            "launchType": "FARGATE",
+            "createdAt": deployment.created,
+            **PLATFORM,
+        }
+        deployment.history = {
+            "serviceDeploymentArn": self.ecs.arn(f"service-deployment/{where}/{number:021}"),
+            "serviceArn": self.arn,
+            "clusterArn": self.cluster_arn,
+            "status": "IN_PROGRESS",
+            "createdAt": deployment.created,
+            "startedAt": deployment.created,
+            "updatedAt": deployment.created,
+            "sourceServiceRevisions": sources,
+            "targetServiceRevision": {"arn": revision},
+            "deploymentConfiguration": self.configuration,
+        }
+        self.history.insert(0, deployment.history)
+
+    def _end_history(self, record: Json, status: str, reason: str = "") -> None:
+        moment = self.ecs.clock.stamp()
+        record |= {"status": status, "updatedAt": moment, "finishedAt": moment}
+        if reason:
+            record["statusReason"] = reason
+
+    def finished(self, deployment: Deployment) -> None:
+        if deployment.history["status"] == "IN_PROGRESS":
+            self._end_history(deployment.history, "SUCCESSFUL")
+        for record in self.history:
+            if record["status"] == "ROLLBACK_IN_PROGRESS":
+                self._end_history(record, "ROLLBACK_SUCCESSFUL", record["rollback"]["reason"])
+
+    def failed(self, deployment: Deployment) -> None:
+        self._end_history(deployment.history, "STOPPED", deployment.reason)
+
+    def go_back(self, failed: Deployment, back: Deployment) -> None:
+        self.deployments.sort(key=lambda deployment: deployment is not back)
+        failed.history |= {
+            "status": "ROLLBACK_IN_PROGRESS",
+            "statusReason": failed.reason,
+            "rollback": {
+                "reason": failed.reason,
+                "startedAt": self.ecs.clock.stamp(),
+                "serviceRevisionArn": back.history["targetServiceRevision"]["arn"],
+            },
+        }
+
+    def is_stopped(self, deployment: Deployment) -> None:
+        """By the one that overtakes it."""
+        if deployment.history["status"] == "IN_PROGRESS":
+            self._end_history(deployment.history, "STOPPED")
+
+    # --- as the API shows it ---
+
+    def described(self) -> Json:
+        primary = self.primary
+        described = self.settings | {
+            "serviceArn": self.arn,
+            "serviceName": self.name,
+            "clusterArn": self.cluster_arn,
+            "status": self.status,
+            "desiredCount": self.desired,
+            "runningCount": sum(d.count("RUNNING") for d in self.deployments),
+            "pendingCount": sum(d.count("PENDING") for d in self.deployments),
+            "deployments": [deployment.described() for deployment in self.deployments],
+            "deploymentConfiguration": self.configuration,
+            "events": self.events[:100],
+            "createdAt": self.created,
+            "schedulingStrategy": "REPLICA",
+            "deploymentController": {"type": "ECS"},
+            **PLATFORM,
+        }
+        if primary:
+            described["taskDefinition"] = primary.revision
+            running = [d for d in self.history if d["status"].endswith("IN_PROGRESS")]
+            current = primary.history["targetServiceRevision"]["arn"]
+            described["currentServiceRevisions"] = [{"arn": current}]
+            if running:
+                described["currentServiceDeployment"] = running[0]["serviceDeploymentArn"]
+        return described

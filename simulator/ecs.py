@@ -1,0 +1,415 @@
+"""ECS: services, their deployments and tasks are ours; clusters and task definitions are moto's.
+
+moto knows one deployment that never ends and no task of a service, and takes task definitions that
+Fargate would not run. What is refused here, and how it is worded, is from the ECS API Reference and
+Developer Guide, where no other source is named.
+"""
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from simulator.deployments import Deployment, RunningService, Task
+from simulator.fargate import complaint
+from simulator.obstacles import Obstacles
+from simulator.permissions import last
+from simulator.policies import Need
+from simulator.refusal import Refused
+from simulator.rollouts import Outcome, Serves
+from simulator.service import Service, World
+from simulator.strictness import SERVICE_LINKED_ROLES, Iam
+
+Json = dict[str, Any]
+
+# What a new deployment is for; anything else of a service changes without one (UpdateService).
+ROLLED_OUT = {
+    "capacityProviderStrategy",
+    "loadBalancers",
+    "networkConfiguration",
+    "platformVersion",
+    "serviceRegistries",
+    "volumeConfigurations",
+}
+# What is no setting of a service, but said once.
+SAID_ONCE = {"clientToken", "cluster", "forceNewDeployment", "service", "serviceName", "tags"}
+SERVICE_ROLE = SERVICE_LINKED_ROLES["ecs.amazonaws.com"]
+
+
+def no_such_service() -> Refused:
+    return Refused("ServiceNotFoundException", "Service not found.")
+
+
+def invalid(message: str) -> Refused:
+    return Refused("InvalidParameterException", message)
+
+
+class Ecs(Service):
+    name = "ecs"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.obstacles = Obstacles(world)
+        self.reset()
+
+    def reset(self) -> None:
+        self.services: dict[tuple[str, str], RunningService] = {}
+        self.tasks: list[Task] = []
+        self.outcomes: list[Outcome] = []  # of the next deployments, in their order
+        self.numbers = count(1)
+
+    # --- services ---
+
+    def create_service(self, parameters: Json) -> Json:
+        cluster = self._cluster(parameters)
+        name = parameters["serviceName"]
+        there = self.services.get((cluster, name))
+        token = parameters.get("clientToken", "")
+        if there and there.status == "ACTIVE":
+            if token and token == there.token:
+                return {"service": there.described()}
+            raise invalid("Creation of service was not idempotent.")
+        if there and there.status == "DRAINING":
+            raise invalid("Unable to Start a service that is still Draining.")
+        revision, task_definition = self._revision(parameters["taskDefinition"])
+        self._check_settings(parameters, task_definition)
+        self._check_service_role()
+        shadow = {"cluster": cluster, "serviceName": name, "desiredCount": 0}
+        # moto's Application Auto Scaling looks for the service in moto's ECS.
+        self.moto("CreateService", shadow | {"taskDefinition": revision})
+        settings = {key: value for key, value in parameters.items() if key not in SAID_ONCE}
+        service = RunningService(self, cluster, name, settings, self.clock.stamp(), token=token)
+        self.services[cluster, name] = service
+        service.roll_out(revision, task_definition, self._next_outcome())
+        return {"service": service.described()}
+
+    def update_service(self, parameters: Json) -> Json:
+        service = self._service(parameters)
+        if service.status != "ACTIVE":
+            raise Refused("ServiceNotActiveException", "Service was not ACTIVE.")
+        primary = service.primary
+        assert primary, "an active service has a deployment"
+        wanted = parameters.get("taskDefinition") or primary.revision
+        revision, task_definition = self._revision(wanted)
+        changes = {key: value for key, value in parameters.items() if key not in SAID_ONCE}
+        self._check_settings(service.settings | changes, task_definition)
+        is_new = revision != primary.revision or any(
+            service.settings.get(key) != changes[key] for key in ROLLED_OUT & changes.keys()
+        )
+        service.settings |= changes
+        if is_new or parameters.get("forceNewDeployment"):
+            service.roll_out(revision, task_definition, self._next_outcome())
+        else:
+            service.scale()
+        return {"service": service.described()}
+
+    def delete_service(self, parameters: Json) -> Json:
+        service = self._service(parameters)
+        if service.status == "INACTIVE":
+            raise no_such_service()
+        if service.desired and not parameters.get("force"):
+            raise invalid("The service cannot be stopped while it is scaled above 0.")
+        service.settings["desiredCount"] = 0
+        service.status = "DRAINING"
+        where = {"cluster": service.cluster, "service": service.name}
+        self.moto("DeleteService", where | {"force": True})
+        return {"service": service.described()}
+
+    def describe_services(self, parameters: Json) -> Json:
+        cluster = self._cluster(parameters)
+        found, missing = [], []
+        for name in parameters["services"]:
+            service = self.services.get((cluster, last(name)))
+            if service:
+                service.look()
+                found.append(service.described())
+            else:
+                arn = self.arn(f"service/{cluster}/{last(name)}")
+                missing.append({"arn": arn, "reason": "MISSING"})
+        return {"services": found, "failures": missing}
+
+    def list_services(self, parameters: Json) -> Json:
+        cluster = self._cluster(parameters)
+        here = (service for service in self.services.values() if service.cluster == cluster)
+        return {"serviceArns": [service.arn for service in here if service.status == "ACTIVE"]}
+
+    def delete_cluster(self, parameters: Json) -> Json:
+        cluster = self._cluster(parameters)
+        here = [service for service in self.services.values() if service.cluster == cluster]
+        if any(service.status != "INACTIVE" for service in here):
+            raise Refused(
+                "ClusterContainsServicesException",
+                "The Cluster cannot be deleted while Services are active.",
+            )
+        if any(task.status != "STOPPED" for service in here for task in service.tasks):
+            raise Refused(
+                "ClusterContainsTasksException",
+                "The Cluster cannot be deleted while Tasks are active.",
+            )
+        return self.moto("DeleteCluster", parameters)
+
+    # --- their tasks ---
+
+    def list_tasks(self, parameters: Json) -> Json:
+        cluster = self._cluster(parameters)
+        stopped = parameters.get("desiredStatus", "RUNNING") == "STOPPED"
+        found = [
+            task
+            for task in self.tasks
+            if task.deployment.service.cluster == cluster and task.is_alive != stopped
+        ]
+        filters: dict[str, Callable[[Task], str]] = {
+            "family": lambda task: last(task.deployment.revision).split(":")[0],
+            "serviceName": lambda task: task.deployment.service.name,
+            "startedBy": lambda task: task.deployment.id,
+        }
+        if (
+            "serviceName" in parameters
+            and (cluster, parameters["serviceName"]) not in self.services
+        ):
+            raise no_such_service()
+        for name, of in filters.items():
+            if name in parameters:
+                found = [task for task in found if of(task) == last(parameters[name])]
+        return {"taskArns": [task.arn for task in reversed(found)]}
+
+    def describe_tasks(self, parameters: Json) -> Json:
+        known = {task.id: task for task in self.tasks}
+        names = [last(name) for name in parameters["tasks"]]
+        return {
+            "tasks": [known[name].described() for name in names if name in known],
+            "failures": [
+                {"arn": self.arn(f"task/{self._cluster(parameters)}/{name}"), "reason": "MISSING"}
+                for name in names
+                if name not in known
+            ],
+        }
+
+    def obstacle(self, deployment: Deployment) -> Outcome | None:
+        """What keeps the tasks of a deployment from starting, whatever was to become of them."""
+        return self.obstacles.before(deployment)
+
+    def log(self, task: Task, lines: tuple[str, ...]) -> None:
+        """What a container says, where its log driver may write it down."""
+        container = task.deployment.container
+        options = container.get("logConfiguration", {}).get("options", {})
+        if "awslogs-group" not in options or "awslogs-stream-prefix" not in options:
+            return
+        stream = {
+            "logGroupName": options["awslogs-group"],
+            "logStreamName": f"{options['awslogs-stream-prefix']}/{container['name']}/{task.id}",
+        }
+        if self.obstacles.keep_from_writing(task.deployment.task_definition, stream):
+            return
+        self.account.moto("logs", "CreateLogStream", stream)
+        # moto keeps no event that is older or newer than it believes the time to be.
+        moment = int(self.account.wall_clock().timestamp() * 1000)
+        events = [{"timestamp": moment + n, "message": line} for n, line in enumerate(lines)]
+        self.account.moto("logs", "PutLogEvents", stream | {"logEvents": events})
+
+    # --- what became of its deployments ---
+
+    def list_service_deployments(self, parameters: Json) -> Json:
+        """Newest first; of the last 90 days, which is for ever here."""
+        service = self._service(parameters)
+        wanted = parameters.get("status")
+        brief = (
+            "serviceDeploymentArn",
+            "serviceArn",
+            "clusterArn",
+            "startedAt",
+            "createdAt",
+            "finishedAt",
+            "status",
+            "statusReason",
+        )
+        found = [
+            {key: record[key] for key in brief if key in record}
+            | {"targetServiceRevisionArn": record["targetServiceRevision"]["arn"]}
+            for record in service.history
+            if not wanted or record["status"] in wanted
+        ]
+        first = int(parameters.get("nextToken", "0"))
+        size = parameters.get("maxResults", 20)
+        answer: Json = {"serviceDeployments": found[first : first + size]}
+        if first + size < len(found):
+            answer["nextToken"] = str(first + size)
+        return answer
+
+    def describe_service_deployments(self, parameters: Json) -> Json:
+        known = {
+            record["serviceDeploymentArn"]: record
+            for service in self.services.values()
+            for record in service.history
+        }
+        return found_and_missing(parameters["serviceDeploymentArns"], known, "serviceDeployments")
+
+    def describe_service_revisions(self, parameters: Json) -> Json:
+        known = {
+            arn: revision
+            for service in self.services.values()
+            for arn, revision in service.revisions.items()
+        }
+        return found_and_missing(parameters["serviceRevisionArns"], known, "serviceRevisions")
+
+    # --- task definitions ---
+
+    def register_task_definition(self, parameters: Json) -> Json:
+        if why := complaint(parameters):
+            raise Refused("ClientException", why)
+        return self.moto("RegisterTaskDefinition", parameters)
+
+    def list_task_definitions(self, parameters: Json) -> Json:
+        """moto does not sort, and pages before anything could be sorted."""
+        paging = {"maxResults", "nextToken", "sort"}
+        asked = {key: value for key, value in parameters.items() if key not in paging}
+        found: list[str] = self.moto("ListTaskDefinitions", asked)["taskDefinitionArns"]
+        found.sort(
+            key=lambda arn: (last(arn).split(":")[0], int(arn.rsplit(":", 1)[1])),
+            reverse=parameters.get("sort") == "DESC",
+        )
+        first = int(parameters.get("nextToken", "0"))
+        size = parameters.get("maxResults", 100)
+        answer: Json = {"taskDefinitionArns": found[first : first + size]}
+        if first + size < len(found):
+            answer["nextToken"] = str(first + size)
+        return answer
+
+    def roll_out_another(self, service: RunningService) -> None:
+        """What somebody else's deploy does to this one: another revision of the same family."""
+        primary = service.primary
+        assert primary, "an active service has a deployment"
+        keys = {
+            *("family", "networkMode", "requiresCompatibilities", "runtimePlatform", "cpu"),
+            *("memory", "executionRoleArn", "taskRoleArn", "containerDefinitions"),
+        }
+        same = {key: value for key, value in primary.task_definition.items() if key in keys}
+        made = self.moto("RegisterTaskDefinition", same)["taskDefinition"]["taskDefinitionArn"]
+        service.roll_out(*self._revision(made), Serves())
+
+    # --- looking things up ---
+
+    def _next_outcome(self) -> Outcome:
+        return self.outcomes.pop(0) if self.outcomes else Serves()
+
+    def _cluster(self, parameters: Json) -> str:
+        name = last(parameters.get("cluster", "default"))
+        found = self.moto("DescribeClusters", {"clusters": [name]})["clusters"]
+        if not any(cluster["status"] == "ACTIVE" for cluster in found):
+            raise Refused("ClusterNotFoundException", "Cluster not found.")
+        return name
+
+    def _service(self, parameters: Json) -> RunningService:
+        name = parameters["service"]
+        # ListServiceDeployments may name it by its ARN, and leave the cluster to that.
+        if name.startswith("arn:") and "cluster" not in parameters:
+            parameters = parameters | {"cluster": name.split("/")[1]}
+        service = self.services.get((self._cluster(parameters), last(name)))
+        if not service:
+            raise no_such_service()
+        return service
+
+    def _revision(self, name: str) -> tuple[str, Json]:
+        """ARN and definition; without a number, the latest that is ACTIVE."""
+        try:
+            found = self.moto("DescribeTaskDefinition", {"taskDefinition": name})["taskDefinition"]
+        except Refused as missing:
+            raise Refused("ClientException", "TaskDefinition not found.") from missing
+        if found["status"] != "ACTIVE":
+            raise Refused("ClientException", "TaskDefinition is inactive")
+        return found["taskDefinitionArn"], found
+
+    # --- what AWS would not take ---
+
+    def _check_service_role(self) -> None:
+        """ECS makes its own role where the caller may; else it must be there: "Using service-linked
+        roles for Amazon ECS"."""
+        try:
+            self.account.moto("iam", "GetRole", {"RoleName": SERVICE_ROLE})
+        except Refused:
+            rest = f"role/aws-service-role/ecs.amazonaws.com/{SERVICE_ROLE}"
+            role = self.account.arn("iam", rest, region="")
+            may = Need("iam:CreateServiceLinkedRole", role)
+            try:
+                self.world.principals.check(self.world.caller, [may])
+            except Refused:
+                raise invalid(
+                    "Unable to assume the service linked role. Please verify that the ECS service "
+                    "linked role exists."
+                ) from None
+            Iam(self.world).create_service_linked_role({"AWSServiceName": "ecs.amazonaws.com"})
+
+    def _check_settings(self, settings: Json, task_definition: Json) -> None:
+        if task_definition.get("networkMode") == "awsvpc":
+            self._check_network(settings.get("networkConfiguration", {}))
+        for target in settings.get("loadBalancers", []):
+            self._check_target(target, task_definition)
+        limits = settings.get("deploymentConfiguration", {})
+        most = limits.get("maximumPercent", 200)
+        if settings.get("availabilityZoneRebalancing") == "ENABLED" and most <= 100:
+            raise invalid(
+                "maximumPercent must be greater than 100 when availabilityZoneRebalancing is "
+                "ENABLED."
+            )
+        if most <= 100 and limits.get("minimumHealthyPercent", 100) >= 100:
+            raise invalid(
+                "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block "
+                "deployments."
+            )
+        unknown = limits.get("deploymentCircuitBreaker", {}).keys() - {"enable", "rollback"}
+        if unknown:
+            raise NotImplementedError(f"{sorted(unknown)} of a circuit breaker")
+
+    def _check_network(self, network: Json) -> None:
+        vpc = network.get("awsvpcConfiguration")
+        if not vpc:
+            raise invalid(
+                "Network Configuration must be provided when networkMode 'awsvpc' is specified."
+            )
+        for kind, ask, ids in (
+            ("subnet", "DescribeSubnets", {"SubnetIds": vpc["subnets"]}),
+            (
+                "security group",
+                "DescribeSecurityGroups",
+                {"GroupIds": vpc.get("securityGroups", [])},
+            ),
+        ):
+            try:
+                if all(ids.values()):
+                    self.account.moto("ec2", ask, ids)
+            except Refused as missing:
+                named = ", ".join(*ids.values())
+                raise invalid(
+                    f"Error retrieving {kind} information for [{named}]: {missing.message} "
+                    f"(ErrorCode: {missing.code})"
+                ) from missing
+
+    def _check_target(self, target: Json, task_definition: Json) -> None:
+        name, port = target["containerName"], target["containerPort"]
+        containers = {c["name"]: c for c in task_definition["containerDefinitions"]}
+        if name not in containers:
+            raise invalid(f"The container {name} does not exist in the task definition.")
+        ports = [mapping["containerPort"] for mapping in containers[name].get("portMappings", [])]
+        if port not in ports:
+            raise invalid(f"The container {name} did not have a container port {port} defined.")
+        arn = target["targetGroupArn"]
+        try:
+            asked = {"TargetGroupArns": [arn]}
+            (group,) = self.account.moto("elbv2", "DescribeTargetGroups", asked)["TargetGroups"]
+        except Refused as missing:
+            raise invalid(f"The specified target group does not exist: {arn}") from missing
+        if not group.get("LoadBalancerArns"):
+            raise invalid(f"The target group with targetGroupArn {arn} does not have an associated "
+                          "load balancer.")  # fmt: skip
+        if group.get("TargetType") != "ip":
+            raise invalid(
+                f"The provided target group {arn} has target type {group.get('TargetType')}, which "
+                "is incompatible with the awsvpc network mode specified in the task definition."
+            )
+
+
+def found_and_missing(asked: list[str], known: dict[str, Json], key: str) -> Json:
+    """What the Describe operations answer: what is there, and a failure for each that is not."""
+    return {
+        key: [known[arn] for arn in asked if arn in known],
+        "failures": [{"arn": arn, "reason": "MISSING"} for arn in asked if arn not in known],
+    }

@@ -1,0 +1,102 @@
+"""Errors on demand: what a chosen operation meets instead of an answer."""
+
+import math
+from dataclasses import dataclass, field
+
+from simulator.refusal import Refused
+
+THROTTLED = Refused("ThrottlingException", "Rate exceeded")
+EXPIRED_TOKEN = Refused(
+    "ExpiredToken", "The security token included in the request is expired", 403
+)
+UNKNOWN_CREDENTIALS = Refused(
+    "InvalidClientTokenId", "The security token included in the request is invalid.", 403
+)
+
+
+class NoAnswer(Exception):
+    """The client gets no answer, only a failure of the network."""
+
+
+class ConnectionDropped(NoAnswer):
+    """The connection ends without an answer."""
+
+
+class TimedOut(NoAnswer):
+    """The answer comes later than any client waits. In process only: nothing here waits."""
+
+
+class Unreachable(NoAnswer):
+    """No connection comes about. In process only: a server cannot act as if it were absent."""
+
+
+@dataclass
+class Fault:
+    operation: str  # such as "ecs:DescribeServices"; "*" is every one
+    error: Exception
+    times: float = 1
+    after: int = 0  # so many calls get through before
+    is_late: bool = False  # it strikes once the operation was carried out
+
+
+@dataclass
+class Faults:
+    """They strike in the order in which they were asked for; a call meets at most one."""
+
+    waiting: list[Fault] = field(default_factory=list)
+
+    def refuse(
+        self,
+        operation: str,
+        code: str | Refused,
+        message: str = "",
+        *,
+        status: int = 400,
+        times: float = 1,
+        after: int = 0,
+    ) -> None:
+        """Answer an operation with an error `times` times, after `after` calls went well."""
+        error = code if isinstance(code, Refused) else Refused(code, message or code, status)
+        self.waiting.append(Fault(operation, error, times, after))
+
+    def refuse_for_ever(self, operation: str, code: str | Refused, message: str = "") -> None:
+        self.refuse(operation, code, message, times=math.inf)
+
+    def expire_tokens(self, *, after: int = 0) -> None:
+        """From now on, or after so many calls, nobody's credentials are good any more."""
+        self.refuse("*", EXPIRED_TOKEN, times=math.inf, after=after)
+
+    def throttle(self, operation: str, *, times: float = 1) -> None:
+        self.refuse(operation, THROTTLED, times=times)
+
+    def drop(self, operation: str, *, times: float = 1, after: int = 0) -> None:
+        """End the connection before the operation is carried out."""
+        self.waiting.append(Fault(operation, ConnectionDropped(), times, after))
+
+    def lose_answer(self, operation: str, *, times: float = 1) -> None:
+        """End the connection once the operation was carried out."""
+        self.waiting.append(Fault(operation, ConnectionDropped(), times, is_late=True))
+
+    def time_out(self, operation: str, *, times: float = 1) -> None:
+        """Carry the operation out, and have the client wait for the answer in vain."""
+        self.waiting.append(Fault(operation, TimedOut(), times, is_late=True))
+
+    def cut_off(self, operation: str = "*", *, times: float = math.inf, after: int = 0) -> None:
+        """No connection to AWS: as without a network, or behind a proxy that is missing."""
+        self.waiting.append(Fault(operation, Unreachable(), times, after))
+
+    def strike(self, operation: str, *, late: bool = False) -> None:
+        """Raises what this call meets, if anything."""
+        for fault in self.waiting:
+            if fault.operation not in {"*", operation} or fault.times <= 0:
+                continue
+            if fault.is_late != late:
+                continue
+            if fault.after > 0:
+                fault.after -= 1
+                continue
+            fault.times -= 1
+            raise fault.error
+
+    def clear(self) -> None:
+        self.waiting.clear()

@@ -1,0 +1,227 @@
+"""A cluster and all that a service in it needs, made by calls, and not by a stack."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.config import Config
+from botocore.session import get_session
+
+from simulator.docker_client import CONFIG, IMAGE, LAYER
+from simulator.images import digest_of
+from simulator.simulation import SimulatedAws
+
+Json = dict[str, Any]
+
+TRUST: Json = {
+    "Effect": "Allow",
+    "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+    "Action": "sts:AssumeRole",
+    "Condition": {
+        "StringEquals": {"aws:SourceAccount": "123456789012"},
+        "ArnLike": {"aws:SourceArn": "arn:aws:ecs:us-east-1:123456789012:*"},
+    },
+}
+STARTS_TASKS: Json = {
+    "Effect": "Allow",
+    "Action": [
+        *("ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer"),
+        *("logs:CreateLogStream", "logs:PutLogEvents"),
+    ],
+    "Resource": "*",
+}
+
+
+def policy(*statements: Json) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+@dataclass
+class Ground:
+    """At first: a cluster, a repository with one image, a log group, an execution role, and a load
+    balancer with a target group."""
+
+    aws: SimulatedAws
+    settings: Json = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        client = self.aws.client
+        client("ecs").create_cluster(clusterName="cluster")
+        client("ecr").create_repository(repositoryName="app", imageTagMutability="IMMUTABLE")
+        client("logs").create_log_group(logGroupName="/ecs/app")
+        self.role("execution", TRUST, STARTS_TASKS)
+        self.image = self.push("first")
+        subnets = client("ec2").describe_subnets()["Subnets"]
+        self.subnets = [subnet["SubnetId"] for subnet in subnets[:2]]
+        self.vpc = subnets[0]["VpcId"]
+        self._balance()
+        self.settings = {
+            "cluster": "cluster",
+            "serviceName": "app",
+            "desiredCount": 1,
+            "launchType": "FARGATE",
+            "networkConfiguration": {"awsvpcConfiguration": {"subnets": self.subnets}},
+            "loadBalancers": [
+                {
+                    "targetGroupArn": self.target_group,
+                    "containerName": "app",
+                    "containerPort": 8080,
+                }
+            ],
+            "deploymentConfiguration": {
+                "deploymentCircuitBreaker": {"enable": True, "rollback": True}
+            },
+        }
+
+    def _balance(self) -> None:
+        balancing = self.aws.client("elbv2")
+        self.target_group = balancing.create_target_group(
+            Name="app-tg", Protocol="HTTP", Port=8080, VpcId=self.vpc, TargetType="ip"
+        )["TargetGroups"][0]["TargetGroupArn"]
+        (balancer,) = balancing.create_load_balancer(Name="app-alb", Subnets=self.subnets)[
+            "LoadBalancers"
+        ]
+        self.host = balancer["DNSName"]
+        balancing.create_listener(
+            LoadBalancerArn=balancer["LoadBalancerArn"],
+            Protocol="HTTP",
+            Port=80,
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": self.target_group}],
+        )
+
+    # --- roles, users, and clients of theirs ---
+
+    def role(self, name: str, trust: Json, *statements: Json) -> str:
+        iam = self.aws.client("iam")
+        made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))
+        if statements:
+            self.allow(name, *statements)
+        return str(made["Role"]["Arn"])
+
+    def allow(self, role: str, *statements: Json) -> None:
+        iam = self.aws.client("iam")
+        iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=policy(*statements))
+
+    def client(self, service: str, principal: str = "root") -> Any:
+        """A client that asks over HTTP, as the CLI does."""
+        given = self.aws.world.principals.credentials(principal)
+        return get_session().create_client(
+            service,
+            region_name="us-east-1",
+            endpoint_url=f"http://{self.aws.address}",
+            aws_access_key_id=given.access_key,
+            aws_secret_access_key=given.secret,
+            aws_session_token=given.token or None,
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    # --- images, revisions, services ---
+
+    def push(self, tag: str) -> str:
+        """Leave an image in the registry; the name of it, by its digest."""
+        registry = self.aws.registry
+        config = json.dumps({"config": {"Env": [f"COMMIT={tag}"]}}).encode()
+        layer = b"a layer"
+        for blob in config, layer:
+            registry.blobs[digest_of(blob)] = blob
+        parts = (CONFIG, config), (LAYER, layer)
+        described = [
+            {"mediaType": kind, "size": len(blob), "digest": digest_of(blob)}
+            for kind, blob in parts
+        ]
+        manifest = json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": IMAGE,
+                "config": described[0],
+                "layers": described[1:],
+            }
+        )
+        registry.put("app", tag, manifest.encode(), IMAGE)
+        host = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+        return f"{host}/app@{digest_of(manifest.encode())}"
+
+    def definition(self, **changes: Any) -> Json:
+        container = {
+            "name": "app",
+            "image": self.image,
+            "portMappings": [{"containerPort": 8080}],
+            "logConfiguration": {
+                "logDriver": "awslogs",
+                "options": {
+                    "awslogs-group": "/ecs/app",
+                    "awslogs-region": "us-east-1",
+                    "awslogs-stream-prefix": "ecs",
+                },
+            },
+        }
+        return {
+            "family": "app",
+            "networkMode": "awsvpc",
+            "requiresCompatibilities": ["FARGATE"],
+            "cpu": "256",
+            "memory": "512",
+            "executionRoleArn": "arn:aws:iam::123456789012:role/execution",
+            "containerDefinitions": [container | changes],
+        }
+
+    def register(self, **changes: Any) -> str:
+        """A revision; the changes are of its container."""
+        made = self.aws.client("ecs").register_task_definition(**self.definition(**changes))
+        return str(made["taskDefinition"]["taskDefinitionArn"])
+
+    def create_service(self, revision: str = "", **changes: Any) -> Json:
+        made = self.aws.client("ecs").create_service(
+            **self.settings | {"taskDefinition": revision or self.register()} | changes
+        )
+        service: Json = made["service"]
+        return service
+
+    def serving(self) -> str:
+        """A service that serves its first revision, whose ARN this is."""
+        revision = self.register()
+        self.create_service(revision)
+        self.watch()
+        return revision
+
+    def roll_out(self, **changes: Any) -> Json:
+        """Point the service at a new revision; the deployment that this begins."""
+        revision = self.register(**changes)
+        ecs = self.aws.client("ecs")
+        service = ecs.update_service(cluster="cluster", service="app", taskDefinition=revision)
+        deployment: Json = service["service"]["deployments"][0]
+        return deployment
+
+    def look(self) -> Json:
+        """At the service, which is one step further then."""
+        found = self.aws.client("ecs").describe_services(cluster="cluster", services=["app"])
+        service: Json = found["services"][0]
+        return service
+
+    def looks(self, most: int = 30) -> Iterator[Json]:
+        """One look after the other; no rollout that ends takes as many as there may be."""
+        for _ in range(most):
+            yield self.look()
+        raise AssertionError(f"after {most} looks the rollout is not where it should be")
+
+    def watch(self, looks: int = 30) -> Json:
+        """Until nothing is going on any more, or so many looks."""
+        for _ in range(looks):
+            service = self.look()
+            if all(d["rolloutState"] != "IN_PROGRESS" for d in service["deployments"]):
+                return service
+        return service
+
+    def stopped_tasks(self) -> list[Json]:
+        ecs = self.aws.client("ecs")
+        arns = ecs.list_tasks(cluster="cluster", serviceName="app", desiredStatus="STOPPED")
+        if not arns["taskArns"]:
+            return []
+        found: list[Json] = ecs.describe_tasks(cluster="cluster", tasks=arns["taskArns"])["tasks"]
+        return found
+
+
+def says(service: Json) -> list[str]:
+    """The events of a service, oldest first."""
+    return [event["message"] for event in reversed(service["events"])]

@@ -1,0 +1,312 @@
+"""What each operation needs to be allowed: one table per service.
+
+Source: the Service Authorization Reference, of which parliament carries a copy; a test compares.
+Administrators are not asked, so only what a deploying principal or a role of a task may call
+stands here. Where the reference leaves open which resource a call is about, a comment says why.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from simulator.account import Account
+from simulator.policies import Need, Unknown
+
+Json = dict[str, Any]
+Needs = Callable[[Json, Account], list[Need]]
+
+
+def needs(service: str, operation: str, parameters: Json, account: Account) -> list[Need]:
+    """Raises Unknown for an operation that no table has."""
+    table = TABLES.get(service, {})
+    if operation not in table:
+        raise Unknown(f"what {service}:{operation} needs: add it to {__name__}")
+    return table[operation](parameters, account)
+
+
+def nothing(_: Json, __: Account) -> list[Need]:
+    return []
+
+
+def anything(action: str) -> Needs:
+    """An action that knows no resources."""
+    return lambda _, __: [Need(action)]
+
+
+def last(name: str) -> str:
+    """NAME of an ARN that ends in it, or the name itself."""
+    return name.rsplit("/", 1)[-1]
+
+
+# --- ECS ---
+
+
+def cluster_context(p: Json, account: Account) -> dict[str, str]:
+    name = last(p.get("cluster", "default"))
+    return {"ecs:cluster": account.arn("ecs", f"cluster/{name}")}
+
+
+def task_definition_arn(name: str, account: Account) -> str:
+    return name if name.startswith("arn:") else account.arn("ecs", f"task-definition/{name}")
+
+
+def service_arn(name: str, p: Json, account: Account) -> str:
+    if name.startswith("arn:"):
+        return name
+    return account.arn("ecs", f"service/{last(p.get('cluster', 'default'))}/{name}")
+
+
+def of_service(action: str, key: str) -> Needs:
+    def found(p: Json, account: Account) -> list[Need]:
+        context = cluster_context(p, account)
+        if p.get("taskDefinition"):
+            # Resolved before it is authorized, since March 2024.
+            revision = task_definition_arn(p["taskDefinition"], account)
+            context["ecs:task-definition"] = revision
+        if "enableExecuteCommand" in p:
+            context["ecs:enable-execute-command"] = str(p["enableExecuteCommand"]).lower()
+        names = p[key] if isinstance(p[key], list) else [p[key]]
+        required = [Need(action, service_arn(name, p, account), context) for name in names]
+        if action == "ecs:CreateService" and p.get("tags"):
+            required.append(tagging(required[0].resource, "CreateService"))
+        return required
+
+    return found
+
+
+def tagging(resource: str, action: str) -> Need:
+    """Tags that come with what they tag are allowed apart."""
+    return Need("ecs:TagResource", resource, {"ecs:CreateAction": action})
+
+
+def register_task_definition(p: Json, account: Account) -> list[Need]:
+    # The number of the revision is not known yet.
+    family = account.arn("ecs", f"task-definition/{p['family']}:*")
+    required = [Need("ecs:RegisterTaskDefinition", family)]
+    if p.get("tags"):
+        required.append(tagging(family, "RegisterTaskDefinition"))
+    passed = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    for role in ("executionRoleArn", "taskRoleArn"):
+        if p.get(role):
+            required.append(Need("iam:PassRole", p[role], passed))
+    return required
+
+
+def of_history(action: str, key: str) -> Needs:
+    """An action on deployments or revisions of services: it is about these services, too."""
+
+    def found(p: Json, account: Account) -> list[Need]:
+        names = [arn.split("/", 1)[1].rsplit("/", 1)[0] for arn in p[key]]
+        services = [account.arn("ecs", f"service/{name}") for name in names]
+        return [Need(action, arn, cluster_context(p, account)) for arn in [*services, *p[key]]]
+
+    return found
+
+
+def in_cluster(action: str) -> Needs:
+    """The reference gives these the resource of a container instance, which Fargate has none of:
+    only a condition on the cluster narrows them (awsdocs/amazon-ecs-developer-guide#211)."""
+    return lambda p, account: [Need(action, context=cluster_context(p, account))]
+
+
+def tasks(action: str) -> Needs:
+    def found(p: Json, account: Account) -> list[Need]:
+        cluster, context = last(p.get("cluster", "default")), cluster_context(p, account)
+        return [
+            Need(action, account.arn("ecs", f"task/{cluster}/{last(task)}"), context)
+            for task in p["tasks"]
+        ]
+
+    return found
+
+
+ECS: dict[str, Needs] = {
+    "CreateService": of_service("ecs:CreateService", "serviceName"),
+    "DeleteService": of_service("ecs:DeleteService", "service"),
+    "DeregisterTaskDefinition": anything("ecs:DeregisterTaskDefinition"),
+    "DescribeClusters": lambda p, account: [
+        Need("ecs:DescribeClusters", account.arn("ecs", f"cluster/{last(name)}"))
+        for name in p.get("clusters", ["default"])
+    ],
+    "DescribeServiceDeployments": of_history(
+        "ecs:DescribeServiceDeployments", "serviceDeploymentArns"
+    ),
+    "DescribeServiceRevisions": of_history("ecs:DescribeServiceRevisions", "serviceRevisionArns"),
+    "DescribeServices": of_service("ecs:DescribeServices", "services"),
+    "DescribeTaskDefinition": anything("ecs:DescribeTaskDefinition"),
+    "DescribeTasks": tasks("ecs:DescribeTasks"),
+    "ListServiceDeployments": of_service("ecs:ListServiceDeployments", "service"),
+    "ListServices": in_cluster("ecs:ListServices"),
+    "ListTaskDefinitions": anything("ecs:ListTaskDefinitions"),
+    "ListTasks": in_cluster("ecs:ListTasks"),
+    "RegisterTaskDefinition": register_task_definition,
+    "UpdateService": of_service("ecs:UpdateService", "service"),
+}
+
+# --- ECR: what docker does counts as these, too ---
+
+
+def of_repository(action: str) -> Needs:
+    return lambda p, account: [
+        Need(action, account.arn("ecr", f"repository/{p['repositoryName']}"))
+    ]
+
+
+ECR: dict[str, Needs] = {
+    name: of_repository(f"ecr:{name}")
+    for name in (
+        "BatchCheckLayerAvailability",
+        "BatchGetImage",
+        "CompleteLayerUpload",
+        "DescribeImages",
+        "GetDownloadUrlForLayer",
+        "InitiateLayerUpload",
+        "PutImage",
+        "UploadLayerPart",
+    )
+}
+ECR["GetAuthorizationToken"] = anything("ecr:GetAuthorizationToken")
+
+# --- the rest ---
+
+
+def stack(p: Json, account: Account) -> list[Need]:
+    name = p.get("StackName", "*")
+    # A name may mean any stack that ever had it.
+    arn = name if name.startswith("arn:") else account.arn("cloudformation", f"stack/{name}/*")
+    return [Need("cloudformation:DescribeStacks", arn)]
+
+
+def log_group(action: str) -> Needs:
+    """CloudWatch Logs asks about the group as `NAME:log-stream:` and whatever stream is meant, so
+    its own guide ends the ARN of a group in `:*` ("Overview of managing access permissions")."""
+    return lambda p, account: [
+        Need(
+            action,
+            account.arn(
+                "logs", f"log-group:{p['logGroupName']}:log-stream:{p.get('logStreamName', '')}"
+            ),
+        )
+    ]
+
+
+# Whatever alarms are named, to describe any is to describe all.
+EVERY_ALARM = "alarm:*"
+
+
+# An alarm for which a call gives no name.
+NO_ALARM = "alarm:"
+
+
+def scaling(action: str, *, probes: tuple[str, ...] = (), alarms: tuple[str, ...] = ()) -> Needs:
+    """Application Auto Scaling tries in the name of its caller whether that one may call the
+    target's service and CloudWatch, and alarms by no name at all: "Permissions validation for
+    Application Auto Scaling API calls on target resources" (its User Guide). Which calls it tries
+    on a service of ECS is from "IAM permissions required for Amazon ECS service auto scaling" (ECS
+    Developer Guide); on what resource, no source says. `alarms` is what it does to those that it
+    makes for a policy."""
+
+    def found(p: Json, account: Account) -> list[Need]:
+        target = account.arn("application-autoscaling", "scalable-target/*")
+        context = {
+            "application-autoscaling:service-namespace": p["ServiceNamespace"],
+            "application-autoscaling:scalable-dimension": p["ScalableDimension"],
+        }
+        service = account.arn("ecs", p["ResourceId"])
+        no_alarm = account.arn("cloudwatch", NO_ALARM)
+        tracking = f"alarm:TargetTracking-{p['ResourceId']}-AlarmHigh-0"  # and a Low one
+        about = {
+            "cloudwatch:DeleteAlarms": no_alarm,
+            "cloudwatch:DescribeAlarms": account.arn("cloudwatch", EVERY_ALARM),
+            "cloudwatch:PutMetricAlarm": no_alarm,
+            "ecs:DescribeServices": service,
+            "ecs:UpdateService": service,
+        }
+        return [
+            Need(action, target, context),
+            *(Need(probe, about[probe], is_probe=True) for probe in probes),
+            *(Need(alarm, account.arn("cloudwatch", tracking)) for alarm in alarms),
+        ]
+
+    return found
+
+
+PROBES = (
+    "cloudwatch:PutMetricAlarm",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:DeleteAlarms",
+    "ecs:DescribeServices",
+    "ecs:UpdateService",
+)
+
+APPLICATION_AUTOSCALING: dict[str, Needs] = {
+    "DeleteScalingPolicy": scaling(
+        "application-autoscaling:DeleteScalingPolicy", alarms=("cloudwatch:DeleteAlarms",)
+    ),
+    "DeregisterScalableTarget": scaling("application-autoscaling:DeregisterScalableTarget"),
+    "DescribeScalableTargets": anything("application-autoscaling:DescribeScalableTargets"),
+    "DescribeScalingPolicies": anything("application-autoscaling:DescribeScalingPolicies"),
+    "PutScalingPolicy": scaling(
+        "application-autoscaling:PutScalingPolicy",
+        probes=PROBES,
+        alarms=("cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
+    ),
+    "RegisterScalableTarget": scaling(
+        "application-autoscaling:RegisterScalableTarget", probes=PROBES
+    ),
+}
+
+CLOUDFORMATION: dict[str, Needs] = {"DescribeStacks": stack}
+
+CLOUDWATCH: dict[str, Needs] = {
+    "DescribeAlarms": lambda _, account: [
+        Need("cloudwatch:DescribeAlarms", account.arn("cloudwatch", EVERY_ALARM))
+    ]
+}
+
+ELBV2: dict[str, Needs] = {
+    name: anything(f"elasticloadbalancing:{name}")
+    for name in ("DescribeLoadBalancers", "DescribeTargetGroups", "DescribeTargetHealth")
+}
+
+LOGS: dict[str, Needs] = {
+    name: log_group(f"logs:{name}")
+    for name in (
+        "CreateLogStream",
+        "DescribeLogStreams",
+        "FilterLogEvents",
+        "GetLogEvents",
+        "PutLogEvents",
+    )
+}
+
+SECRETSMANAGER: dict[str, Needs] = {
+    "GetSecretValue": lambda p, _: [Need("secretsmanager:GetSecretValue", p["SecretId"])]
+}
+
+SSM: dict[str, Needs] = {
+    "GetParameters": lambda p, account: [
+        Need(
+            "ssm:GetParameters",
+            name
+            if name.startswith("arn:")
+            else account.arn("ssm", f"parameter/{name.lstrip('/')}"),
+        )
+        for name in p["Names"]
+    ]
+}
+
+# Everybody may ask who they are: "GetCallerIdentity" of the STS API Reference.
+STS: dict[str, Needs] = {"GetCallerIdentity": nothing}
+
+TABLES: dict[str, dict[str, Needs]] = {
+    "application-autoscaling": APPLICATION_AUTOSCALING,
+    "cloudformation": CLOUDFORMATION,
+    "cloudwatch": CLOUDWATCH,
+    "ecr": ECR,
+    "ecs": ECS,
+    "elbv2": ELBV2,
+    "logs": LOGS,
+    "secretsmanager": SECRETSMANAGER,
+    "ssm": SSM,
+    "sts": STS,
+}

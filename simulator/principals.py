@@ -1,0 +1,177 @@
+"""Who asks: access keys, the principals behind them, and the policies these have in IAM."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import unquote
+
+from simulator.account import Account
+from simulator.policies import Need, denial, trusts
+from simulator.refusal import Refused
+
+Json = dict[str, Any]
+
+ROOT_KEY, ROOT_SECRET = "AKIAROOT000000000000", "root"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Somebody with credentials: the account's root, a user, or a session of a role."""
+
+    kind: str  # "root", "user" or "role"
+    name: str  # of the user or the role
+    arn: str
+    id: str
+
+
+@dataclass(frozen=True)
+class Credentials:
+    access_key: str
+    secret: str
+    token: str
+    expires: datetime | None
+    principal: Principal
+
+
+@dataclass
+class Principals:
+    """Everybody who has asked for credentials. No signature is checked, as moto checks none."""
+
+    account: Account
+    sessions: dict[str, Credentials] = field(default_factory=dict)
+
+    def reset(self) -> None:
+        self.sessions.clear()
+
+    # --- who it is ---
+
+    @property
+    def root(self) -> Principal:
+        arn = self.account.arn("iam", "root", region="")
+        return Principal("root", "root", arn, self.account.id)
+
+    @property
+    def nobody(self) -> Principal:
+        """Who asks where no request is signed."""
+        return Principal("nobody", "", "", "")
+
+    def whose(self, access_key: str, token: str) -> Principal:
+        """Raises KeyError for credentials that nobody was given."""
+        if access_key == ROOT_KEY:
+            return self.root
+        if session := self.sessions.get(access_key):
+            if session.token != token:
+                raise KeyError(access_key)
+            return session.principal
+        return self.user(self._owner(access_key))
+
+    def _owner(self, access_key: str) -> str:
+        iam = self.account.moto
+        for user in iam("iam", "ListUsers")["Users"]:
+            keys = iam("iam", "ListAccessKeys", {"UserName": user["UserName"]})
+            for key in keys["AccessKeyMetadata"]:
+                if key["AccessKeyId"] == access_key and key["Status"] == "Active":
+                    return str(user["UserName"])
+        raise KeyError(access_key)
+
+    def user(self, name: str) -> Principal:
+        found = self.account.moto("iam", "GetUser", {"UserName": name})["User"]
+        return Principal("user", name, found["Arn"], found["UserId"])
+
+    def role(self, name: str) -> Json:
+        """A role as IAM shows it. Raises Refused where there is none."""
+        found: Json = self.account.moto("iam", "GetRole", {"RoleName": name})["Role"]
+        return found
+
+    def as_role(self, role: str, session: str) -> Principal:
+        """Who a session of a role is. Raises Refused where there is no such role."""
+        arn = self.account.arn("sts", f"assumed-role/{role}/{session}", region="")
+        return Principal("role", role, arn, f"{self.role(role)['RoleId']}:{session}")
+
+    def session(self, role: str, session: str, seconds: int = 3600) -> Credentials:
+        """Credentials of a role, whoever asks: the trust policy is the caller's to check."""
+        number = len(self.sessions)
+        credentials = Credentials(
+            access_key=f"ASIA{number:016}",
+            secret=f"secret-{number}",
+            token=f"token-{number}",
+            expires=self.account.clock.now() + timedelta(seconds=seconds),
+            principal=self.as_role(role, session),
+        )
+        self.sessions[credentials.access_key] = credentials
+        return credentials
+
+    def credentials(self, who: str) -> Credentials:
+        """Of "root", "user/NAME" or "role/NAME"; those of "nobody" were never given to anybody."""
+        kind, _, name = who.partition("/")
+        if kind == "root":
+            return Credentials(ROOT_KEY, ROOT_SECRET, "", None, self.root)
+        if kind == "nobody":
+            return Credentials("AKIANOBODY0000000000", "none", "", None, self.nobody)
+        if kind == "user":
+            made = self.account.moto("iam", "CreateAccessKey", {"UserName": name})["AccessKey"]
+            key, secret = made["AccessKeyId"], made["SecretAccessKey"]
+            return Credentials(key, secret, "", None, self.user(name))
+        assert kind == "role", f"{who} is no root, user/NAME or role/NAME"
+        return self.session(name, "test")
+
+    # --- what they may ---
+
+    def check(self, principal: Principal, needs: list[Need]) -> None:
+        """Raises Refused for the first need that the principal's policies do not cover.
+
+        The message is worded as in "Troubleshoot access denied error messages" of the IAM User
+        Guide; how a probe's is worded, no source says. The root may do anything.
+        """
+        if principal.kind == "root":
+            return
+        policies = list(self.policies(principal))
+        for need in needs:
+            why = denial(policies, need)
+            if why and need.is_probe:
+                raise Refused(
+                    "ValidationException",
+                    f"{principal.arn} is missing the following permissions: {need.action}",
+                )
+            if why:
+                raise Refused(
+                    "AccessDenied",
+                    f"User: {principal.arn} is not authorized to perform: {need.action} on "
+                    f"resource: {need.resource} {why}",
+                    403,
+                )
+
+    def policies(self, principal: Principal) -> Iterator[Json]:
+        """Inline and attached ones, of a role, or of a user and the groups it is in."""
+        yield from self._policies_of(principal.kind.capitalize(), principal.name)
+        if principal.kind == "user":
+            asked = {"UserName": principal.name}
+            for group in self.account.moto("iam", "ListGroupsForUser", asked)["Groups"]:
+                yield from self._policies_of("Group", group["GroupName"])
+
+    def _policies_of(self, kind: str, name: str) -> Iterator[Json]:
+        who = {f"{kind}Name": name}
+        iam = self.account.moto
+        for policy_name in iam("iam", f"List{kind}Policies", who)["PolicyNames"]:
+            found = iam("iam", f"Get{kind}Policy", who | {"PolicyName": policy_name})
+            yield document(found["PolicyDocument"])
+        for attached in iam("iam", f"ListAttached{kind}Policies", who)["AttachedPolicies"]:
+            policy = {"PolicyArn": attached["PolicyArn"]}
+            version = iam("iam", "GetPolicy", policy)["Policy"]["DefaultVersionId"]
+            found = iam("iam", "GetPolicyVersion", policy | {"VersionId": version})
+            yield document(found["PolicyVersion"]["Document"])
+
+    def lets_in(self, role: str, kind: str, who: str, action: str, context: Json) -> bool:
+        """Whether the trust policy of a role, which must exist, lets somebody take it on."""
+        policy = document(self.role(role)["AssumeRolePolicyDocument"])
+        return trusts(policy, kind, who, action, context)
+
+
+def document(found: Any) -> Json:
+    """A policy as IAM keeps it: text, escaped as in a URL; botocore has read it already."""
+    if isinstance(found, str):
+        found = json.loads(unquote(found))
+    policy: Json = found
+    return policy

@@ -1,0 +1,123 @@
+"""The environment of a script under test: a folder of programs, and the server that these ask.
+
+All of it starts with the first script: a test in process needs none of it.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Literal
+
+from simulator.principals import Credentials
+from simulator.programs import put_program, python
+from simulator.server import Server
+from simulator.warm_aws import WarmAws
+
+CLIENT = Path(__file__).with_name("warm_client.py")
+CLOCK = Path(__file__).with_name("clock_client")
+CURL = 'exec "$0" --connect-to "::$SIMULATED_REGISTRY" "$@"'
+DOCKER = Path(__file__).with_name("docker_client.py")
+
+Aws = Literal["plain", "warm"]
+Docker = Literal["recorded", "real"]
+
+
+@dataclass
+class Scripts:
+    server: Server
+    region: str
+    aws: Aws
+    docker: Docker | None
+
+    def __post_init__(self) -> None:
+        self._folder: Path | None = None
+        self._warm: WarmAws | None = None
+
+    @property
+    def folder(self) -> Path:
+        """With the programs in `bin`. The first to ask for it makes it."""
+        if self._folder is None:
+            self._folder = Path(mkdtemp(prefix="simulated-aws-"))
+            self._fill(self._folder / "bin")
+        return self._folder
+
+    def stop(self) -> None:
+        self.server.stop()
+        if self._warm:
+            self._warm.stop()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = self._warm = None
+
+    @contextmanager
+    def in_a_fork(self) -> Iterator[None]:
+        """The programs are lent by the process that was forked; the server is one of its own."""
+        self.server.leave()
+        is_lent = self._folder is not None
+        try:
+            yield
+        finally:
+            if not is_lent:
+                self.stop()
+
+    def environment(self, credentials: Credentials, cli: int) -> dict[str, str]:
+        """`cli` is the version whose way to write times is wanted."""
+        config = self.folder / f"config-{cli}"
+        form = "iso8601" if cli == 2 else "none"
+        config.write_text(f"[default]\ncli_timestamp_format = {form}\n")
+        keys = {
+            "AWS_ACCESS_KEY_ID": credentials.access_key,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret,
+            "AWS_SESSION_TOKEN": credentials.token,
+        }
+        return {name: value for name, value in keys.items() if value} | {
+            "AWS_CONFIG_FILE": str(config),
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": f"http://{self.server.address}",
+            "AWS_PAGER": "",
+            "AWS_RETRY_MODE": "standard",
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "DOCKER_CONFIG": str(self.folder / "docker"),
+            "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "SIMULATED_REGISTRY": self.server.address,
+        }
+
+    def _fill(self, bin: Path) -> None:
+        """What scripts find first on their PATH: nothing there talks to the world outside."""
+        bin.mkdir()
+        curl = shutil.which("curl")
+        assert curl, "curl is missing: apt-get install curl"
+        # Every host is the simulation: a load balancer of it, or nobody.
+        put_program(bin / "curl", "/bin/sh", "-c", CURL, curl)
+        for program in "date", "sleep":
+            (bin / program).symlink_to(CLOCK)
+        if self.aws == "warm":
+            self._warm = WarmAws(bin.with_name("warm"))
+            put_program(bin / "aws", *python(CLIENT), str(self._warm.socket))
+            self._warm.wait()
+        else:
+            real = Path(sys.executable).with_name("aws")
+            assert real.exists(), "aws is missing: uv sync"
+            (bin / "aws").symlink_to(real)
+        if self.docker == "recorded":
+            put_program(bin / "docker", *python(DOCKER), "recorded")
+        elif self.docker == "real":
+            docker = shutil.which("docker")
+            assert docker, "docker is missing: install it, or ask for docker='recorded'"
+            put_program(bin / "docker", *python(DOCKER), "real", docker)
+            lend_plugins(bin.with_name("docker"))
+
+
+def lend_plugins(folder: Path) -> None:
+    """docker keeps those of a person beside the passwords, which are not lent."""
+    given = os.environ.get("DOCKER_CONFIG")
+    own = (Path(given) if given else Path.home() / ".docker") / "cli-plugins"
+    folder.mkdir()
+    if own.is_dir():
+        (folder / "cli-plugins").symlink_to(own)

@@ -1,0 +1,40 @@
+"""What the simulated services have in common."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.account import Account
+from simulator.principals import Principal, Principals
+
+Json = dict[str, Any]
+
+
+@dataclass
+class World:
+    """What a service can see of the rest of the simulation."""
+
+    account: Account
+    principals: Principals
+    caller: Principal  # who asks at the moment
+    whole: frozenset[str] = frozenset({"cloudformation", "sts"})  # of these, nothing is moto's
+
+
+class Service:
+    """A service of AWS: its methods are operations, and what has none is moto's."""
+
+    name: str
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.account = world.account
+        self.clock = world.account.clock
+
+    def moto(self, operation: str, parameters: Json) -> Json:
+        """moto's own answer, for an operation that only has to be stricter, or mended."""
+        return self.account.moto(self.name, operation, parameters)
+
+    def arn(self, rest: str) -> str:
+        return self.account.arn(self.name, rest)
+
+    def reset(self) -> None:
+        """Forget what moto does not keep."""

@@ -1,0 +1,185 @@
+"""The door: point a client or a script at it, say what shall happen, see what did."""
+
+from types import TracebackType
+from typing import Any, Self
+from unittest.mock import patch
+
+import boto3
+import botocore.endpoint
+
+from simulator.account import Account
+from simulator.application import Application
+from simulator.calls import CallLog
+from simulator.clock import Clock
+from simulator.cloudformation import CloudFormation
+from simulator.ecs import Ecs
+from simulator.faults import Faults
+from simulator.identity import Sts
+from simulator.images import Ecr, Registry
+from simulator.load_balancer import LoadBalancer
+from simulator.moments import Moments
+from simulator.principals import Principals
+from simulator.rollouts import Outcome
+from simulator.scripts import Aws, Docker, Scripts
+from simulator.server import Server
+from simulator.service import Service, World
+from simulator.session import session_of
+from simulator.strictness import Ec2, Iam, LoadBalancing, Logs, Scaling
+from simulator.template import Place
+from simulator.transport import BackOff, through
+
+
+class SimulatedAws:
+    """One account in one region. moto has one state for a process, so there is one at a time.
+
+    `aws` is what scripts find on their PATH: the real command ("plain"), or the same code in a
+    process that is kept warm ("warm"). `docker` likewise: "recorded" pushes small images without an
+    engine, "real" hands on to the engine of this machine, and None is no docker at all.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: str = "123456789012",
+        region: str = "us-east-1",
+        aws: Aws = "warm",
+        docker: Docker | None = "recorded",
+    ) -> None:
+        self.account = Account(account, region)
+        self.calls = CallLog()
+        self.faults = Faults()
+        self.moments = Moments()
+        principals = Principals(self.account)
+        self.world = World(self.account, principals, principals.root)
+        self.ecs = Ecs(self.world)
+        ecr = Ecr(self.world)
+        self._clients: dict[str, Any] = {}
+        self.services: dict[str, Any] = {
+            "application-autoscaling": Scaling(self.world),
+            "cloudformation": self._cloudformation(),
+            "ec2": Ec2(self.world),
+            "ecr": ecr,
+            "ecs": self.ecs,
+            "elbv2": LoadBalancing(self.world),
+            "iam": Iam(self.world),
+            "logs": Logs(self.world),
+            "sts": Sts(self.world),
+        }
+        self.registry = Registry(self.world, ecr, self.calls, self.faults)
+        self.load_balancer = LoadBalancer(self.world, self.ecs, self.registry)
+        self.application = Application(
+            self.world,
+            self.calls,
+            self.faults,
+            self.moments,
+            self.services,
+            {"cloudformation": self._cloudformation(), "sts": self.services["sts"]},
+        )
+        server = Server(self.application, self.registry, self.load_balancer, self.clock)
+        self.scripts = Scripts(server, region, aws, docker)
+        self.back_off = BackOff(self.clock.sleep)
+        self._patch = patch.object(botocore.endpoint, "time", self.back_off)
+
+    def _cloudformation(self) -> CloudFormation:
+        account = self.account
+        place = Place(account.partition, account.region, account.id)
+        return CloudFormation(self.client, account.clock, place)
+
+    # --- from start to end ---
+
+    def start(self) -> Self:
+        """Neither a server nor a process: those start with the first script."""
+        self.account.reset()
+        self._patch.start()
+        return self
+
+    def stop(self) -> None:
+        """Raises AssertionError where the simulation itself was at a loss."""
+        self._patch.stop()
+        self.scripts.stop()
+        self.check()
+
+    def check(self) -> None:
+        """Raises AssertionError where the simulation itself was at a loss."""
+        bugs = list(self.application.bugs)
+        self.application.bugs.clear()
+        assert not bugs, "the simulated AWS was at a loss:\n" + "\n".join(bugs)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.stop()
+        except AssertionError:
+            if error is None:
+                raise
+
+    def reset(self) -> None:
+        """A brand-new account: nothing in it, nothing asked, nothing to come."""
+        with self.application.lock:
+            self.account.reset()
+            self.world.principals.reset()
+            self.calls.clear()
+            self.faults.clear()
+            self.moments.clear()
+            self.back_off.takes_time = False
+            self.registry.reset()
+            self.services["cloudformation"] = self._cloudformation()
+            for service in self.services.values():
+                if isinstance(service, Service):
+                    service.reset()
+
+    # --- for the tool, in process ---
+
+    @property
+    def clock(self) -> Clock:
+        """AWS's own, and the one to give to the tool."""
+        return self.account.clock
+
+    def session(self, principal: str = "root", *, region: str = "") -> boto3.Session:
+        """A session of a principal, named as for `environment`, whose clients open no socket.
+
+        Its call log, faults, hooks and permissions are those of the HTTP server.
+        """
+        credentials = self.world.principals.credentials(principal)
+        return session_of(credentials, region or self.account.region, self.application.handle)
+
+    # --- for scripts ---
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT of the HTTP server."""
+        return self.scripts.server.address
+
+    def environment(self, principal: str = "root", *, cli: int = 1) -> dict[str, str]:
+        """The environment of a script that a principal runs: "root", "user/NAME" or "role/NAME".
+        That of "nobody" has keys that nobody was given.
+
+        `cli` is the version whose way to write times is wanted. Retries are those of version 2.
+        """
+        return self.scripts.environment(self.world.principals.credentials(principal), cli)
+
+    # --- for tests ---
+
+    def client(self, service: str) -> Any:
+        """A botocore client of the root's, within this process: not logged, and never refused."""
+        if service not in self._clients:
+            send = through(self.application.serve_inside)
+            self._clients[service] = self.account.client(service, send)
+        return self._clients[service]
+
+    @property
+    def cloudformation(self) -> CloudFormation:
+        found = self.services["cloudformation"]
+        assert isinstance(found, CloudFormation)
+        return found
+
+    def next_rollout(self, *outcomes: Outcome) -> None:
+        """What becomes of the next deployments, in their order; of any others that they serve."""
+        self.ecs.outcomes = list(outcomes)

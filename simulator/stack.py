@@ -1,0 +1,384 @@
+"""One stack: its resources, its events, and how it becomes what a template says, or goes back.
+
+What happens is a generator that stops wherever somebody may ask how far it has come. Resources that
+do not need each other are made together, as CloudFormation makes them; where one fails, those that
+were under way with it are cancelled. States and reasons are those of "Understand CloudFormation
+stack creation events" and "Stack status codes" in CloudFormation's user guide.
+"""
+
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from graphlib import TopologicalSorter
+from typing import Any, Literal
+
+from simulator.clock import Clock
+from simulator.stack_resources import KINDS, Aws, Failed, Json, Kind, NotSimulated, Wanted
+from simulator.template import Stack as Plan
+
+Verb = Literal["create", "update", "roll back", "delete"]
+Steps = Generator[None, None, list[str]]  # gives the names of what failed
+STACK = "AWS::CloudFormation::Stack"
+NOT_KNOWN_YET = "{{changeSet:KNOWN_AFTER_APPLY}}"  # as DescribeChangeSet has it in property values
+KEPT = {"Retain", "RetainExceptOnCreate"}
+
+
+@dataclass
+class Made:
+    """A resource of a stack, as it is in AWS."""
+
+    name: str
+    kind: Kind
+    id: str
+    properties: Json
+    about: Json  # its policies and its metadata
+    needs: set[str]
+    taken_over: bool = False
+
+    @property
+    def identities(self) -> Json:
+        return {"Ref": self.id} | self.kind.attributes(self.id)
+
+    def is_kept(self, policy: str, *, goes_back: bool = False) -> bool:
+        """Whether it outlives its stack.
+
+        "DeletionPolicy attribute": RetainExceptOnCreate keeps nothing that the operation made which
+        is rolled back. Whether one that was only taken over was made then, it does not say: here
+        it was, because a test must fear the worse.
+        """
+        choice = self.about.get(policy)
+        return choice == "Retain" if goes_back else choice in KEPT
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that can be taken back: one resource in place of another, or of none."""
+
+    verb: Verb
+    after: Made
+    before: Made | None = None
+
+
+@dataclass
+class Stack:
+    name: str
+    id: str
+    aws: Aws
+    clock: Clock
+    failures: dict[tuple[str, Verb], str]  # (resource, verb): why it fails the next time
+    made_at: datetime
+    status: str = ""
+    reason: str = ""
+    changed_at: datetime | None = None
+    gone_at: datetime | None = None
+    plan: Plan | None = None
+    capabilities: list[str] = field(default_factory=list)
+    tags: list[Json] = field(default_factory=list)
+    resources: dict[str, Made] = field(default_factory=dict)
+    outputs: Json = field(default_factory=dict)
+    events: list[Json] = field(default_factory=list)  # the newest first
+    under_way: Iterator[None] | None = None
+    to_take_back: list[Done] = field(default_factory=list)
+    identities: dict[str, Json] = field(default_factory=dict)
+
+    def advance(self) -> None:
+        """Somebody asks: so one step more of what is under way has happened."""
+        if self.under_way is None:
+            return
+        try:
+            next(self.under_way)
+        except StopIteration:
+            self.under_way = None
+
+    def begin(self, steps: Iterator[None]) -> None:
+        self.under_way = steps
+        self.advance()
+
+    # --- events ---
+
+    def says(self, status: str, reason: str = "", made: Made | None = None, **more: str) -> None:
+        """An event of a resource, or of the stack itself."""
+        now = self.clock.stamp()
+        event = {
+            "StackId": self.id,
+            "StackName": self.name,
+            "EventId": f"{made.name if made else self.name}-{status}-{now.isoformat()}",
+            "LogicalResourceId": made.name if made else self.name,
+            "PhysicalResourceId": made.id if made else self.id,
+            "ResourceType": made.kind.type if made else STACK,
+            "Timestamp": now,
+            "ResourceStatus": status,
+        }
+        if reason:
+            event["ResourceStatusReason"] = reason
+        if made:
+            event["ResourceProperties"] = json.dumps(made.properties)
+        else:
+            self.status, self.reason = status, reason
+        self.events.insert(0, event | more)
+
+    # --- what it can be told to do ---
+
+    def create(self, plan: Plan, imports: set[str], on_failure: str) -> Iterator[None]:
+        self.says("CREATE_IN_PROGRESS", "User Initiated")
+        failed = yield from self.go_forward(plan, imports)
+        if not failed:
+            self.says("CREATE_COMPLETE")
+            return
+        what = f"The following resource(s) failed to create: [{', '.join(failed)}]. "
+        if on_failure == "DO_NOTHING":
+            self.says("CREATE_FAILED", what)
+            return
+        self.says("ROLLBACK_IN_PROGRESS", what + "Rollback requested by user.")
+        yield
+        stuck = yield from self.remove(
+            [done.after for done in self.to_take_back], "DeletionPolicy", goes_back=True
+        )
+        if stuck:
+            self.says("ROLLBACK_FAILED", not_deleted(stuck))
+        else:
+            self.says("ROLLBACK_COMPLETE")
+            if on_failure == "DELETE":
+                yield from self.delete()
+
+    def update(self, plan: Plan, imports: set[str]) -> Iterator[None]:
+        before = self.plan, self.outputs
+        self.says("UPDATE_IN_PROGRESS", "User Initiated")
+        failed = yield from self.go_forward(plan, imports)
+        if failed:
+            self.plan, self.outputs = before
+            what = f"The following resource(s) failed to update: [{', '.join(failed)}]. "
+            self.says("UPDATE_ROLLBACK_IN_PROGRESS", what)
+            yield
+            yield from self.go_back()
+            return
+        self.says("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
+        yield
+        replaced = [done.before for done in self.to_take_back if done.verb == "create"]
+        yield from self.remove([made for made in replaced if made], "UpdateReplacePolicy")
+        removed = [made for name, made in self.resources.items() if name not in plan.needs]
+        yield from self.remove(removed, "DeletionPolicy")  # what is stuck is left behind
+        for made in removed:
+            self.resources.pop(made.name, None)
+        self.says("UPDATE_COMPLETE")
+
+    def go_back(self) -> Iterator[None]:
+        """Undo an update that failed, from wherever an earlier try was stuck."""
+        for done in [done for done in reversed(self.to_take_back) if done.verb == "update"]:
+            assert done.before is not None
+            self.says("UPDATE_IN_PROGRESS", made=done.before)
+            yield
+            try:
+                self.may_fail(done.after.name, "roll back")
+                wanted = Wanted(done.before.properties, done.after.properties)
+                done.after.kind.update(done.after.id, wanted)
+            except Failed as failed:
+                self.says("UPDATE_FAILED", str(failed), done.after)
+                what = f"The following resource(s) failed to update: [{done.after.name}]. "
+                self.says("UPDATE_ROLLBACK_FAILED", what)
+                return
+            self.resources[done.after.name] = done.before
+            self.says("UPDATE_COMPLETE", made=done.before)
+            self.to_take_back.remove(done)
+        self.says("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
+        yield
+        for done in self.to_take_back:
+            if done.before:
+                self.resources[done.after.name] = done.before
+        new = [done.after for done in self.to_take_back]
+        yield from self.remove(new, "DeletionPolicy", goes_back=True)
+        self.says("UPDATE_ROLLBACK_COMPLETE")
+
+    def delete(self, leave: Iterable[str] = ()) -> Iterator[None]:
+        self.says("DELETE_IN_PROGRESS", "User Initiated")
+        for name in leave:
+            self.says("DELETE_SKIPPED", made=self.resources.pop(name))
+        stuck = yield from self.remove(list(self.resources.values()), "DeletionPolicy")
+        if stuck:
+            self.says("DELETE_FAILED", not_deleted(stuck))
+        else:
+            self.gone_at = self.clock.stamp()
+            self.says("DELETE_COMPLETE")
+
+    # --- forward ---
+
+    def go_forward(self, plan: Plan, imports: set[str]) -> Steps:
+        """Make, change and take over what the template says; nothing is deleted yet."""
+        self.to_take_back = []
+        self.plan = plan = self.seen_from_here(plan)
+        sorter = TopologicalSorter(plan.needs)
+        sorter.prepare()
+        while sorter.is_active():
+            ready = sorted(sorter.get_ready(), key=list(plan.template["Resources"]).index)
+            tasks = [task for name in ready if (task := self.task(plan, name, imports))]
+            if tasks:
+                yield
+            failed: list[str] = []
+            for task in tasks:
+                self.carry_out(task, failed)
+            if failed:
+                return failed
+            sorter.done(*ready)
+        self.outputs = plan.outputs
+        return []
+
+    def seen_from_here(self, plan: Plan) -> Plan:
+        """The template with the ids of the resources that are there."""
+
+        def identify(_: Plan, name: str, attribute: str) -> Any:
+            return self.identify(name, attribute)
+
+        return Plan(plan.template, plan.given, plan.place, identify)
+
+    def identify(self, name: str, attribute: str) -> Any:
+        """As it was when it was made: what becomes of it elsewhere is not noticed."""
+        made = self.resources[name]
+        if made.id not in self.identities:
+            self.identities[made.id] = made.identities
+        if attribute not in self.identities[made.id]:
+            raise NotSimulated(f"{attribute} of {made.kind.type}")
+        return self.identities[made.id][attribute]
+
+    def task(self, plan: Plan, name: str, imports: set[str]) -> "Task | None":
+        """What is to be done for a resource, begun with an event; None where it is as it should."""
+        wanted = plan.resource(name)
+        about = {key: value for key, value in wanted.attributes.items() if key != "Condition"}
+        kind = self.kind(wanted.type)
+        needs = plan.needs[name]
+        before = self.resources.get(name)
+        after = Made(name, kind, "", wanted.properties, about, needs)
+        if before is None and name in imports:
+            after.id, after.taken_over = str(kind.there(wanted.properties)), True
+            self.says("IMPORT_IN_PROGRESS", "Resource import started.", after)
+            return Task("IMPORT", after, lambda: after.id)
+        if before is None:
+            self.says("CREATE_IN_PROGRESS", made=after)
+            return Task("CREATE", after, lambda: self.make(after))
+        after.id, after.taken_over = before.id, before.taken_over
+        change = difference(before.properties, wanted.properties)
+        if not change:
+            self.resources[name] = after
+            return None
+        if change & kind.replacing:
+            reason = (
+                "Requested update requires the creation of a new physical resource; hence creating"
+                " one."
+            )
+            self.says("UPDATE_IN_PROGRESS", reason, before)
+            return Task("UPDATE", after, lambda: self.replace(before, after), before)
+        self.says("UPDATE_IN_PROGRESS", made=before)
+        return Task("UPDATE", after, lambda: self.change(before, after), before)
+
+    def carry_out(self, task: "Task", failed: list[str]) -> None:
+        made = task.after
+        word = {"CREATE": "creation", "UPDATE": "update", "IMPORT": "import"}[task.verb]
+        if failed:
+            self.says(f"{task.verb}_FAILED", f"Resource {word} cancelled", made)
+            return
+        try:
+            made.id = task.do()
+        except Failed as why:
+            failed.append(made.name)
+            self.says(f"{task.verb}_FAILED", str(why), made)
+            return
+        self.resources[made.name] = made
+        replaced = task.before is not None and task.before.id != made.id
+        verb: Verb = "create" if task.before is None or replaced else "update"
+        self.to_take_back.append(Done(verb, made, task.before))
+        if task.verb == "IMPORT":
+            # As realestate-com-au/stackup#96 got to see it.
+            self.says("IMPORT_COMPLETE", "Resource import completed.", made)
+            tags = "Apply stack-level tags to imported resource if applicable."
+            self.says("UPDATE_IN_PROGRESS", tags, made)
+            self.says("UPDATE_COMPLETE", made=made)
+        else:
+            self.says(f"{task.verb}_COMPLETE", made=made)
+
+    def make(self, after: Made) -> str:
+        self.may_fail(after.name, "create")
+        generated = f"{self.name}-{after.name}-{len(self.events):012X}"
+        return after.kind.create(generated, Wanted(after.properties))
+
+    def change(self, before: Made, after: Made) -> str:
+        self.may_fail(after.name, "update")
+        after.kind.update(before.id, Wanted(after.properties, before.properties))
+        return before.id
+
+    def replace(self, before: Made, after: Made) -> str:
+        self.may_fail(after.name, "update")
+        names = [key for key in after.kind.replacing if key == "Name" or key in after.kind.naming]
+        own = {key: after.properties[key] for key in names if key in after.properties}
+        if own and own == {key: before.properties.get(key) for key in own}:
+            name = next(iter(own.values()))
+            raise Failed(
+                "CloudFormation cannot update a stack when a custom-named resource requires"
+                f" replacing. Rename {name} and update the stack again."
+            )
+        return self.make(after)
+
+    def may_fail(self, name: str, verb: Verb) -> None:
+        if reason := self.failures.pop((name, verb), ""):
+            raise Failed(reason)
+
+    def kind(self, type: str) -> Kind:
+        if type not in KINDS:
+            raise NotSimulated(type)
+        return KINDS[type](self.aws)
+
+    # --- away ---
+
+    def remove(self, those: list[Made], policy: str, *, goes_back: bool = False) -> Steps:
+        """Delete resources, each before those that it needs, but those that are kept."""
+        by_name = {made.name: made for made in those}
+        needed_by: dict[str, set[str]] = {name: set() for name in by_name}
+        for made in those:
+            for need in made.needs & by_name.keys():
+                needed_by[need].add(made.name)
+        sorter = TopologicalSorter(needed_by)
+        sorter.prepare()
+        failed: list[str] = []
+        while ready := [by_name[name] for name in sorted(sorter.get_ready())]:
+            going = []
+            for made in ready:
+                if made.is_kept(policy, goes_back=goes_back):
+                    self.says("DELETE_SKIPPED", made=made)
+                    self.forget(made)
+                    sorter.done(made.name)
+                else:
+                    self.says("DELETE_IN_PROGRESS", made=made)
+                    going.append(made)
+            if going:
+                yield
+            for made in going:
+                try:
+                    self.may_fail(made.name, "delete")
+                    made.kind.remove(made.id, made.properties)
+                except Failed as why:
+                    failed.append(made.name)
+                    self.says("DELETE_FAILED", str(why), made)
+                else:
+                    self.says("DELETE_COMPLETE", made=made)
+                    self.forget(made)
+                    sorter.done(made.name)
+        return failed
+
+    def forget(self, made: Made) -> None:
+        if self.resources.get(made.name) is made:
+            del self.resources[made.name]
+
+
+@dataclass(frozen=True)
+class Task:
+    verb: Literal["CREATE", "UPDATE", "IMPORT"]
+    after: Made
+    do: Callable[[], str]  # gives the id; raises Failed
+    before: Made | None = None
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+    return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+
+
+def not_deleted(names: list[str]) -> str:
+    return f"The following resource(s) failed to delete: [{', '.join(names)}]. "

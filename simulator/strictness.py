@@ -1,0 +1,179 @@
+"""What AWS refuses or does right, and moto does not, in the services that are moto's otherwise."""
+
+import json
+import math
+from typing import Any
+
+from moto.iam.models import iam_backends
+
+from simulator.refusal import Refused
+from simulator.service import Service
+
+Json = dict[str, Any]
+
+# "AWS services that work with IAM", and each service's page on its service-linked role.
+SERVICE_LINKED_ROLES = {
+    "ecs.amazonaws.com": "AWSServiceRoleForECS",
+    "ecs.application-autoscaling.amazonaws.com": (
+        "AWSServiceRoleForApplicationAutoScaling_ECSService"
+    ),
+    "elasticloadbalancing.amazonaws.com": "AWSServiceRoleForElasticLoadBalancing",
+}
+
+# PutRetentionPolicy, CloudWatch Logs API Reference.
+RETENTIONS = {
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557),
+    *(2922, 3288, 3653),
+}
+
+
+class Iam(Service):
+    name = "iam"
+
+    def create_service_linked_role(self, parameters: Json) -> Json:
+        """moto makes other names of them. The refusal: Rayraegah/terraform-aws-hasura#17."""
+        principal = parameters["AWSServiceName"]
+        name = SERVICE_LINKED_ROLES.get(principal)
+        if not name:
+            raise NotImplementedError(f"the service-linked role of {principal}")
+        trust = {"Effect": "Allow", "Principal": {"Service": principal}, "Action": "sts:AssumeRole"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        role = {"RoleName": name, "Path": f"/aws-service-role/{principal}/"}
+        try:
+            return self.moto("CreateRole", role | {"AssumeRolePolicyDocument": policy})
+        except Refused as taken:
+            raise Refused(
+                "InvalidInput",
+                f"Service role name {name} has been taken in this account, please try a different "
+                "suffix.",
+            ) from taken
+
+    def add_client_id_to_open_id_connect_provider(self, parameters: Json) -> Json:
+        """moto has no such operation; AWS does nothing where the audience is there already."""
+        backend = iam_backends[self.account.id][self.account.partition]
+        arn, audience = parameters["OpenIDConnectProviderArn"], parameters["ClientID"]
+        known = backend.get_open_id_connect_provider(arn).client_id_list
+        if audience not in known:
+            known.append(audience)
+        return {}
+
+
+TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
+
+
+class Scaling(Service):
+    """Errors as the model of Application Auto Scaling has them; moto calls all of them invalid."""
+
+    name = "application-autoscaling"
+
+    def deregister_scalable_target(self, parameters: Json) -> Json:
+        """Its policies go with it, and their alarms (API Reference)."""
+        answer = self._or_not_found("DeregisterScalableTarget", parameters)
+        for policy in self._policies(parameters):
+            self.moto("DeleteScalingPolicy", parameters | {"PolicyName": policy})
+        return answer
+
+    def _policies(self, target: Json) -> list[str]:
+        found = self.moto("DescribeScalingPolicies", target)["ScalingPolicies"]
+        return [policy["PolicyName"] for policy in found]
+
+    def delete_scaling_policy(self, parameters: Json) -> Json:
+        return self._or_not_found("DeleteScalingPolicy", parameters)
+
+    def put_scaling_policy(self, parameters: Json) -> Json:
+        where = {key: parameters[key] for key in ("ServiceNamespace", "ScalableDimension")}
+        asked = where | {"ResourceIds": [parameters["ResourceId"]]}
+        if not self.moto("DescribeScalableTargets", asked)["ScalableTargets"]:
+            raise Refused(
+                "ObjectNotFoundException",
+                f"No scalable target registered for service namespace: "
+                f"{parameters['ServiceNamespace']}, resource ID: {parameters['ResourceId']}, "
+                f"scalable dimension: {parameters['ScalableDimension']}",
+            )
+        target = {key: parameters[key] for key in TARGET}
+        if parameters["PolicyName"] in self._policies(target):
+            # moto would make alarms once more, and leave the earlier ones.
+            self.moto("DeleteScalingPolicy", target | {"PolicyName": parameters["PolicyName"]})
+        return self.moto("PutScalingPolicy", parameters)
+
+    def register_scalable_target(self, parameters: Json) -> Json:
+        if parameters.get("MinCapacity", 0) > parameters.get("MaxCapacity", math.inf):
+            raise Refused(
+                "ValidationException", "Maximum capacity cannot be less than minimum capacity"
+            )
+        return self.moto("RegisterScalableTarget", parameters)
+
+    def describe_scalable_targets(self, parameters: Json) -> Json:
+        """Each has a role; one that was registered without has AWS's own.
+
+        API Reference, "ScalableTarget"; User Guide, "Service-linked roles".
+        """
+        answer = self.moto("DescribeScalableTargets", parameters)
+        principal = "ecs.application-autoscaling.amazonaws.com"
+        role = f"role/aws-service-role/{principal}/{SERVICE_LINKED_ROLES[principal]}"
+        own = self.account.arn("iam", role, region="")
+        for target in answer["ScalableTargets"]:
+            target.setdefault("RoleARN", own)
+        return answer
+
+    def _or_not_found(self, operation: str, parameters: Json) -> Json:
+        try:
+            return self.moto(operation, parameters)
+        except Refused as refused:
+            if not refused.message.startswith("No scal"):
+                raise
+            raise Refused("ObjectNotFoundException", refused.message) from refused
+
+
+class Ec2(Service):
+    name = "ec2"
+
+    def describe_internet_gateways(self, parameters: Json) -> Json:
+        """A default VPC comes with one ("Default VPCs", VPC User Guide), which moto forgets."""
+        defaults = {"Filters": [{"Name": "is-default", "Values": ["true"]}]}
+        for vpc in self.moto("DescribeVpcs", defaults)["Vpcs"]:
+            there = {"Filters": [{"Name": "attachment.vpc-id", "Values": [vpc["VpcId"]]}]}
+            if not self.moto("DescribeInternetGateways", there)["InternetGateways"]:
+                made = self.moto("CreateInternetGateway", {})["InternetGateway"]
+                attached = {"InternetGatewayId": made["InternetGatewayId"], "VpcId": vpc["VpcId"]}
+                self.moto("AttachInternetGateway", attached)
+        return self.moto("DescribeInternetGateways", parameters)
+
+
+class LoadBalancing(Service):
+    name = "elbv2"
+
+    def create_load_balancer(self, parameters: Json) -> Json:
+        """aws-cloudformation/cfn-lint#638, coldbrewcloud/coldbrew-cli#44."""
+        asked = {"SubnetIds": parameters.get("Subnets", [])}
+        subnets = self.account.moto("ec2", "DescribeSubnets", asked)["Subnets"]
+        zones = {subnet["AvailabilityZone"] for subnet in subnets}
+        if len(asked["SubnetIds"]) < 2:
+            raise Refused(
+                "ValidationError",
+                "At least two subnets in two different Availability Zones must be specified",
+            )
+        if len(zones) < len(subnets):
+            raise Refused(
+                "InvalidConfigurationRequest",
+                "A load balancer cannot be attached to multiple subnets in the same Availability "
+                "Zone",
+            )
+        if parameters.get("Scheme", "internet-facing") == "internet-facing":
+            self._check_way_in(subnets[0]["VpcId"])
+        return self.moto("CreateLoadBalancer", parameters)
+
+    def _check_way_in(self, vpc: str) -> None:
+        """openshift/installer#1110."""
+        asked = {"Filters": [{"Name": "attachment.vpc-id", "Values": [vpc]}]}
+        if not Ec2(self.world).describe_internet_gateways(asked)["InternetGateways"]:
+            raise Refused("InvalidSubnet", f"VPC {vpc} has no internet gateway")
+
+
+class Logs(Service):
+    name = "logs"
+
+    def put_retention_policy(self, parameters: Json) -> Json:
+        if parameters["retentionInDays"] not in RETENTIONS:
+            raise Refused("InvalidParameterException", "Invalid retention value.")
+        return self.moto("PutRetentionPolicy", parameters)

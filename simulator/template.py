@@ -1,0 +1,361 @@
+"""A template of CloudFormation, as far as infra/stack.yml goes. What it does not know is an error.
+
+It says what a stack would ask AWS for: parameters checked, conditions decided, references resolved.
+It is our reading of CloudFormation; cfn-lint is the second opinion.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+import yaml
+
+from simulator.refusal import Refused
+
+
+class BadTemplate(Refused):
+    """CloudFormation would not take this template, or these values."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ValidationError", message)
+
+
+class Loader(yaml.CSafeLoader):
+    """YAML with the short forms: `!Ref x` is {"Ref": "x"}, `!Sub x` is {"Fn::Sub": "x"}."""
+
+
+def _short_form(loader: yaml.CSafeLoader, name: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    elif isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    else:
+        raise BadTemplate(f"!{name} of a mapping, {node.start_mark}")
+    if name == "GetAtt":
+        value = value.split(".", 1)
+    return {name if name in {"Ref", "Condition"} else f"Fn::{name}": value}
+
+
+Loader.add_multi_constructor("!", _short_form)
+
+
+@cache
+def load(text: str) -> dict[str, Any]:
+    """A template. Nobody writes into it: it is read once for all tests."""
+    loaded: dict[str, Any] = yaml.load(text, Loader)
+    sections = {
+        "AWSTemplateFormatVersion",
+        "Description",
+        "Parameters",
+        "Rules",
+        "Conditions",
+        "Resources",
+        "Outputs",
+    }
+    if unknown := loaded.keys() - sections:
+        raise BadTemplate(f"unknown sections: {sorted(unknown)}")
+    return loaded
+
+
+@dataclass(frozen=True)
+class Place:
+    partition: str
+    region: str
+    account: str
+
+    def arn(self, service: str, rest: str) -> str:
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{rest}"
+
+    def role(self, name: str) -> str:
+        return f"arn:{self.partition}:iam::{self.account}:role/{name}"
+
+
+@dataclass(frozen=True)
+class Resource:
+    name: str
+    type: str
+    properties: dict[str, Any]
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+Identity = Callable[[Resource, Place], str]
+
+
+def named(key: str) -> Identity:
+    return lambda resource, _: str(resource.properties[key])
+
+
+def load_balancing(rest: str) -> Identity:
+    return lambda resource, place: place.arn(
+        "elasticloadbalancing", rest.format(resource.properties["Name"])
+    )
+
+
+ID = "0123456789abcdef"
+LOAD_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
+
+# What Ref and GetAtt give, from the section "Return values" of each type's documentation.
+IDENTITIES: Mapping[tuple[str, str], Identity] = {
+    ("AWS::EC2::SecurityGroup", "GroupId"): lambda resource, _: f"sg-{resource.name}",
+    ("AWS::ECR::Repository", "Arn"): lambda resource, place: place.arn(
+        "ecr", f"repository/{resource.properties['RepositoryName']}"
+    ),
+    ("AWS::IAM::Role", "Ref"): named("RoleName"),
+    ("AWS::IAM::Role", "Arn"): lambda resource, place: place.role(resource.properties["RoleName"]),
+    ("AWS::Logs::LogGroup", "Arn"): lambda resource, place: place.arn(
+        "logs", f"log-group:{resource.properties['LogGroupName']}:*"
+    ),
+    ("AWS::ElasticLoadBalancingV2::Listener", "Ref"): lambda resource, place: place.arn(
+        "elasticloadbalancing", f"listener/app/any/{ID}/{resource.name}"
+    ),
+    (LOAD_BALANCER, "Ref"): load_balancing(f"loadbalancer/app/{{}}/{ID}"),
+    (LOAD_BALANCER, "DNSName"): lambda resource, place: (
+        f"{resource.properties['Name']}-1.{place.region}.elb.amazonaws.com"
+    ),
+    (LOAD_BALANCER, "LoadBalancerFullName"): lambda resource, _: (
+        f"app/{resource.properties['Name']}/{ID}"
+    ),
+    (TARGET_GROUP, "Ref"): load_balancing(f"targetgroup/{{}}/{ID}"),
+    (TARGET_GROUP, "TargetGroupFullName"): lambda resource, _: (
+        f"targetgroup/{resource.properties['Name']}/{ID}"
+    ),
+}
+
+NO_VALUE = object()
+
+# What Ref (an attribute, too) and GetAtt give of a resource.
+Identify = Callable[["Stack", str, str], Any]
+
+
+def invented(stack: "Stack", name: str, attribute: str) -> Any:
+    """Where nothing is made."""
+    body = stack.template["Resources"][name]
+    identity = IDENTITIES.get((body["Type"], attribute))
+    if identity is None:
+        raise BadTemplate(f"unknown attribute {name}.{attribute}")
+    # Only the names in it are asked for: two security groups may refer to each other.
+    names = {key: value for key, value in body["Properties"].items() if "Name" in key}
+    return identity(Resource(name, body["Type"], stack.value(names)), stack.place)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A template with the values of its parameters, in an account."""
+
+    template: Mapping[str, Any]
+    given: Mapping[str, str]
+    place: Place
+    identify: Identify = invented
+
+    @cached_property
+    def parameters(self) -> dict[str, Any]:
+        """The values that a Ref gives. Raises BadTemplate where CloudFormation would take none."""
+        declared = self.template["Parameters"]
+        if unknown := sorted(self.given.keys() - declared.keys()):
+            names = ", ".join(unknown)
+            raise BadTemplate(f"Parameters: [{names}] do not exist in the template")
+        asked = {name for name, rule in declared.items() if "Default" not in rule}
+        if missing := sorted(asked - self.given.keys()):
+            raise BadTemplate(f"Parameters: [{', '.join(missing)}] must have values")
+        return {name: self._parameter(name, **rule) for name, rule in declared.items()}
+
+    def _parameter(
+        self,
+        name: str,
+        *,
+        Type: str,
+        Default: str | None = None,
+        AllowedValues: list[Any] | None = None,
+        AllowedPattern: str | None = None,
+        ConstraintDescription: str = "",
+        Description: str = "",
+    ) -> Any:
+        del Description
+        text = self.given.get(name, Default)
+        assert text is not None
+        allowed = AllowedValues is None or text in map(str, AllowedValues)
+        fits = AllowedPattern is None or re.fullmatch(AllowedPattern, text)
+        if not (allowed and fits):
+            # As aws-ia/taskcat#627 got to see it.
+            reason = f"Parameter {name} failed to satisfy constraint: {ConstraintDescription}"
+            raise BadTemplate(reason)
+        if Type == "String":
+            return text
+        if Type == "Number":
+            return int(text)
+        if Type == "CommaDelimitedList":
+            return text.split(",") if text else []
+        if not text:
+            raise BadTemplate(f"{name}: {Type} is not empty")
+        return text.split(",") if Type.startswith("List<") else text
+
+    @cached_property
+    def broken_rules(self) -> list[str]:
+        """What the assertions of the template say against the parameters."""
+        return [
+            assertion["AssertDescription"]
+            for rule in self.template.get("Rules", {}).values()
+            if self.value(rule["RuleCondition"])
+            for assertion in rule["Assertions"]
+            if not self.value(assertion["Assert"])
+        ]
+
+    @cached_property
+    def conditions(self) -> dict[str, bool]:
+        return {
+            name: bool(self.value(value)) for name, value in self.template["Conditions"].items()
+        }
+
+    def holds(self, condition: str) -> bool:
+        if condition not in self.conditions:
+            raise BadTemplate(f"there is no condition {condition}")
+        return self.conditions[condition]
+
+    def there(self, name: str) -> bool:
+        """Whether these parameters make the resource or output of that name."""
+        section = "Resources" if name in self.template["Resources"] else "Outputs"
+        condition = self.template[section][name].get("Condition")
+        return condition is None or self.holds(condition)
+
+    @cached_property
+    def resources(self) -> dict[str, Resource]:
+        return {name: self.resource(name) for name in self.order}
+
+    def resource(self, name: str) -> Resource:
+        if name not in self.template["Resources"] or not self.there(name):
+            raise BadTemplate(f"there is no resource {name}")
+        body = dict(self.template["Resources"][name])
+        kind, properties = body.pop("Type"), body.pop("Properties")
+        if "Metadata" in body:
+            body["Metadata"] = self.value(body["Metadata"])
+        return Resource(name, kind, self.value(properties), body)
+
+    @cached_property
+    def needs(self) -> dict[str, set[str]]:
+        """The names of the resources, each with those that must be there before it."""
+        needs: dict[str, set[str]] = {}
+        before = replace(self, identify=invented)  # nothing needs to be there to know that
+        for name, body in self.template["Resources"].items():
+            if self.there(name):
+                needs[name] = set()
+                before._value(body.get("Properties"), needs[name])
+                before._value(body.get("Metadata"), needs[name])
+        return needs
+
+    @cached_property
+    def order(self) -> list[str]:
+        """The names of the resources, each after those that it needs."""
+        try:
+            return list(TopologicalSorter(self.needs).static_order())
+        except CycleError as error:
+            raise BadTemplate(f"they wait for each other: {error.args[1]}") from error
+
+    @cached_property
+    def outputs(self) -> dict[str, Any]:
+        return {
+            name: self.value(output["Value"])
+            for name, output in self.template["Outputs"].items()
+            if self.there(name)
+        }
+
+    def of_type(self, kind: str) -> Iterator[Resource]:
+        return (resource for resource in self.resources.values() if resource.type == kind)
+
+    def value(self, value: Any) -> Any:
+        """Any part of the template with its functions carried out."""
+        return self._value(value, set())
+
+    def _value(self, value: Any, needs: set[str]) -> Any:
+        """The value with its functions carried out; `needs` gets the resources it refers to."""
+        if isinstance(value, list):
+            items = [self._value(item, needs) for item in value]
+            return [item for item in items if item is not NO_VALUE]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            [(key, argument)] = value.items()
+            if key in {"Ref", "Condition"} or key.startswith("Fn::"):
+                return self._function(key, argument, needs)
+        members = {key: self._value(member, needs) for key, member in value.items()}
+        return {key: member for key, member in members.items() if member is not NO_VALUE}
+
+    def _function(self, key: str, argument: Any, needs: set[str]) -> Any:
+        if key == "Ref":
+            return self._reference(argument, needs)
+        if key == "Fn::GetAtt":
+            name, attribute = argument
+            return self._attribute(name, attribute, needs)
+        if key == "Fn::Sub":
+            return self._substitute(argument, needs)
+        if key == "Fn::If":
+            condition, then, otherwise = argument
+            return self._value(then if self.holds(condition) else otherwise, needs)
+        arguments = [self._value(item, needs) for item in argument]
+        if key == "Fn::Join":
+            return arguments[0].join(arguments[1])
+        if key == "Fn::Split":
+            return arguments[1].split(arguments[0])
+        if key == "Fn::Equals":
+            return str(arguments[0]) == str(arguments[1])
+        if key == "Fn::Not":
+            return not arguments[0]
+        raise BadTemplate(f"unknown function {key}")
+
+    def _reference(self, name: str, needs: set[str]) -> Any:
+        pseudo = {
+            "AWS::AccountId": self.place.account,
+            "AWS::NoValue": NO_VALUE,
+            "AWS::Partition": self.place.partition,
+            "AWS::Region": self.place.region,
+        }
+        if name in pseudo:
+            return pseudo[name]
+        if name in self.template["Parameters"]:
+            return self.parameters[name]
+        return self._attribute(name, "Ref", needs)
+
+    def _attribute(self, name: str, attribute: str, needs: set[str]) -> Any:
+        needs.add(name)
+        if name not in self.template["Resources"] or not self.there(name):
+            raise BadTemplate(f"a reference to {name}, which is not there")
+        return self.identify(self, name, attribute)
+
+    def _substitute(self, argument: Any, needs: set[str]) -> str:
+        text, own = (argument, {}) if isinstance(argument, str) else argument
+
+        def replacement(match: re.Match[str]) -> str:
+            name, dot, attribute = match[1].partition(".")
+            if match[1] in own:
+                return str(self._value(own[match[1]], needs))
+            if dot:
+                return str(self._attribute(name, attribute, needs))
+            return str(self._reference(name, needs))
+
+        return re.sub(r"\$\{([^}]*)\}", replacement, text)
+
+
+def references(value: Any) -> Iterator[str]:
+    """Every name that a part of a template refers to, whatever the conditions."""
+    if isinstance(value, list):
+        for item in value:
+            yield from references(item)
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            if key in {"Ref", "Condition"} and isinstance(member, str):
+                yield member
+            elif key == "Fn::GetAtt":
+                yield member[0]
+            elif key == "Fn::If":
+                yield member[0]
+                yield from references(member[1:])
+            elif key == "Fn::Sub":
+                text, own = (member, {}) if isinstance(member, str) else member
+                yield from (name.split(".")[0] for name in re.findall(r"\$\{([^}]*)\}", text))
+                yield from references(own)
+            else:
+                yield from references(member)

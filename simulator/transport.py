@@ -1,0 +1,67 @@
+"""The way of a botocore client to the simulation within this process: no socket, no thread."""
+
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from typing import Any
+
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
+from botocore.exceptions import (
+    BotoCoreError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
+from moto.core.request import Request
+
+from simulator.faults import ConnectionDropped, NoAnswer, TimedOut, Unreachable
+from simulator.protocol import Answer
+
+AS_BOTOCORE_SAYS: Mapping[type[NoAnswer], type[BotoCoreError]] = {
+    ConnectionDropped: ConnectionClosedError,
+    TimedOut: ReadTimeoutError,
+    Unreachable: EndpointConnectionError,
+}
+Send = Callable[..., AWSResponse]  # a handler of botocore's event `before-send`
+
+
+class Body(BytesIO):
+    """What botocore reads an answer from."""
+
+    def stream(self, **_: Any) -> Any:
+        yield self.read()
+
+
+def through(answer: Callable[[Request], Answer]) -> Send:
+    """A handler that gives a prepared request to `answer`, in place of the network.
+
+    Raises what botocore's own HTTP session raises where the network fails, so its retries see it.
+    """
+
+    def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        arrived = Request.from_primitives(
+            request.method, request.url, request.headers, request.body
+        )
+        try:
+            answered = answer(arrived)
+        except NoAnswer as failure:
+            raise AS_BOTOCORE_SAYS[type(failure)](endpoint_url=request.url) from failure
+        headers: Any = HeadersDict(answered.headers)
+        return AWSResponse(request.url, answered.status, headers, Body(answered.body))
+
+    return send
+
+
+class BackOff:
+    """The module `time` as botocore.endpoint sees it, which calls only `sleep` of it.
+
+    A retry is never slow. Where it `takes_time`, its back-off moves the clock; by default it does
+    not, because botocore draws the seconds at random.
+    """
+
+    def __init__(self, pass_time: Callable[[float], None]) -> None:
+        self.pass_time = pass_time
+        self.takes_time = False
+
+    def sleep(self, seconds: float) -> None:
+        if self.takes_time:
+            self.pass_time(seconds)

@@ -1,0 +1,215 @@
+"""AWS: boto3 clients whose failures are all one exception, and a record of what was changed."""
+
+from enum import Enum
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ProxyConnectionError,
+    SSLError,
+)
+from botocore.session import get_session
+from botocore.utils import JSONFileCache
+
+from infra.tool.errors import ExitCode, Problem, ToolError
+
+if TYPE_CHECKING:
+    from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_sts import STSClient
+
+REFUSED = Problem(
+    "aws-refused",
+    "AWS refused {operation}: {text}",
+    "correct what AWS names, then run the command again",
+)
+DENIED = Problem(
+    "aws-denied",
+    "AWS denied {operation}: {text}",
+    "ops/iam-policy-github-actions.json grants what the deploy role may do; "
+    "an administrator applies it: infra/provision.sh",
+)
+SIGN_IN = Problem(
+    "sign-in",
+    "AWS does not accept the credentials of this shell: {text}",
+    "sign in, for example: aws sso login",
+)
+UNREACHABLE = Problem(
+    "aws-unreachable",
+    "AWS cannot be reached ({operation}): {text}",
+    "check AWS_REGION in infra/settings.env and the network, then run the command again",
+)
+LOST = Problem(
+    "answer-lost",
+    "the answer to {operation} was lost: {text}",
+    "run the command again",
+)
+CHANGE_LOST = Problem(
+    "change-unknown",
+    "the answer to {operation} was lost, so AWS may have done it: {text}",
+    "run the same command again: it finds out",
+    ExitCode.UNKNOWN,
+)
+
+Client = TypeVar("Client", bound=BaseClient)
+
+READS = ("BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Lookup")
+DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+CREDENTIAL_CODES = frozenset(
+    {
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "InvalidToken",
+        "MissingAuthenticationToken",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+# Raised before a request leaves this machine.
+NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, SSLError)
+
+
+class Kind(Enum):
+    """What kept AWS from carrying out a call, by the error that reports it."""
+
+    REFUSED = REFUSED
+    DENIED = DENIED
+    SIGN_IN = SIGN_IN
+    UNREACHABLE = UNREACHABLE
+    LOST = LOST
+    CHANGE_LOST = CHANGE_LOST
+
+
+class AwsError(ToolError):
+    """A call that AWS did not carry out, or whose answer was lost."""
+
+    def __init__(self, kind: Kind, operation: str, aws_code: str, text: str) -> None:
+        super().__init__(kind.value, operation=operation, text=text)
+        self.kind = kind
+        self.operation = operation  # for example "ecs:UpdateService"
+        self.aws_code = aws_code  # for example "ClusterNotFoundException"
+        self.text = text
+
+
+def is_change(operation: str) -> bool:
+    """Whether an operation, such as UpdateService, changes something in AWS."""
+    return not operation.startswith(READS)
+
+
+def kind_of_answer(code: str) -> Kind:
+    """Of an error code of AWS, which proves that the call was not carried out."""
+    if code in DENIED_CODES:
+        return Kind.DENIED
+    return Kind.SIGN_IN if code in CREDENTIAL_CODES else Kind.REFUSED
+
+
+def kind_of_exception(error: BotoCoreError, operation: str) -> Kind:
+    """Of what botocore raised instead of an answer."""
+    if not isinstance(error, (HTTPClientError, *NOT_SENT)):
+        return Kind.SIGN_IN  # credentials, profiles, tokens: what fails before a request is sent
+    if is_change(operation):  # botocore retries: an earlier attempt may have been carried out
+        return Kind.CHANGE_LOST
+    return Kind.UNREACHABLE if isinstance(error, NOT_SENT) else Kind.LOST
+
+
+class Aws:
+    """Clients of one region. A failed call raises AwsError, whatever the cause."""
+
+    def __init__(self, session: boto3.Session, region: str) -> None:
+        self._session = session
+        self._config = Config(
+            region_name=region,
+            connect_timeout=10,
+            read_timeout=60,
+            retries={"mode": "standard"},  # AWS_MAX_ATTEMPTS says how often
+        )
+        self.region = region
+        self.changes: list[str] = []  # operations that changed something, or may have
+
+    def _watched(self, client: Client) -> Client:
+        service = client.meta.service_model.service_name
+        client.meta.events.register("after-call", partial(self._answered, service))
+        client.meta.events.register("after-call-error", partial(self._failed, service))
+        return client
+
+    def _answered(
+        self, service: str, *, http_response: Any, parsed: Any, model: Any, **_: Any
+    ) -> None:
+        operation = f"{service}:{model.name}"
+        if http_response.status_code >= 300:
+            error = parsed.get("Error", {})
+            code = error.get("Code", "")
+            text = f"{error.get('Message') or 'no reason was given'} ({code})"
+            raise AwsError(kind_of_answer(code), operation, code, text)
+        if is_change(model.name):
+            self.changes.append(operation)
+
+    def _failed(self, service: str, *, exception: Exception, event_name: str, **_: Any) -> None:
+        if not isinstance(exception, BotoCoreError):
+            return  # not a failure of the call: botocore raises it again
+        name = event_name.rpartition(".")[2]
+        operation, kind = f"{service}:{name}", kind_of_exception(exception, name)
+        if kind is Kind.CHANGE_LOST:
+            self.changes.append(operation)
+        raise AwsError(kind, operation, type(exception).__name__, str(exception)) from exception
+
+    @cached_property
+    def cloudformation(self) -> "CloudFormationClient":
+        return self._watched(self._session.client("cloudformation", config=self._config))
+
+    @cached_property
+    def cloudwatch(self) -> "CloudWatchClient":
+        return self._watched(self._session.client("cloudwatch", config=self._config))
+
+    @cached_property
+    def ecs(self) -> "ECSClient":
+        return self._watched(self._session.client("ecs", config=self._config))
+
+    @cached_property
+    def logs(self) -> "CloudWatchLogsClient":
+        return self._watched(self._session.client("logs", config=self._config))
+
+    @cached_property
+    def scaling(self) -> "ApplicationAutoScalingClient":
+        return self._watched(
+            self._session.client("application-autoscaling", config=self._config),
+        )
+
+    @cached_property
+    def sts(self) -> "STSClient":
+        return self._watched(self._session.client("sts", config=self._config))
+
+
+def shared_session() -> boto3.Session:
+    """Credentials by AWS's usual chain. Assumed roles are cached where the AWS CLI caches them, so
+    that MFA is not asked for by each command.
+
+    Raises AwsError if the profile does not exist or the sign-in is over.
+    """
+    core = get_session()
+    chain = core.get_component("credential_provider")
+    chain.get_provider("assume-role").cache = JSONFileCache(
+        str(Path.home() / ".aws" / "cli" / "cache")
+    )
+    try:
+        core.get_credentials()
+    except BotoCoreError as error:
+        raise AwsError(Kind.SIGN_IN, "sign-in", type(error).__name__, str(error)) from error
+    return boto3.Session(botocore_session=core)

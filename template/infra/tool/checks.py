@@ -1,0 +1,192 @@
+"""What must hold before a deploy, one function per check.
+
+Each returns what it found, in a few words. If it does not hold it raises ToolError with what to do.
+None changes anything.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from infra.tool import documents, programs
+from infra.tool.aws import AwsError
+from infra.tool.ecs_service import read_service
+from infra.tool.errors import Problem, ToolError
+from infra.tool.stack import DEPLOYABLE, read_stack
+from infra.tool.target import Target
+
+NO_DOCKER = Problem(
+    "docker-missing",
+    "docker is not installed, or not on the PATH",
+    "install Docker: https://docs.docker.com/get-docker/",
+)
+DOCKER_SILENT = Problem(
+    "docker-silent",
+    "docker does not answer: {why}",
+    "start Docker Desktop, or: sudo systemctl start docker",
+)
+OTHER_ACCOUNT = Problem(
+    "account-differs",
+    "these credentials are of account {found}, and the service is in account {wanted}",
+    "sign in to account {wanted}",
+)
+NO_STACK = Problem(
+    "stack-missing",
+    "the stack {stack} does not exist in {region}",
+    "create it: infra/provision.sh",
+)
+STACK_PLANNED = Problem(
+    "stack-planned",
+    "the stack {stack} is only planned, not created (REVIEW_IN_PROGRESS)",
+    "create it: infra/provision.sh",
+)
+STACK_CHANGING = Problem(
+    "stack-changing",
+    "the stack {stack} is being changed ({status})",
+    "wait until that is done, then run the command again",
+)
+STACK_FAILED = Problem(
+    "stack-failed",
+    "the stack {stack} is in state {status} and cannot be deployed to",
+    "repair it: infra/provision.sh",
+)
+STACK_OLD = Problem(
+    "stack-outputs",
+    "the stack {stack} lacks the outputs {outputs}",
+    "update it: infra/provision.sh",
+)
+NO_CLUSTER = Problem(
+    "cluster-missing",
+    "the cluster {cluster} does not exist in {region}",
+    "create it: infra/provision.sh",
+)
+SERVICE_DRAINING = Problem(
+    "service-draining",
+    "the service {service} is being deleted",
+    "wait some minutes until it is gone, then run the command again",
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    run: Callable[[Target], str]
+    needs: str = ""  # the check without which this one would only fail for the same reason
+
+
+def check_repository(target: Target) -> str:
+    return target.repository.head()
+
+
+def check_lock(target: Target) -> str:
+    target.repository.require_lock()
+    return "uv.lock"
+
+
+def check_tree(target: Target) -> str:
+    target.repository.require_clean()
+    return "every file is as committed"
+
+
+def check_documents(target: Target) -> str:
+    return f"for {documents.read(target.runtime.root, target.settings).platform}"
+
+
+def check_docker(target: Target) -> str:
+    """The version of the Docker daemon."""
+    words = ["docker", "version", "--format", "{{.Server.Version}}"]
+    runtime = target.runtime
+    try:
+        done = programs.run(words, environment=runtime.environment, folder=runtime.root)
+    except programs.NotInstalled:
+        raise NO_DOCKER() from None
+    if done.returncode:
+        raise DOCKER_SILENT(why=done.stderr)
+    return done.stdout.strip()
+
+
+def check_region(target: Target) -> str:
+    """The region of the settings, which overrides that of the shell."""
+    region, environment = target.settings.service.region, target.runtime.environment
+    shell = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or region
+    return region if shell == region else f"{region} (this shell names {shell}, which is ignored)"
+
+
+def check_credentials(target: Target) -> str:
+    """The ARN that asks, in the account of the settings."""
+    caller, wanted = target.aws.sts.get_caller_identity(), target.settings.service.account
+    if caller["Account"] != wanted:
+        raise OTHER_ACCOUNT(found=caller["Account"], wanted=wanted)
+    return caller["Arn"]
+
+
+def check_stack(target: Target) -> str:
+    name, region = target.settings.names.stack, target.settings.service.region
+    stack = read_stack(target.aws, name)
+    if stack is None:
+        raise NO_STACK(stack=name, region=region)
+    if stack.status == "REVIEW_IN_PROGRESS":
+        raise STACK_PLANNED(stack=name)
+    if stack.status.endswith("_IN_PROGRESS"):
+        raise STACK_CHANGING(stack=name, status=stack.status)
+    if stack.status not in DEPLOYABLE:
+        raise STACK_FAILED(stack=name, status=stack.status)
+    if missing := stack.missing_outputs:
+        raise STACK_OLD(stack=name, outputs=", ".join(missing))
+    return f"{name}, {stack.status}"
+
+
+def check_service(target: Target) -> str:
+    names = target.settings.names
+    try:
+        service = read_service(target.aws, names)
+    except AwsError as error:
+        if error.aws_code == "ClusterNotFoundException":
+            region = target.settings.service.region
+            raise NO_CLUSTER(cluster=names.cluster, region=region) from None
+        raise
+    if service is None:
+        return "does not exist yet: the first deploy creates it"
+    if service.is_draining:
+        raise SERVICE_DRAINING(service=names.service)
+    return f"{names.service}, {service.status}"
+
+
+# In the order in which a person would mend them: on this machine first, then in AWS.
+CHECKS: Sequence[Check] = (
+    Check("repository", check_repository),
+    Check("lock", check_lock, needs="repository"),
+    Check("tree", check_tree, needs="repository"),
+    Check("documents", check_documents),
+    Check("docker", check_docker),
+    Check("region", check_region),
+    Check("credentials", check_credentials),
+    Check("stack", check_stack, needs="credentials"),
+    Check("service", check_service, needs="credentials"),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of a check."""
+
+    check: Check
+    found: str = ""
+    error: ToolError | None = None
+    skipped: bool = False  # because the check that it needs has failed
+
+
+def run_checks(target: Target, report: Callable[[Finding], None]) -> list[Finding]:
+    """Make every check, reporting each as soon as it is done."""
+    findings: list[Finding] = []
+    for check in CHECKS:
+        failed = {finding.check.name for finding in findings if finding.error or finding.skipped}
+        if check.needs in failed:
+            finding = Finding(check, skipped=True)
+        else:
+            try:
+                finding = Finding(check, found=check.run(target))
+            except ToolError as error:
+                finding = Finding(check, error=error)
+        findings.append(finding)
+        report(finding)
+    return findings

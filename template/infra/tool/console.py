@@ -1,0 +1,84 @@
+"""Output: facts, progress and errors, for a terminal, a pipe or a workflow's log."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console as Screen
+from rich.table import Table
+from rich.text import Text
+
+from infra.tool.errors import ToolError
+
+LABEL_WIDTH = 11  # characters, for the names of facts
+
+
+class Console:
+    """Facts and progress go to `out`, warnings and errors to `err`.
+
+    Colour and wrapped lines appear only on a terminal. GITHUB_ACTIONS in the environment makes an
+    error an annotation of the run.
+    """
+
+    def __init__(self, environment: Mapping[str, str], out: TextIO, err: TextIO) -> None:
+        self.in_github = environment.get("GITHUB_ACTIONS") == "true"
+        self._out, self._err = (
+            Screen(
+                file=file,
+                force_terminal=file.isatty(),
+                no_color=bool(environment.get("NO_COLOR")),
+                highlight=False,
+                markup=False,
+                emoji=False,
+            )
+            for file in (out, err)
+        )
+
+    def say(self, text: str, style: str = "") -> None:
+        self._out.print(Text(text, style), soft_wrap=True)
+
+    def fact(self, name: str, value: str, style: str = "") -> None:
+        """A name and a value; on a terminal, long values are wrapped beside the name."""
+        if not self._out.is_terminal:
+            self.say(f"{name:{LABEL_WIDTH}}{value}")
+            return
+        row = Table.grid()
+        row.add_column(width=LABEL_WIDTH)
+        row.add_column(overflow="fold")
+        row.add_row(Text(name), Text(value, style))
+        self._out.print(row)
+
+    def warn(self, text: str) -> None:
+        self._err.print(Text(text), soft_wrap=True)
+
+    def error(self, error: ToolError) -> None:
+        """What is wrong, then what to do; in a workflow both are one annotation."""
+        if self.in_github:
+            text = escaped(f"{error.message}\nTo fix it: {error.remedy}")
+            self.warn(f"::error title={error.code}::{text}")
+        else:
+            self._err.print(
+                Text.assemble(("error", "bold red"), f"[{error.code}]: {error.message}"),
+                soft_wrap=True,
+            )
+            self._err.print(
+                Text.assemble(("to fix it", "bold"), f": {error.remedy}"), soft_wrap=True
+            )
+
+    @contextmanager
+    def quoted(self) -> Iterator[None]:
+        """Meanwhile a workflow's runner obeys no command in what is printed."""
+        token = secrets.token_hex(16)
+        if self.in_github:
+            self.say(f"::stop-commands::{token}")
+        try:
+            yield
+        finally:
+            if self.in_github:
+                self.say(f"::{token}::")
+
+
+def escaped(text: str) -> str:
+    """The text of a workflow command, on one line."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

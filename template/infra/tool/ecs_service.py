@@ -1,0 +1,97 @@
+"""The ECS service and its deployments, as DescribeServices answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from infra.tool.aws import Aws
+from infra.tool.settings import Names
+from infra.tool.text import last_part, one_line
+
+if TYPE_CHECKING:
+    from mypy_boto3_ecs.type_defs import DeploymentTypeDef, ServiceTypeDef
+
+
+@dataclass(frozen=True)
+class Event:
+    id: str
+    time: datetime
+    message: str
+
+
+@dataclass(frozen=True)
+class Deployment:
+    id: str
+    status: str  # PRIMARY, ACTIVE or INACTIVE
+    state: str  # IN_PROGRESS, COMPLETED or FAILED
+    reason: str  # of the state, in the words of ECS; empty if it gives none
+    task_definition: str  # ARN
+    created: datetime
+    desired: int  # numbers of tasks, as the next three
+    running: int
+    pending: int
+    failed: int
+
+    @property
+    def revision(self) -> str:
+        """FAMILY:N."""
+        return last_part(self.task_definition)
+
+
+@dataclass(frozen=True)
+class EcsService:
+    status: str  # ACTIVE or DRAINING
+    desired: int  # numbers of tasks, as the next two
+    running: int
+    pending: int
+    deployments: Sequence[Deployment]
+    events: Sequence[Event]  # the latest first
+
+    @property
+    def primary(self) -> Deployment | None:
+        """The deployment that the service is to end at."""
+        return next((each for each in self.deployments if each.status == "PRIMARY"), None)
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the service is being deleted."""
+        return self.status == "DRAINING"
+
+
+def read_service(aws: Aws, names: Names) -> EcsService | None:
+    """The service, or None if there is none. Raises AwsError, also if there is no cluster."""
+    answer = aws.ecs.describe_services(cluster=names.cluster, services=[names.service])
+    found = [service for service in answer["services"] if service.get("status") != "INACTIVE"]
+    return as_service(found[0]) if found else None
+
+
+def as_service(answer: "ServiceTypeDef") -> EcsService:
+    """A service of an answer of DescribeServices, CreateService or UpdateService."""
+    return EcsService(
+        status=answer.get("status", ""),
+        desired=answer.get("desiredCount", 0),
+        running=answer.get("runningCount", 0),
+        pending=answer.get("pendingCount", 0),
+        deployments=[as_deployment(each) for each in answer.get("deployments", [])],
+        events=[
+            Event(each["id"], each["createdAt"], one_line(each.get("message", "")))
+            for each in answer.get("events", [])
+            if "id" in each and "createdAt" in each
+        ],
+    )
+
+
+def as_deployment(answer: "DeploymentTypeDef") -> Deployment:
+    return Deployment(
+        id=answer.get("id", ""),
+        status=answer.get("status", ""),
+        state=answer.get("rolloutState", ""),
+        reason=one_line(answer.get("rolloutStateReason", "")),
+        task_definition=answer.get("taskDefinition", ""),
+        created=answer["createdAt"],
+        desired=answer.get("desiredCount", 0),
+        running=answer.get("runningCount", 0),
+        pending=answer.get("pendingCount", 0),
+        failed=answer.get("failedTasks", 0),
+    )

@@ -1,0 +1,77 @@
+"""The log of the service in CloudWatch."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from infra.tool.aws import Aws, AwsError
+from infra.tool.clock import Clock
+from infra.tool.text import one_line
+
+LATE = timedelta(seconds=15)  # so late a line may appear behind younger ones
+MOST_FAILURES = 3  # failed calls in a row, after which following the log ends
+
+
+@dataclass(frozen=True)
+class Line:
+    id: str
+    time: datetime
+    message: str  # on one line, made harmless
+
+    @property
+    def short(self) -> str:
+        """As a person reads it: of a JSON record, its level, message and last line of exception."""
+        try:
+            record = json.loads(self.message)
+        except ValueError:
+            return self.message
+        if not isinstance(record, dict) or "message" not in record:
+            return self.message
+        text = f"{record.get('level', '')} {record['message']}"
+        if exception := str(record.get("exception") or "").rstrip():
+            text += f": {exception.splitlines()[-1]}"
+        return one_line(text)
+
+
+def read(aws: Aws, log_group: str, since: datetime) -> Sequence[Line]:
+    """All lines since a time, oldest first. Raises AwsError."""
+    pages = aws.logs.get_paginator("filter_log_events").paginate(
+        logGroupName=log_group, startTime=round(since.timestamp() * 1000)
+    )
+    lines = [
+        Line(
+            event.get("eventId", ""),
+            datetime.fromtimestamp(event.get("timestamp", 0) / 1000, UTC),
+            one_line(event.get("message", "")),
+        )
+        for page in pages
+        for event in page["events"]
+    ]
+    return sorted(lines, key=lambda line: line.time)
+
+
+def follow(
+    aws: Aws, log_group: str, since: datetime, clock: Clock, pause: float
+) -> Iterator[Sequence[Line] | AwsError]:
+    """New lines each `pause` seconds, without end; each line once, also one that appears late.
+
+    Yields a failed call instead, so that it can be reported. Raises AwsError if the first call
+    fails, or several in a row.
+    """
+    told: set[str] = set()
+    failures = MOST_FAILURES - 1
+    while True:
+        try:
+            lines = read(aws, log_group, since)
+        except AwsError as error:
+            failures += 1
+            if failures >= MOST_FAILURES:
+                raise
+            yield error
+        else:
+            failures = 0
+            yield [line for line in lines if line.id not in told]
+            since = max([since, *(line.time - LATE for line in lines)])
+            told = {line.id for line in lines if line.time >= since}
+        clock.sleep(pause)

@@ -1,0 +1,88 @@
+"""The git repository of the service: its commit, and whether the files are that commit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.tool import programs
+from infra.tool.errors import Problem
+
+NO_GIT = Problem(
+    "git-missing",
+    "git is not installed, or not on the PATH",
+    "install git",
+)
+NOT_A_REPOSITORY = Problem(
+    "no-repository",
+    "this folder is no git repository: {why}",
+    "git init --initial-branch main, then commit",
+)
+INSIDE_ANOTHER = Problem(
+    "repository-of-another",
+    "this service is the folder {folder} of another git repository",
+    "move it out of there and make it a repository of its own: git init --initial-branch main",
+)
+NO_COMMIT = Problem(
+    "no-commit",
+    "nothing is committed yet",
+    "git add . && git commit --message 'Start from the template'",
+)
+LOCK_NOT_COMMITTED = Problem(
+    "lock-not-committed",
+    "uv.lock is not in git, or does not exist",
+    "uv lock && git add --force uv.lock && git commit --message 'Lock the dependencies'",
+)
+NOT_COMMITTED = Problem(
+    "not-committed",
+    "{count} files differ from the commit: {names}",
+    "commit, stash or ignore them: git status shows all",
+)
+UNREADABLE = Problem(
+    "git-failed",
+    "git status failed: {why}",
+    "repair the repository: git status",
+)
+
+
+@dataclass(frozen=True)
+class Repository:
+    """The service as git sees it. Every method raises ToolError if git is not installed."""
+
+    root: Path
+    environment: Mapping[str, str]
+
+    def git(self, *words: str) -> programs.Done:
+        try:
+            return programs.run(["git", *words], environment=self.environment, folder=self.root)
+        except programs.NotInstalled:
+            raise NO_GIT() from None
+
+    def head(self) -> str:
+        """The full hash of the commit.
+
+        Raises ToolError if the folder is no repository of its own, or nothing is committed.
+        """
+        prefix = self.git("rev-parse", "--show-prefix")
+        if prefix.returncode:
+            raise NOT_A_REPOSITORY(why=prefix.stderr)
+        if folder := prefix.stdout.strip():
+            raise INSIDE_ANOTHER(folder=folder.rstrip("/"))
+        commit = self.git("rev-parse", "--quiet", "--verify", "HEAD")
+        if commit.returncode:
+            raise NO_COMMIT()
+        return commit.stdout.strip()
+
+    def require_lock(self) -> None:
+        """Raises ToolError unless uv.lock exists and is in git."""
+        listed = self.git("ls-files", "--error-unmatch", "uv.lock")
+        if listed.returncode or not (self.root / "uv.lock").is_file():
+            raise LOCK_NOT_COMMITTED()
+
+    def require_clean(self) -> None:
+        """Raises ToolError if a file differs from the commit, or is neither in git nor ignored."""
+        status = self.git("status", "--porcelain", "-z", "--untracked-files=normal", "--no-renames")
+        if status.returncode:
+            raise UNREADABLE(why=status.stderr)
+        if names := [entry[3:] for entry in status.stdout.split("\0") if entry]:
+            shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+            raise NOT_COMMITTED(count=len(names), names=shown)

@@ -1,0 +1,246 @@
+"""The settings of a service, as typed models: each value has one shape."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    model_validator,
+)
+
+from infra.tool.shapes import (
+    BEDROCK_MODEL,
+    arn_of,
+    each,
+    matching,
+    networks,
+    one_of,
+    switch,
+    whole_number,
+)
+
+REGION = r"([a-z]{2}|us-gov)-(central|(north|south)?(east|west)?)(?<!-)-[1-9]"
+ECS_NAME = r"[A-Za-z0-9_-]{1,255}"
+ROLE_NAME = r"[A-Za-z0-9+=,.@_-]{1,64}"
+DOMAIN = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
+# What CloudWatch Logs offers (PutRetentionPolicy), in days.
+RETENTION = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557),
+    *(2922, 3288, 3653),
+)
+
+Text = Annotated[str, matching(r"[^\x00-\x1f\x7f]*", "text without control characters", "main")]
+EcsName = Annotated[str, matching(ECS_NAME, "letters, digits, - and _, at most 255", "my-service")]
+RoleName = Annotated[str, matching(ROLE_NAME, "the name of a role, not its ARN", "my-role")]
+Subnets = Annotated[
+    list[str], each(r"subnet-[0-9a-f]{8,17}", "ids of subnets", "subnet-0a1b2c3d,subnet-4e5f6a7b")
+]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Service(Section):
+    """Who and where the service is."""
+
+    name: Annotated[
+        str,
+        matching(
+            r"(?!aws-|internal-)(?=.{3,24}\Z)[a-z][a-z0-9]*(-[a-z0-9]+)*",
+            "3 to 24 lowercase letters, digits and single hyphens",
+            "ai-assistant",
+        ),
+    ]
+    account: Annotated[str, matching(r"[0-9]{12}", "12 digits", "123456789012")]
+    region: Annotated[str, matching(REGION, "the name of a region", "us-east-1")]
+    partition: Annotated[str, matching(r"aws|aws-cn|aws-us-gov", "a partition of AWS", "aws")]
+    registry: Annotated[
+        str,
+        matching(
+            r"[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?",
+            "the host of the account's ECR registry",
+            "123456789012.dkr.ecr.us-east-1.amazonaws.com",
+        ),
+    ]
+
+    @model_validator(mode="after")
+    def _registry_is_of_account_and_region(self) -> Self:
+        ending = ".amazonaws.com.cn" if self.partition == "aws-cn" else ".amazonaws.com"
+        right = f"{self.account}.dkr.ecr.{self.region}{ending}"
+        if self.registry != right:
+            raise ValueError(f"the registry is of another account or region: expects {right}")
+        return self
+
+
+class Names(Section):
+    """The names of AWS resources. Those that are absent follow from the service."""
+
+    stack: Annotated[str, matching(r"[A-Za-z][A-Za-z0-9-]{0,127}", "letters, digits, -", "api")]
+    repository: Annotated[
+        str,
+        matching(
+            r"(?=.{2,256}\Z)[a-z0-9]+([._/-][a-z0-9]+)*",
+            "the name of an ECR repository, not its address",
+            "ai-assistant",
+        ),
+    ]
+    cluster: EcsName
+    service: EcsName
+    family: EcsName
+    container: EcsName
+    log_group: Annotated[
+        str, matching(r"[A-Za-z0-9._/#-]{1,512}", "the name of a log group", "/ecs/api")
+    ]
+    execution_role: RoleName
+    task_role: RoleName
+    deploy_role: RoleName
+
+
+class Tasks(Section):
+    min: Annotated[int, whole_number(1, 1)]
+    max: Annotated[int, whole_number(1, 4)]
+    subnets: Subnets = []
+    public_ip: Annotated[bool, switch("ENABLED or DISABLED")] = True
+
+    @model_validator(mode="after")
+    def _min_is_at_most_max(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(
+                f"the minimum ({self.min}) is above the maximum ({self.max}): for example 1 and 4"
+            )
+        return self
+
+
+class Deploy(Section):
+    poll_seconds: Annotated[int, whole_number(0, 5)] = 5
+    timeout_seconds: Annotated[int, whole_number(0, 1500)] = 1500
+    build_flags: list[str] = []  # of docker build
+    reachable: Annotated[bool, switch("true or false")] | None = (
+        None  # None: unless the load balancer is internal or allows few addresses
+    )
+    test_secrets: dict[str, str] = {}  # what test-image uses for a secret
+
+
+class GitHub(Section):
+    repository: Annotated[
+        str,
+        matching(
+            r"|(?!.*[.]git\Z)[A-Za-z0-9]+([-_][A-Za-z0-9]+)*/(?![.]{1,2}\Z)[A-Za-z0-9._-]{1,100}",
+            "owner/name, not a URL",
+            "my-company/ai-assistant",
+        ),
+    ] = ""
+    environment: Text = ""
+    subject: Annotated[
+        str,
+        matching(
+            r"|[^*?\s:]+:[^*?\x00-\x1f\x7f]+",
+            "the subject of one branch or environment, without * and ?",
+            "repo:my-company/ai-assistant:ref:refs/heads/main",
+        ),
+    ] = ""
+    issuer: Annotated[
+        str,
+        matching(
+            rf"{DOMAIN}(/[A-Za-z0-9._-]+)?",
+            "the host and path of an OIDC issuer, without https://",
+            "token.actions.githubusercontent.com",
+        ),
+    ] = "token.actions.githubusercontent.com"
+    deploy_user: Annotated[
+        str,
+        matching(r"|[A-Za-z0-9+=,.@_-]{1,64}", "the name of an IAM user, not its ARN", "deployer"),
+    ] = ""
+
+
+class Network(Section):
+    vpc: Annotated[str, matching(r"|vpc-[0-9a-f]{8,17}", "the id of one VPC", "vpc-0a1b2c3d")] = ""
+    subnets: Subnets = []
+    internal: Annotated[bool, switch("true or false")] = False
+    allowed_cidrs: Annotated[list[str], AfterValidator(networks)] = []  # none: everywhere
+
+
+class Https(Section):
+    domain: Annotated[
+        str, matching(rf"|{DOMAIN}", "a domain name, without https://", "api.example.com")
+    ] = ""
+    certificate: Annotated[
+        str,
+        arn_of(
+            "acm",
+            r"certificate/[0-9a-f-]{36}",
+            "one certificate",
+            "certificate/" + "0" * 8 + "-0000-0000-0000-" + "0" * 12,
+        ),
+    ] = ""
+
+    @model_validator(mode="after")
+    def _certificate_has_a_domain(self) -> Self:
+        if self.certificate and not self.domain:
+            raise ValueError(
+                "a certificate needs the domain that it is for, for example api.example.com"
+            )
+        return self
+
+
+class Logs(Section):
+    retention_days: Annotated[int, one_of(RETENTION, "30"), whole_number(1, 30)] = 30
+
+
+class Alarms(Section):
+    topic: Annotated[str, arn_of("sns", r"[A-Za-z0-9_-]{1,256}", "one SNS topic", "alarms")] = ""
+
+
+class Permissions(Section):
+    bedrock_models: Annotated[
+        list[str],
+        each(BEDROCK_MODEL, "ids or ARNs of models or inference profiles", "amazon.nova-lite-v1:0"),
+    ] = []
+    s3_read_buckets: Annotated[
+        list[str],
+        each(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "names of buckets", "my-bucket"),
+    ] = []
+    tracing: Annotated[str, one_of(("", "xray"), "xray")] = ""
+    secrets_key: Annotated[
+        str,
+        arn_of(
+            "kms",
+            r"key/(mrk-)?[0-9a-f-]{32,36}",
+            "one KMS key (not of an alias)",
+            "key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        ),
+    ] = ""
+
+
+class Settings(Section):
+    service: Service
+    names: Names
+    tasks: Tasks
+    deploy: Deploy = Deploy()
+    github: GitHub = GitHub()
+    network: Network = Network()
+    https: Https = Https()
+    logs: Logs = Logs()
+    alarms: Alarms = Alarms()
+    permissions: Permissions = Permissions()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _absent_names_follow_from_the_service(cls, sections: Any) -> Any:
+        service = sections.get("service", {})
+        name, region = service.get("name", ""), service.get("region", "")
+        derived = {
+            "stack": name,
+            "repository": name,
+            "cluster": f"{name}-cluster",
+            "service": f"{name}-service",
+            "family": f"{name}-task",
+            "container": f"{name}-container",
+            "log_group": f"/ecs/{name}-app",
+            "execution_role": f"{name}-{region}-execution",
+            "task_role": f"{name}-{region}-task",
+            "deploy_role": f"{name}-{region}-github-actions",
+        }
+        return sections | {"names": derived | sections.get("names", {})}

@@ -1,0 +1,107 @@
+"""A rendered service, and its scripts run for real against the simulated AWS."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from rendering import Render
+from repository import Repository
+
+from simulator.calls import Call
+from simulator.simulation import SimulatedAws
+
+SUBJECT = "repo:my-company@1/ai-assistant@2:ref:refs/heads/main"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a script did."""
+
+    code: int
+    out: str
+    err: str
+    calls: list[Call]
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+    @property
+    def asked(self) -> list[str]:
+        return [call.name for call in self.calls]
+
+    @property
+    def changed(self) -> list[str]:
+        """What AWS was asked to change, and did."""
+        return [call.name for call in self.calls if call.changes and not call.error]
+
+    def changes_nothing(self) -> None:
+        assert self.changed == [], f"this may change nothing:\n{self.text}"
+
+    def ends(self, code: int, *says: str) -> None:
+        """Assert how it ended, and that it said each of some things."""
+        assert self.code == code, f"exit {self.code} instead of {code}:\n{self.text}"
+        for words in says:
+            assert words in self.text, f"it should say {words!r}:\n{self.text}"
+
+
+@dataclass
+class Rehearsal(Repository):
+    """A service of its own in git, whose pauses move the clock of the simulation alone."""
+
+    aws: SimulatedAws
+    render: Render
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.service = self.folder / "service"
+        shutil.copytree(self.render.path, self.service)
+        if not (self.service / ".git").exists():  # which a clone has
+            # GitHub is not asked.
+            self.edit("infra/settings.env", 'GITHUB_SUBJECT=""', f'GITHUB_SUBJECT="{SUBJECT}"')
+            self.begin()
+        self.settings = Render(self.service, {}).settings()
+
+    @property
+    def deploy_role(self) -> str:
+        return f"role/{self.settings['DEPLOY_ROLE']}"
+
+    @property
+    def url(self) -> str:
+        """Where the load balancer of the stack is, as a script would ask for it."""
+        (stack,) = self.aws.client("cloudformation").describe_stacks(
+            StackName=self.settings["STACK_NAME"]
+        )["Stacks"]
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        return str(outputs["Url"])
+
+    def run(
+        self, *words: str, principal: str = "root", typing: str = "", cli: int = 1, **more: str
+    ) -> Done:
+        """Run a script as somebody; `typing` is what a person types, `more` the environment."""
+        before = len(self.aws.calls)
+        done = subprocess.run(
+            words,
+            cwd=self.service,
+            env=os.environ | self.aws.environment(principal, cli=cli) | more,
+            input=typing,
+            capture_output=True,
+            text=True,
+        )
+        return Done(done.returncode, done.stdout, done.stderr, list(self.aws.calls)[before:])
+
+    def provision(self, *words: str, typing: str = "") -> Done:
+        return self.run("infra/provision.sh", *words, typing=typing)
+
+    def deploy(self, *, principal: str = "", cli: int = 1, **more: str) -> Done:
+        """As GitHub's runner does, unless it is said who does."""
+        who = principal or self.deploy_role
+        return self.run("infra/deploy.sh", principal=who, cli=cli, **more)
+
+    def new_commit(self, text: str = "") -> str:
+        """Something else to deploy."""
+        self.write("NOTES.md", text or f"After {self.head}.\n")
+        self.commit("Write a note")
+        return self.head

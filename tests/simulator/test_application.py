@@ -1,0 +1,193 @@
+"""One request becomes one call: logged, made to fail on demand, allowed or not, answered."""
+
+import json
+import os
+import subprocess
+from datetime import datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError
+
+from simulator.ground import Ground
+from simulator.simulation import SimulatedAws
+
+Json = dict[str, Any]
+
+
+def cli(aws: SimulatedAws, command: str, principal: str = "root", version: int = 1) -> Any:
+    """The command itself, as a script would call it."""
+    return subprocess.run(
+        ["aws", *command.split()],
+        env=os.environ | aws.environment(principal, cli=version),
+        capture_output=True,
+        text=True,
+    )
+
+
+ERRORS = {
+    "json": (
+        "ecs describe-services --cluster nowhere --services app",
+        "An error occurred (ClusterNotFoundException) when calling the DescribeServices operation: "
+        "Cluster not found.",
+    ),
+    "query": (
+        "iam get-role --role-name nobody",
+        "An error occurred (NoSuchEntity) when calling the GetRole operation: Role nobody not ",
+    ),
+    "ec2": (
+        "ec2 describe-subnets --subnet-ids subnet-0123",
+        "An error occurred (InvalidSubnetID.NotFound) when calling the DescribeSubnets operation: ",
+    ),
+    "cloudformation": (
+        "cloudformation describe-stacks --stack-name nothing",
+        "An error occurred (ValidationError) when calling the DescribeStacks operation: Stack with "
+        "id nothing does not exist",
+    ),
+}
+
+
+@pytest.mark.parametrize("protocol", ERRORS)
+def test_an_error_has_the_shape_of_its_protocol(aws: SimulatedAws, protocol: str) -> None:
+    command, error = ERRORS[protocol]
+    done = cli(aws, command)
+    assert done.returncode == 255
+    assert error in done.stderr
+
+
+DENIED = {
+    "ecs list-task-definitions": "AccessDeniedException",
+    "ecr get-authorization-token": "AccessDeniedException",
+    "cloudwatch describe-alarms": "AccessDenied",
+    "cloudformation describe-stacks --stack-name app": "AccessDenied",
+    "elbv2 describe-load-balancers": "AccessDenied",
+}
+
+
+@pytest.mark.parametrize("command", DENIED)
+def test_a_denial_is_called_what_the_service_calls_it(ground: Ground, command: str) -> None:
+    done = cli(ground.aws, command, "role/execution")
+    ground.allow("execution", {"Effect": "Deny", "Action": "*", "Resource": "*"})
+    explicit = cli(ground.aws, command, "role/execution")
+    if command != "ecr get-authorization-token":
+        assert f"An error occurred ({DENIED[command]}) when calling the " in done.stderr
+        assert "because no identity-based policy allows the " in done.stderr
+    assert "with an explicit deny in an identity-based policy" in explicit.stderr
+    assert "User: arn:aws:sts::123456789012:assumed-role/execution/test is not" in explicit.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        ("sts get-caller-identity", "InvalidClientTokenId"),
+        ("ecs list-clusters", "UnrecognizedClientException"),
+    ],
+)
+def test_credentials_that_nobody_was_given_are_refused(
+    aws: SimulatedAws, command: str, error: str
+) -> None:
+    done = cli(aws, command, "nobody")
+    assert f"An error occurred ({error}) when calling the " in done.stderr
+    assert "The security token included in the request is invalid." in done.stderr
+
+
+def test_the_log_has_who_asked_what_and_what_became_of_it(ground: Ground) -> None:
+    ground.client("ecs").list_tasks(cluster="cluster")
+    with pytest.raises(ClientError):
+        ground.client("ecr", "role/execution").describe_images(repositoryName="app")
+    listed, described = ground.aws.calls
+    assert (listed.name, listed.parameters, listed.status) == (
+        "ecs:ListTasks",
+        {"cluster": "cluster"},
+        200,
+    )
+    assert (listed.principal, listed.error) == ("arn:aws:iam::123456789012:root", "")
+    assert (described.name, described.parameters) == (
+        "ecr:DescribeImages",
+        {"repositoryName": "app"},
+    )
+    assert described.principal == "arn:aws:sts::123456789012:assumed-role/execution/test"
+    assert (described.status, described.error) == (400, "AccessDeniedException")
+    assert ground.aws.calls.changing == []
+
+
+def test_parameters_are_logged_as_the_api_names_them_in_every_protocol(ground: Ground) -> None:
+    ground.client("elbv2").describe_target_groups(Names=["app-tg"])
+    ground.client("ec2").describe_subnets(Filters=[{"Name": "vpc-id", "Values": ["vpc-1"]}])
+    assert [call.parameters for call in ground.aws.calls] == [
+        {"Names": ["app-tg"]},
+        {"Filters": [{"Name": "vpc-id", "Values": ["vpc-1"]}]},
+    ]
+
+
+def test_a_fault_strikes_as_often_as_it_was_asked_to(ground: Ground) -> None:
+    ecs = ground.client("ecs")
+    ground.aws.faults.throttle("ecs:ListClusters", times=2)
+    ground.aws.faults.refuse("ecs:ListTasks", "ServerException", "Later", status=500, after=1)
+    seen = []
+    for _ in range(3):
+        for ask in ecs.list_clusters, lambda: ecs.list_tasks(cluster="cluster"):
+            try:
+                ask()
+                seen.append("")
+            except ClientError as error:
+                seen.append(error.response["Error"]["Code"])
+    assert seen == ["ThrottlingException", "", "ThrottlingException", "ServerException", "", ""]
+
+
+def test_the_cli_tries_again_where_it_was_throttled(aws: SimulatedAws) -> None:
+    aws.faults.throttle("sts:GetCallerIdentity")
+    assert cli(aws, "sts get-caller-identity").returncode == 0
+    assert [call.error for call in aws.calls] == ["ThrottlingException", ""]
+
+
+def test_a_token_can_expire_in_the_middle(aws: SimulatedAws) -> None:
+    aws.faults.expire_tokens(after=1)
+    assert cli(aws, "ecs list-clusters").returncode == 0
+    assert "(ExpiredTokenException)" in cli(aws, "ecs list-clusters").stderr
+    assert "(ExpiredToken)" in cli(aws, "iam list-roles").stderr
+
+
+def test_a_dropped_connection_is_no_answer(ground: Ground) -> None:
+    ecs = ground.client("ecs")
+    ground.aws.faults.drop("ecs:CreateCluster")
+    with pytest.raises(ConnectionClosedError):
+        ecs.create_cluster(clusterName="other")
+    assert not ecs.describe_clusters(clusters=["other"])["clusters"], "it was not carried out"
+    ground.aws.faults.lose_answer("ecs:CreateCluster")
+    with pytest.raises(ConnectionClosedError):
+        ecs.create_cluster(clusterName="other")
+    assert ecs.describe_clusters(clusters=["other"])["clusters"], "it was, but nobody heard of it"
+
+
+def test_times_are_written_as_either_version_of_the_cli_does(ground: Ground) -> None:
+    ground.create_service()
+    command = "ecs describe-services --cluster cluster --services app --query services[0].createdAt"
+    number, text = (json.loads(cli(ground.aws, command, version=n).stdout) for n in (1, 2))
+    assert datetime.fromisoformat(text).timestamp() == number
+
+
+def test_what_the_simulation_does_not_know_is_loud(ground: Ground) -> None:
+    with pytest.raises(ClientError, match="what ecs:RunTask needs"):
+        ground.client("ecs", "role/execution").run_task(taskDefinition="app")
+    with pytest.raises(AssertionError, match="at a loss"):
+        ground.aws.check()
+
+
+def test_an_answer_that_the_api_does_not_know_is_loud(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ground.aws.ecs, "list_tasks", lambda _: {"tasks": []})
+    with pytest.raises(ClientError, match="would not answer so"):
+        ground.client("ecs").list_tasks(cluster="cluster")
+    with pytest.raises(AssertionError, match='Unknown parameter in input: "tasks"'):
+        ground.aws.check()
+
+
+def test_a_reset_leaves_a_brand_new_account(ground: Ground) -> None:
+    ground.serving()
+    ground.aws.faults.throttle("ecs:ListClusters")
+    ground.aws.reset()
+    assert ground.client("ecs").list_clusters()["clusterArns"] == []
+    assert ground.client("ecr").describe_repositories()["repositories"] == []
+    assert ground.aws.calls.names == ["ecs:ListClusters", "ecr:DescribeRepositories"]
