@@ -31,6 +31,10 @@ graceful_timeout = 30
 # the app's lifespan ends. Without it uvicorn waits for them until gunicorn kills the worker.
 LIFESPAN_SECONDS = 5
 
+# Bytes of a WebSocket's message, or the connection is closed with 1009. uvicorn's default is 16 MB,
+# and what has arrived of a message does not count against the budget in app/limits.py.
+WEBSOCKET_MESSAGE_SIZE = 64 * 2**10
+
 # The heartbeat file stays in memory: the root file system is read-only. macOS has no such folder.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
@@ -50,6 +54,7 @@ def post_fork(_server: object, _worker: object) -> None:
 
 def post_worker_init(worker: Any) -> None:  # uvicorn_worker has no types
     worker.config.http = "app.protocol:HeaderProtocol"
+    worker.config.ws_max_size = WEBSOCKET_MESSAGE_SIZE
     worker.config.timeout_graceful_shutdown = worker.cfg.graceful_timeout - LIFESPAN_SECONDS
     logging.getLogger("uvicorn.error").addFilter(is_not_a_cut_request)
     gc.freeze()

@@ -74,6 +74,14 @@ async def socket(websocket: WebSocket) -> None:
     await asyncio.sleep(3600)
 
 
+@app.websocket("/size")
+async def size(websocket: WebSocket) -> None:
+    """Answer each message with its size."""
+    await websocket.accept()
+    async for message in websocket.iter_bytes():
+        await websocket.send_json(len(message))
+
+
 @app.get("/cancel")
 async def cancel() -> None:
     raise asyncio.CancelledError("by the app")

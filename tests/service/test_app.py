@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import app.main
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-
-import app.main
 
 OPENAPI_URL = 'openapi_url="/openapi.json"'
 

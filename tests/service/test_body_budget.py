@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pytest
-from hypothesis import given
+from app.limits import BODY_BUDGET, MAX_BODY_SIZE, SMALL_BODY, Limits
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
-
-from app.limits import BODY_BUDGET, MAX_BODY_SIZE, SMALL_BODY, Limits
 
 LARGE_SHARE = BODY_BUDGET * 3 // 4
 
@@ -158,6 +157,7 @@ PLAYS = st.builds(
 BUDGET = SMALL_BODY * 8
 
 
+@settings(deadline=None)  # the time-outs of many requests, on a machine that may be busy
 @given(st.lists(PLAYS, min_size=1, max_size=8))
 def test_whatever_becomes_of_requests_they_give_back_what_they_took(plays: list[Play]) -> None:
     in_flight: dict[int, int] = {}  # bytes that the app has got, by request

@@ -60,6 +60,17 @@ def test_garbage_is_collected_but_not_looked_for_in_what_was_imported(server: Se
     assert kept > 10_000
 
 
+def test_a_message_of_a_websocket_may_have_64_kb_and_no_byte_more(server: Server) -> None:
+    with connect(f"ws://127.0.0.1:{server.port()}/size") as socket:
+        socket.send(bytes(64 * 2**10))
+        assert socket.recv(PATIENCE) == str(64 * 2**10)
+        socket.send(bytes(64 * 2**10 + 1))
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(PATIENCE)
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == 1009, "gunicorn.conf.py: WEBSOCKET_MESSAGE_SIZE"
+
+
 def test_a_worker_that_dies_is_replaced(server: Server) -> None:
     first = server.get("/pid").json()
     os.kill(first, signal.SIGKILL)
