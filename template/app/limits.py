@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 # Bytes of a body, or 413. The server drops the rest of it: a connection closed before all is read
 # can cost the client its answer, and the load balancer too, which then answers 502. FastAPI's
-# max_body_size does as much, but at a tenth of the CPU of each request, even one without a body.
+# max_body_size does as much, for 8 µs more of each request, even one without a body (measured in
+# docs/performance.md of the template).
 MAX_BODY_SIZE = 2 * 2**20
 
 # Seconds that the app may wait for the body, or 408. A rollout cuts no body that keeps to it.
