@@ -20,6 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 # Seconds that a body may be waited for here. Only the wait counts: a slow machine changes nothing.
 SHORT = 0.05
 
+PATIENCE = 30  # seconds, for what takes one at most
+
 AVATAR = "/users/7/avatar"
 
 router = APIRouter()
@@ -177,7 +179,7 @@ def send(app: ASGIApp, path: str, *messages: Message, pause: float = 0) -> list[
     async def run() -> None:
         await app(scope, receive, keep)
 
-    asyncio.run(run())
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
     return sent
 
 
