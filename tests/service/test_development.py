@@ -1,4 +1,4 @@
-"""The command of the README for development logs as gunicorn does, and watches no more than app/."""
+"""The README's command for development logs as gunicorn does, and watches only app/."""
 
 import json
 import re
