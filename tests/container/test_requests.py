@@ -140,12 +140,14 @@ def others():
 done, checks, answers = threading.Event(), [], Counter()
 other = threading.Thread(target=others)
 other.start()
-with ThreadPoolExecutor(30) as clients:
-    connections = list(clients.map(half, range(300)))
-time.sleep(3)
-statuses = Counter(map(refused, connections))
-done.set()
-other.join()
+try:
+    with ThreadPoolExecutor(30) as clients:
+        connections = list(clients.map(half, range(300)))
+    time.sleep(3)
+    statuses = Counter(map(refused, connections))
+finally:
+    done.set()
+    other.join()
 print(json.dumps([statuses, answers, max(checks)]), flush=True)
 sys.stdin.readline()
 for connection in connections:
