@@ -24,11 +24,11 @@ keepalive = 75
 # A worker whose event loop has hung for so long is killed and replaced.
 timeout = 60
 
-# How long requests in flight have to finish after SIGTERM; the task's stopTimeout is longer.
+# How long a worker has to stop after SIGTERM; the task's stopTimeout is longer.
 graceful_timeout = 30
 
-# So many seconds before that, uvicorn cuts the requests that are still open, such as streams, and
-# the app's lifespan ends. Without it uvicorn waits for them until gunicorn kills the worker.
+# The last seconds of that are for the end of the app's lifespan: before them uvicorn cuts the
+# requests that are still open, such as streams. By itself it waits for them until it is killed.
 LIFESPAN_SECONDS = 5
 
 # Bytes of a WebSocket's message, or the connection is closed with 1009. uvicorn's default is 16 MB,

@@ -138,16 +138,15 @@ def others():
         status, _ = ask("POST", "/reading-time", json.dumps({"text": "word " * 100}))
         answers[f"/reading-time {status}"] += 1
 done, checks, answers = threading.Event(), [], Counter()
-other = threading.Thread(target=others)
-other.start()
-try:
-    with ThreadPoolExecutor(30) as clients:
+with ThreadPoolExecutor(31) as clients:
+    other = clients.submit(others)
+    try:
         connections = list(clients.map(half, range(300)))
-    time.sleep(3)
-    statuses = Counter(map(refused, connections))
-finally:
-    done.set()
-    other.join()
+        time.sleep(3)
+        statuses = Counter(map(refused, connections))
+    finally:
+        done.set()
+    other.result()
 print(json.dumps([statuses, answers, max(checks)]), flush=True)
 sys.stdin.readline()
 for connection in connections:
