@@ -44,6 +44,7 @@ def post_fork(_server: object, _worker: object) -> None:
 
 def post_worker_init(worker: Any) -> None:
     worker.config.http = "app.protocol:HeaderProtocol"
+    worker.config.ws = "app.protocol:websocket_protocol"
     gc.freeze()
     gc.enable()
 
