@@ -54,6 +54,7 @@ def post_fork(_server: object, _worker: object) -> None:
 
 def post_worker_init(worker: Any) -> None:  # uvicorn_worker has no types
     worker.config.http = "app.protocol:HeaderProtocol"
+    worker.config.ws = "app.protocol:websocket_protocol"
     worker.config.ws_max_size = WEBSOCKET_MESSAGE_SIZE
     worker.config.timeout_graceful_shutdown = worker.cfg.graceful_timeout - LIFESPAN_SECONDS
     logging.getLogger("uvicorn.error").addFilter(is_not_a_cut_request)

@@ -5,6 +5,8 @@ import json
 import logging
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from app.request_log import PIPE_BUF, RequestLog
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from fastapi.testclient import TestClient
+from rendering import ROOT
 from servers import Line, Server, serving
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -278,6 +281,15 @@ def test_a_websocket_works_behind_gunicorn_and_uvicorn_logs_nothing_of_it(server
     text = server.log.read_text()
     assert "secret" not in text
     assert "connection open" not in text
+
+
+def test_a_service_without_websockets_does_not_import_their_package() -> None:
+    """gunicorn.conf.py gives uvicorn app/protocol.py, or uvicorn would import it at the start."""
+    check = (
+        "import sys, app.main, app.protocol, uvicorn_worker; sys.exit('websockets' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT / "template")
+    assert done.returncode == 0
 
 
 def test_the_client_is_the_one_that_the_load_balancer_saw(server: Server) -> None:
