@@ -1,5 +1,6 @@
 """Every command that a person or an agent is told to type can be typed, every example copied."""
 
+import inspect
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from infra.tool import cli
 from botocore import xform_name
 from botocore.session import get_session
 from documents import api_findings
@@ -231,8 +233,8 @@ def test_the_first_screen_says_how_to_run_test_and_deploy(example: Render) -> No
 
 
 def test_every_exit_code_of_a_deploy_is_told(example: Render) -> None:
-    usage = example.text("infra/deploy.sh").partition("Exit codes:\n")[2].partition("\n\n")[0]
-    documented = re.findall(r"^  (\d+) ", usage, re.MULTILINE)
+    usage = inspect.getdoc(cli.deploy) or ""
+    documented = re.findall(r"^  (\d+) ", usage.partition("Exit codes:\n")[2], re.MULTILINE)
     assert len(documented) >= 5
     assert re.findall(r"^\| (\d+) \|", example.text("README.md"), re.MULTILINE) == documented
 
