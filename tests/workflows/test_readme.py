@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from infra.tool import cli
 from botocore import xform_name
 from botocore.session import get_session
 from documents import api_findings
+from infra.tool import cli
 from rendering import ROOT, Render, render
 
 from simulator.policies import trusts
