@@ -235,9 +235,10 @@ def run(words: Sequence[str], runtime: Runtime) -> int:
     """Run a command to its end. Returns its exit code, and raises nothing but SystemExit."""
     given = [word for word in words if word] or ["--help"]
     target = Target(runtime, command=" ".join(given))
-    code = ExitCode.DONE
     try:
-        app(args=given, prog_name=COMMAND, standalone_mode=False, obj=target)
+        # Returns 130 after Ctrl-C, and None if nothing was wrong.
+        ended = app(args=given, prog_name=COMMAND, standalone_mode=False, obj=target)
+        code = ExitCode(ended or ExitCode.DONE)
     except ToolError as error:
         code = end(target, error)
     except typer.TyperException as error:
