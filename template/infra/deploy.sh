@@ -8,7 +8,7 @@ at it (or make the service), watch that rollout to its end, and set the scaling:
 infra/autoscaling.json, and any other is deleted.
 
 An image that ECR has under the tag of this commit is taken for the image of this commit, and not looked into. Which
-commit answers in the end, infra/status.sh asks the service itself, and so does the last step of the workflow.
+commit answers in the end, `uv run --frozen -m infra status` asks the service itself, and so does the last step of the workflow.
 
   infra/deploy.sh [--help]
 

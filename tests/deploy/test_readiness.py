@@ -11,7 +11,7 @@ from stage import OUTPUTS, Refusal, Stage, refusal
 
 Break = Callable[[Stage], object]
 
-SCRIPTS = [f"infra/{name}.sh" for name in ("deploy", "deploy-manual", "rollback", "status")]
+SCRIPTS = ["infra/deploy.sh", "infra/rollback.sh"]
 
 
 @pytest.fixture
@@ -346,73 +346,7 @@ def test_help_needs_nothing_but_bash(stage: Stage, script: str) -> None:
         assert run.err == ""
 
 
-@pytest.mark.parametrize("script", ["infra/deploy.sh", "infra/deploy-manual.sh", "infra/status.sh"])
-def test_an_argument_that_means_nothing_is_refused(stage: Stage, script: str) -> None:
-    run = stage.run(script, "--force")
-    run.ends(2, f'unknown argument "--force": see {script} --help')
+def test_an_argument_that_means_nothing_is_refused(stage: Stage) -> None:
+    run = stage.run("infra/deploy.sh", "--force")
+    run.ends(2, 'unknown argument "--force": see infra/deploy.sh --help')
     assert run.asked == []
-
-
-# --- infra/deploy-manual.sh ---
-
-
-def verdicts(out: str) -> dict[str, str]:
-    """The lines of infra/deploy-manual.sh by what they are about: ok or NO, and more."""
-    lines = (line.split(maxsplit=2) for line in out.splitlines() if line.startswith(("ok ", "NO ")))
-    return {what: f"{verdict} {more}" for verdict, what, more in lines}
-
-
-def test_a_laptop_is_checked_line_by_line_and_then_deploys(stage: Stage) -> None:
-    stage.rolls_out_well()
-    run = stage.run("infra/deploy-manual.sh")
-    run.ends(0, "serving ")
-    said = verdicts(run.out)
-    assert {line.split()[0] for line in said.values()} == {"ok"}
-    assert said["docker"] == "ok 27.0.3"
-    assert said["repository"] == f"ok {stage.head}"
-    assert said["account"] == f"ok {stage.settings['AWS_ACCOUNT_ID']}"
-    assert said["credentials"].startswith("ok arn:aws:iam::")
-    assert said["region"] == "ok us-east-1 (not eu-north-1, as this shell is set)"
-    assert said["stack"] == f"ok {stage.settings['STACK_NAME']}, CREATE_COMPLETE"
-
-
-def test_a_laptop_hears_of_all_that_is_missing_at_once(stage: Stage) -> None:
-    stage.environment["GITHUB_ACTIONS"] = "true"
-    stage.write("new.py", "")
-    (stage.service / "uv.lock").unlink()
-    stage.answers("docker version", refusal("Cannot connect"))
-    stage.answers(STS, refusal("ExpiredToken", "The token is expired"))
-    stage.answers(STACKS, refusal("ExpiredToken", "The token is expired"))
-    run = stage.run("infra/deploy-manual.sh")
-    run.ends(2, "fix each line with NO")
-    run.changed_nothing()
-    said = verdicts(run.out)
-    bad = {what for what, line in said.items() if line.startswith("NO")}
-    assert bad == {"docker", "tree", "lock", "credentials", "account", "stack"}
-    assert said["docker"] == (
-        "NO docker does not answer: start Docker Desktop, or: sudo systemctl start docker"
-    )
-    assert "The token is expired" in said["credentials"]
-    assert "::" not in run.out
-    assert run.err.startswith("::error title=deploy-manual.sh::not deployed")
-
-
-def test_a_laptop_without_tools_is_checked_as_far_as_that_goes(stage: Stage) -> None:
-    stage.lacks("jq", "docker")
-    run = stage.run("infra/deploy-manual.sh")
-    run.ends(2)
-    said = verdicts(run.out)
-    assert said["tools"].startswith("NO not installed: docker, jq.")
-    assert said["docker"].startswith("NO not installed: docker.")
-    assert said["account"].startswith("NO not installed: jq.")
-    assert said["tree"] == "ok clean"
-
-
-def test_every_check_of_the_laptop_is_one_of_the_deploy(example: Render) -> None:
-    """Or one of the two would let through what the other refuses."""
-    manual, deploy = (example.text(f"infra/{name}.sh") for name in ("deploy-manual", "deploy"))
-    of_manual = {line.split()[2] for line in manual.splitlines() if line.startswith("  look_at ")}
-    of_deploy = {line.strip() for line in deploy.splitlines() if line.startswith("  check_")}
-    only_to_tell = {"check_bash", "check_region", "check_credentials", "check_docker"}
-    assert of_manual - only_to_tell == of_deploy
-    assert only_to_tell <= of_manual

@@ -17,12 +17,6 @@ need() {
   found="$*"
 }
 
-check_bash() {
-  local version=$((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))
-  ((version >= 302)) || not_ready "bash $BASH_VERSION is too old: 3.2 will do"
-  found="$BASH_VERSION"
-}
-
 check_tools() { need aws docker git jq; }
 
 check_docker() {
@@ -92,12 +86,6 @@ check_cli() {
     not_ready "this aws is too old, or infra/service.json is wrong: aws ecs create-service does not know $unknown. \
 Update the AWS CLI (2.22.2, 1.36.7 or newer), or correct infra/service.json"
   found="aws"
-}
-
-# check_region REGION: the settings decide, whatever region the shell of the caller is set to.
-check_region() {
-  found="$AWS_REGION"
-  [[ -z "$1" || "$1" == "$AWS_REGION" ]] || found="$AWS_REGION (not $1, as this shell is set)"
 }
 
 account=""
