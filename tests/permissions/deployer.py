@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from rehearsal import SUBJECT, Done, Rehearsal
+from rehearsal import SUBJECT, TOOL, Done, Rehearsal
 from runner import Runner
 
 from simulator.rollouts import Crashes
@@ -237,18 +237,20 @@ def prepare_logs(deployer: Deployer) -> None:
 
 
 RUNS: dict[str, Run] = {
-    "first deploy": Run(prepare_first_deploy, workflow, 0, ("serving", "/health answers")),
-    "deploy again": Run(
-        prepare_again, script("infra/deploy.sh"), 0, ("It serves already", "of-old")
+    "first deploy": Run(
+        prepare_first_deploy, workflow, 0, ("in steady state", "answers with commit")
     ),
-    "deploy": Run(prepare_deploy, script("infra/deploy.sh"), 0, ("serving",), slow=True),
+    "deploy again": Run(
+        prepare_again, script(*TOOL, "deploy"), 0, ("Already in steady state", "of-old")
+    ),
+    "deploy": Run(prepare_deploy, script(*TOOL, "deploy"), 0, ("in steady state",), slow=True),
     "deploy that fails": Run(
         prepare_failure,
-        script("infra/deploy.sh"),
+        script(*TOOL, "deploy"),
         1,
         ("rolled back to", "exit code 3", "RuntimeError: boom"),
     ),
-    "rollback": Run(prepare_rollback, script("infra/rollback.sh"), 0, ("serving",)),
+    "rollback": Run(prepare_rollback, script(*TOOL, "rollback"), 0, ("in steady state",)),
     "status": Run(
         prepare_status,
         script("infra/status.sh"),

@@ -19,6 +19,7 @@ from infra.tool.settings import Settings
 from repository import Repository
 
 from simulator.calls import Call
+from simulator.deployments import Deployment
 from simulator.simulation import SimulatedAws
 
 Json = dict[str, Any]
@@ -183,6 +184,20 @@ class Checkout(Repository):
         """The service as it is, without moving a deployment forward."""
         names = self.settings.names
         return self.aws.ecs.services[names.cluster, names.service].described()
+
+    @property
+    def ecs_deployment(self) -> Deployment:
+        """The one that the service is at, or on its way to, as the simulation keeps it."""
+        names = self.settings.names
+        primary = self.aws.ecs.services[names.cluster, names.service].primary
+        assert primary, "the service has no deployment"
+        return primary
+
+    def stack_is(self, status: str) -> None:
+        """Put the stack in a state."""
+        name = self.settings.names.stack
+        [stack] = [each for each in self.aws.cloudformation.stacks.values() if each.name == name]
+        stack.status = status
 
     @property
     def revision(self) -> str:

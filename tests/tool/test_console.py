@@ -96,14 +96,20 @@ def test_elsewhere_no_line_is_a_command_to_a_runner() -> None:
         assert not line.lstrip().startswith("::")
 
 
+def say_and_stop(console: Console, text: str) -> None:
+    """Say something in quotation, and be interrupted."""
+    with console.quoted():
+        console.say(text)
+        raise KeyboardInterrupt
+
+
 def test_a_runner_obeys_nothing_in_quoted_text_and_cannot_be_told_when_it_ends() -> None:
     tokens = set()
     for _ in range(3):
         out = StringIO()
         console = Console({"GITHUB_ACTIONS": "true"}, out, StringIO())
-        with pytest.raises(KeyboardInterrupt), console.quoted():
-            console.say("::error::hostile")
-            raise KeyboardInterrupt
+        with pytest.raises(KeyboardInterrupt):
+            say_and_stop(console, "::error::hostile")
         stop, order, resume = out.getvalue().splitlines()
         token = stop.removeprefix("::stop-commands::")
         assert (order, resume) == ("::error::hostile", f"::{token}::")

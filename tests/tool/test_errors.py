@@ -1,4 +1,4 @@
-"""Every error of the tool: its code is stable, its message is complete and was reviewed as a text."""
+"""Every error of the tool: its code is stable, its message complete and reviewed as a text."""
 
 import ast
 import importlib

@@ -98,10 +98,7 @@ WRONG: dict[str, dict[str, str]] = {
     "STACK_NAME": NOT_A_NAME,
     "ECR_REPOSITORY": NOT_A_NAME
     | {"an address": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/a:latest", "capitals": "Assistant"},
-    **{
-        name: NOT_A_NAME
-        for name in ("ECS_CLUSTER", "ECS_SERVICE", "TASK_FAMILY", "CONTAINER_NAME")
-    },
+    **dict.fromkeys(("ECS_CLUSTER", "ECS_SERVICE", "TASK_FAMILY", "CONTAINER_NAME"), NOT_A_NAME),
     "LOG_GROUP": {
         "an ARN": arn("logs", "log-group:/ecs/ai-assistant-app:*"),
         "a wildcard": "/ecs/*",

@@ -20,8 +20,9 @@ from infra.tool.ecs_service import Deployment, EcsService, Event
 from infra.tool.health import Health, Response
 from infra.tool.log import Line
 from infra.tool.settings import Deploy, Settings
+from infra.tool.scaling import Bounds
 from infra.tool.stack import Stack
-from infra.tool.status import AlarmStates, Bounds, Revision, Status, next_step, problems
+from infra.tool.status import AlarmStates, Revision, Status, next_step, problems
 from infra.tool.status_report import StatusReport, facts, print_status, report_of
 from rendering import ROOT, Render
 from support.checkout import Checkout, Run
@@ -422,9 +423,7 @@ def ecs(
     pending: int = 0,
     events: Sequence[Event] = (),
 ) -> EcsService:
-    return EcsService(
-        status, desired, running, pending, deployments or (deployment(),), events, {}
-    )
+    return EcsService(status, desired, running, pending, deployments or (deployment(),), events, {})
 
 
 def status(settings: Settings, **changes: Any) -> Status:
@@ -621,9 +620,7 @@ def test_on_a_terminal_long_values_are_wrapped_and_nothing_is_cut(
     long = "a long event " * 30
     lines = [Line(str(number), NOW, f"a long line {number} " * 20) for number in range(5)]
     out = Terminal()
-    found = status(
-        settings, service=ecs(events=[Event("e", NOW, long.strip())]), log=lines
-    )
+    found = status(settings, service=ecs(events=[Event("e", NOW, long.strip())]), log=lines)
     print_status(Console({}, out, StringIO()), found, NOW)
     assert max(len(line) for line in out.getvalue().splitlines()) <= 80
     assert out.getvalue().count("event") >= 30

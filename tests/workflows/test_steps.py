@@ -4,7 +4,6 @@ import base64
 import json
 import re
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 from rendering import EXAMPLE, Render, render
 from runner import COMMIT, Runner, served
 
-IMAGE = "Start it as the task definition does"
 REFUSED = "Say why there are no credentials"
 SMOKE = "Ask the service for this commit"
 TOKEN_PATH = "/token?api-version=2.0"
@@ -101,61 +99,6 @@ def test_the_role_is_the_one_of_the_settings(
         "region": region,
         "role": f"arn:{partition}:iam::012345678901:role/ai-assistant-{region}-github-actions",
     }
-
-
-# The image
-
-DOCKER = """
-import json, subprocess, sys
-from pathlib import Path
-calls, verb = Path(sys.argv[1]), sys.argv[2]
-with calls.open("a") as file:
-    file.write(json.dumps(sys.argv[2:]) + "\\n")
-if verb == "exec":
-    sys.exit(subprocess.run(sys.argv[4:]).returncode)
-if verb == "logs":
-    print("the log of the container")
-"""
-
-
-def start(runner: Runner, answer: str | None) -> tuple[str, int, list[list[str]]]:
-    """Run the step with a docker whose container is a web server here; the health check is real."""
-    calls = runner.home / "calls"
-    runner.tool("docker", sys.executable, "-c", DOCKER, str(calls))
-    with served(lambda path, _: answer if path == "/health" else None) as url:
-        document = runner.service / "infra/task-definition.json"
-        document.write_text(document.read_text().replace("8080", url.rpartition(":")[2]))
-        done = runner.run("ci", IMAGE, PATIENCE="1")
-    return done.said, done.code, [json.loads(line) for line in calls.read_text().splitlines()]
-
-
-def test_an_image_that_answers_its_commit_is_green(runner: Runner) -> None:
-    said, code, calls = start(runner, json.dumps({"status": "ok", "commit": COMMIT}))
-    assert code == 0, said
-    assert COMMIT in said
-    (run,) = [call for call in calls if call[0] == "run"]
-    assert {"--read-only", "--init"} <= set(run)
-    for option, value in {
-        "--cap-drop": "ALL",
-        "--security-opt": "no-new-privileges",
-        "--user": "10001:10001",
-    }.items():
-        assert run[run.index(option) + 1] == value
-    environment = Path(run[run.index("--env-file") + 1]).read_text().splitlines()
-    assert f"APP_DESCRIPTION={EXAMPLE['description']}" in environment
-
-
-def test_an_image_that_answers_another_commit_is_red(runner: Runner) -> None:
-    said, code, _ = start(runner, json.dumps({"status": "ok", "commit": "unknown"}))
-    assert code == 1
-    assert "::error title=Wrong commit" in said
-
-
-def test_an_image_that_is_not_healthy_is_red_and_shows_its_log(runner: Runner) -> None:
-    said, code, _ = start(runner, None)
-    assert code == 1
-    assert "::error title=Unhealthy" in said
-    assert "the log of the container" in said
 
 
 # The service, after a deploy

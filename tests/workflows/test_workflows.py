@@ -147,6 +147,16 @@ def test_ci_runs_the_oldest_python_and_the_one_of_the_image(example: Render) -> 
     assert tested == [oldest[0], image[0]]
 
 
+def test_ci_builds_and_tests_the_image_as_a_laptop_does(example: Render) -> None:
+    """What the command does is tested in tests/tool and tests/container."""
+    image = jobs(example.path, "ci")["image"]
+    assert image["runs-on"] == "${{ needs.settings.outputs.runner }}", "its processor is Fargate's"
+    assert [step["run"] for step in image["steps"] if "run" in step] == [
+        "uv sync --locked --only-group infra --no-build",
+        "uv run --no-sync -m infra test-image",
+    ]
+
+
 def test_the_template_is_asked_with_a_copier_that_can_read_it(example: Render) -> None:
     used = re.findall(r"uvx copier@([\d.]+)", source(example.path, "template-update"))
     needed = yaml.safe_load((ROOT / "copier.yml").read_text())["_min_copier_version"]

@@ -17,6 +17,7 @@ from botocore.exceptions import (
     ProxyConnectionError,
     SSLError,
 )
+from botocore.parsers import ResponseParserError
 from botocore.session import get_session
 from botocore.utils import JSONFileCache
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sts import STSClient
@@ -126,9 +128,9 @@ def kind_of_answer(code: str) -> Kind:
     return Kind.SIGN_IN if code in CREDENTIAL_CODES else Kind.REFUSED
 
 
-def kind_of_exception(error: BotoCoreError | ClientError, operation: str) -> Kind:
+def kind_of_exception(error: Exception, operation: str) -> Kind:
     """Of what botocore raised instead of an answer."""
-    if not isinstance(error, (HTTPClientError, *NOT_SENT)):
+    if not isinstance(error, (HTTPClientError, ResponseParserError, *NOT_SENT)):
         # Credentials, profiles, tokens: what fails before a request is sent. A ClientError is the
         # answer to a request for credentials, such as AssumeRole.
         return Kind.SIGN_IN
@@ -177,7 +179,7 @@ class Aws:
             self.changes.append(operation)
 
     def _failed(self, service: str, *, exception: Exception, event_name: str, **_: Any) -> None:
-        if not isinstance(exception, (BotoCoreError, ClientError)):
+        if not isinstance(exception, (BotoCoreError, ClientError, ResponseParserError)):
             return  # not a failure of the call: botocore raises it again
         name = event_name.rpartition(".")[2]
         operation, kind = f"{service}:{name}", kind_of_exception(exception, name)
@@ -192,6 +194,10 @@ class Aws:
     @cached_property
     def cloudwatch(self) -> "CloudWatchClient":
         return self._watched(self._session.client("cloudwatch", config=self._config))
+
+    @cached_property
+    def ecr(self) -> "ECRClient":
+        return self._watched(self._session.client("ecr", config=self._config))
 
     @cached_property
     def ecs(self) -> "ECSClient":

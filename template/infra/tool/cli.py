@@ -1,5 +1,6 @@
 """The commands. Only this module ends the process: errors and signals become exit codes here."""
 
+import io
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from infra.tool import checks, github, log
+from infra.tool import checks, deploy_plan, documents, github, image, image_check, log
 from infra.tool import deploy as deploying
 from infra.tool import rollback as going_back
 from infra.tool.aws import Aws, AwsError, shared_session
@@ -48,6 +49,8 @@ TITLES = {
     ExitCode.FAILED: "Failed",
     ExitCode.NOT_READY: "Not ready, nothing was changed",
     ExitCode.UNKNOWN: "Outcome unknown",
+    ExitCode.INTERRUPTED: "Stopped by Ctrl-C or by cancelling the run",
+    ExitCode.TERMINATED: "Stopped by SIGTERM or by cancelling the run",
 }
 
 app = typer.Typer(
@@ -115,11 +118,10 @@ def logs(
     context: typer.Context,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for new lines.")] = False,
     since: Annotated[
-        timedelta,
-        typer.Option(parser=duration, metavar="TIME", help="How far back: 90s, 10m, 2h or 1d."),
-    ] = "10m",  # type: ignore[assignment]
+        str, typer.Option(metavar="TIME", help="How far back: 90s, 10m, 2h or 1d.")
+    ] = "10m",
 ) -> None:
-    """Print the log of the service: one line for each record, as the app wrote it.
+    """Print the log, one line for each record.
 
     \b
     Exit codes:
@@ -129,9 +131,10 @@ def logs(
       143  stopped by SIGTERM
     """
     target: Target = context.obj
+    span = duration(since)
     runtime, group = target.runtime, target.settings.names.log_group
     checks.check_credentials(target)
-    start = runtime.clock.now() - since
+    start = runtime.clock.now() - span
     if not follow:
         print_lines(runtime.console, log.read(target.aws, group, start))
         return
@@ -169,8 +172,8 @@ def check(context: typer.Context) -> None:
         if finding.error:
             text = f"{finding.error.message}. To fix it: {finding.error.remedy}"
             console.fact(f"NO  {name}", text, CHECK_WIDTH)
-        elif finding.skipped:
-            text = f"not checked: {finding.check.needs} comes first"
+        elif finding.waits_for:
+            text = f"not checked: {finding.waits_for} comes first"
             console.fact(f"--  {name}", text, CHECK_WIDTH)
         else:
             console.fact(f"ok  {name}", finding.found, CHECK_WIDTH)
@@ -181,16 +184,24 @@ def check(context: typer.Context) -> None:
 
 
 @app.command()
-def deploy(context: typer.Context) -> None:
-    """Build, push and roll out this commit, until it is in steady state.
+def deploy(
+    context: typer.Context,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would change.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --plan: print one JSON object.")
+    ] = False,
+) -> None:
+    """Build, push and roll out this commit.
 
-    An image that ECR has under the tag of this commit is used without inspecting it. Scaling
-    policies that infra/autoscaling.json does not name are deleted. Run again, it changes nothing if
-    this commit is in steady state, and keeps watching while its deployment is in progress.
+    The command ends when the commit is in steady state, or when it is clear that it is not. An
+    image that ECR has under the tag of this commit is used without inspecting it. Scaling policies
+    that infra/autoscaling.json does not name are deleted. Run again, it changes nothing if this
+    commit is in steady state, and keeps watching while its deployment is in progress.
 
     \b
     Exit codes:
-      0    this commit is in steady state, and the URL answers with it
+      0    this commit is in steady state, and the URL answers with it;
+           --plan: the plan was made
       1    it failed, was rolled back or overtaken, another commit answers, or
            AWS refused a request after changes had begun
       2    not ready: nothing was changed in AWS
@@ -199,7 +210,17 @@ def deploy(context: typer.Context) -> None:
       130  stopped by Ctrl-C: a deployment that has begun continues in ECS
       143  stopped by SIGTERM, likewise
     """
-    deploying.deploy(context.obj)
+    target: Target = context.obj
+    if as_json and not plan:
+        raise typer.BadParameter("--json goes with --plan")
+    if not plan:
+        deploying.deploy(target)
+        return
+    found = deploy_plan.plan(target)
+    if as_json:
+        target.runtime.console.say(found.model_dump_json(indent=2))
+    else:
+        deploy_plan.print_plan(target.runtime.console, found)
 
 
 @app.command()
@@ -209,11 +230,11 @@ def rollback(
         str, typer.Argument(metavar="[REVISION]", help="Its number, for example 41.")
     ] = "",
 ) -> None:
-    """Roll back to an earlier revision: by default the last one before this one
-    that was in steady state.
+    """Roll back to an earlier revision.
 
-    Nothing is built or registered, and the documents and the scaling stay as they are. The next
-    deploy brings main back: revert the bad commit there, too.
+    By default, the last one before this one that was in steady state. Nothing is built or
+    registered, and the documents and the scaling stay as they are. The next deploy brings main
+    back: revert the bad commit there, too.
 
     \b
     Exit codes:
@@ -228,6 +249,33 @@ def rollback(
     going_back.rollback(context.obj, revision)
 
 
+@app.command("test-image")
+def check_image(
+    context: typer.Context,
+    name: Annotated[
+        str,
+        typer.Option("--image", metavar="NAME", help="Test this image, and build none."),
+    ] = "",
+) -> None:
+    """Build the image and run it as the task definition says.
+
+    \b
+    The container gets every member of its definition that docker can express; the others
+    are named. It has no credentials of AWS, and stand-ins for its secrets.
+
+    \b
+    Exit codes:
+      0    the container is healthy and /health answers this commit
+      1    it is not: the message says why
+      2    not ready, or the image does not build: the message says what to do
+      130  stopped by Ctrl-C: the container is removed
+    """
+    target: Target = context.obj
+    commit = target.repository.head()
+    found = documents.read(target.runtime.root, target.settings)
+    image_check.check_image(target, found, name or image.build_here(target, commit, found), commit)
+
+
 # --- how a command ends ---
 
 
@@ -235,18 +283,19 @@ def run(words: Sequence[str], runtime: Runtime) -> int:
     """Run a command to its end. Returns its exit code, and raises nothing but SystemExit."""
     given = [word for word in words if word] or ["--help"]
     target = Target(runtime, command=" ".join(given))
+    code = ExitCode.DONE
     try:
-        # Returns 130 after Ctrl-C, and None if nothing was wrong.
-        ended = app(args=given, prog_name=COMMAND, standalone_mode=False, obj=target)
-        code = ExitCode(ended or ExitCode.DONE)
+        # Typer turns a KeyboardInterrupt into its exit code, and returns that.
+        if app(args=given, prog_name=COMMAND, standalone_mode=False, obj=target) == 130:
+            code = stop(target, ExitCode.INTERRUPTED)
     except ToolError as error:
         code = end(target, error)
     except typer.TyperException as error:
         code = end(target, USAGE(problem=error.format_message().rstrip("."), help=help_of(error)))
     except (KeyboardInterrupt, typer.Abort):
-        code = ExitCode.INTERRUPTED
+        code = stop(target, ExitCode.INTERRUPTED)
     except Terminated:
-        code = ExitCode.TERMINATED
+        code = stop(target, ExitCode.TERMINATED)
     except Exception as error:
         unexpected = UNEXPECTED(error=repr(error), file=write_traceback())
         if target.has_changed_aws:
@@ -254,8 +303,19 @@ def run(words: Sequence[str], runtime: Runtime) -> int:
         code = end(target, unexpected)
     if target.continuing:
         runtime.console.warn(f"{target.continuing} To find out: {target.again}.")
-    if target.facts:
-        github.write_summary(runtime.environment, target.title, target.facts, target.report)
+    if target.title:
+        github.write_summary(
+            runtime.environment, target.title, target.next_step, target.facts, target.report
+        )
+    return code
+
+
+def stop(target: Target, code: ExitCode) -> ExitCode:
+    """Note a signal as the end of the command."""
+    target.title = TITLES[code]
+    if target.continuing:
+        target.title += f". {target.continuing}"
+        target.next_step = target.again
     return code
 
 
@@ -266,7 +326,7 @@ def end(target: Target, error: ToolError) -> ExitCode:
         code = ExitCode.UNKNOWN
     if isinstance(error, AwsError) and code is ExitCode.UNKNOWN:
         error.remedy = f"{target.again}: it finds out"
-    target.title = f"{TITLES[code]}: {error.message}. To fix it: {error.remedy}"
+    target.title, target.next_step = f"{TITLES[code]}: {error.message}", error.remedy
     target.runtime.console.error(error)
     return code
 
@@ -293,6 +353,9 @@ def terminate(*_: object) -> NoReturn:
 
 def real_runtime() -> Runtime:
     """This machine, its clock, and the credentials of this shell."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # text from AWS may not fit a console's encoding
     return Runtime(
         root=Path(__file__).resolve().parents[2],
         environment=os.environ,

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.tool.errors import ToolError
+from infra.tool.text import one_line
 
 LABEL_WIDTH = 12  # characters, for the names of facts
 
@@ -69,7 +70,8 @@ class Console:
 
     @property
     def is_terminal(self) -> bool:
-        return self._out.is_terminal
+        """Whether lines can be redrawn."""
+        return self._out.is_terminal and not self._out.is_dumb_terminal
 
     def live(self) -> Live:
         """A region of the terminal that is redrawn when it is updated."""
@@ -86,6 +88,17 @@ class Console:
         finally:
             if self.in_github:
                 self.say(f"::{token}::")
+
+    @contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """What another program prints: a workflow's log folds it, and obeys no command in it."""
+        self.say(f"::group::{one_line(title)}" if self.in_github else title)
+        try:
+            with self.quoted():
+                yield
+        finally:
+            if self.in_github:
+                self.say("::endgroup::")
 
 
 def escaped(text: str) -> str:

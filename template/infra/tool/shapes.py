@@ -106,7 +106,9 @@ def switch(words: str) -> BeforeValidator:
 def of_this_account(values: list[str], info: ValidationInfo) -> list[str]:
     """ARNs of no other account. Their region may be another: a model may be called there."""
     here: Identity | None = info.context
-    for value in values if here else []:
+    if here is None:
+        return values
+    for value in values:
         found = re.match(r"arn:([a-z-]+):[a-z]+:[a-z0-9-]*:([0-9]*):", value)
         if found and (found[1] != here.partition or found[2] not in ("", here.account)):
             example = here.arn("bedrock", "inference-profile/us.amazon.nova-pro-v1:0")

@@ -7,7 +7,8 @@ from pydantic import BaseModel, Field
 from infra.tool.console import Console
 from infra.tool.ecs_service import Deployment, EcsService
 from infra.tool.health import Health
-from infra.tool.status import Bounds, Status, next_step, problems
+from infra.tool.scaling import Bounds
+from infra.tool.status import Status, next_step, problems
 from infra.tool.text import age
 
 AGE_WIDTH = 16  # characters, for "  11 min ago"
