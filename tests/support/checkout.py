@@ -138,8 +138,19 @@ class Checkout(Repository):
 
     # --- the tool ---
 
-    def run(self, *words: str, principal: str = "", **environment: str) -> Run:
-        """Run a command of the tool, as the deploy role unless another principal is named."""
+    def run(
+        self,
+        *words: str,
+        principal: str = "",
+        answer: Response | OSError | None = None,
+        terminal: StringIO | None = None,
+        **environment: str,
+    ) -> Run:
+        """Run a command of the tool, as the deploy role unless another principal is named.
+
+        `answer` is what the URL answers; by default that is what the load balancer does. Output
+        and errors go to `terminal`, if there is one.
+        """
         names = self.settings.names
         return run_tool(
             self.aws,
@@ -147,6 +158,8 @@ class Checkout(Repository):
             *words,
             principal=principal or f"role/{names.deploy_role}",
             environment=self.environment | environment,
+            answer=answer,
+            terminal=terminal,
         )
 
     # --- its state in AWS ---
@@ -184,18 +197,28 @@ class Checkout(Repository):
 
 
 def run_tool(
-    aws: SimulatedAws, root: Path, *words: str, principal: str, environment: Mapping[str, str]
+    aws: SimulatedAws,
+    root: Path,
+    *words: str,
+    principal: str,
+    environment: Mapping[str, str],
+    answer: Response | OSError | None = None,
+    terminal: StringIO | None = None,
 ) -> Run:
     """Run a command of the tool as a principal, in the service in `root`."""
     before = len(aws.calls)
-    out, err = StringIO(), StringIO()
+    out, err = terminal or StringIO(), terminal or StringIO()
 
     def fetch(url: str, *, timeout: float, via: str = "") -> Response:
+        if isinstance(answer, OSError):
+            raise answer
+        if answer:
+            return answer
         asked = urlsplit(url)
         connection = http.client.HTTPConnection(aws.address, timeout=timeout)
         connection.request("GET", asked.path, headers={"Host": asked.netloc})
-        answer = connection.getresponse()
-        return Response(answer.status, answer.read())
+        answered = connection.getresponse()
+        return Response(answered.status, answered.read())
 
     runtime = Runtime(
         root=root,
