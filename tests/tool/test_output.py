@@ -100,8 +100,8 @@ def test_an_unknown_outcome_has_a_summary_that_says_to_re_run_the_job(
     run = deployed.run("deploy", **actions.environment)
     assert run.exit_code == 3
     assert actions.summary.startswith("### Outcome unknown: ai-assistant-task:2 is not in steady")
-    assert "\nNext step: re-run this job: it keeps watching\n" in actions.summary
-    assert "To find out: re-run this job." in run.err
+    assert "\nNext step: to keep watching, re-run this job\n" in actions.summary
+    assert "To find out, re-run this job" in run.err
     assert not actions.output.exists()
 
 
@@ -318,8 +318,8 @@ def test_a_deploy_on_a_terminal_ends_with_one_table_and_no_plain_progress(
     screen = terminal.screen
     tables = [line for line in screen if line.startswith("ai-assistant-task:2 ")]
     assert tables == ["ai-assistant-task:2  20 s"], "the table is redrawn, not repeated"
-    assert "  new tasks            1 running, 0 starting, 0 failed" in screen
-    assert "  now                  1 of 1 tasks running, COMPLETED" in screen
+    assert "  new tasks         1 running, 0 starting, 0 failed" in screen
+    assert "  now               1 of 1 tasks running, COMPLETED" in screen
     events = [line for line in screen if line.startswith("event")]
     assert events[0].startswith("event    (service ai-assistant-service) has started 1 tasks")
     assert not [line for line in screen if line.startswith("  5 s:")]
