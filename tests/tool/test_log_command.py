@@ -53,9 +53,7 @@ def test_how_far_back_is_an_option(deployed: Checkout, since: str, seconds: int)
 @pytest.mark.parametrize(
     "since", ["10", "m", "-1m", "0m", "1w", "1.5h", "10 m", "٣m", "999999999d", "3654d"]
 )
-def test_a_time_that_is_none_is_refused_before_aws_is_asked(
-    deployed: Checkout, since: str
-) -> None:
+def test_a_time_that_is_none_is_refused_before_aws_is_asked(deployed: Checkout, since: str) -> None:
     run = deployed.run("logs", f"--since={since}").expect(2, "usage")
     assert run.operations == []
     assert "for example 10m" in run.err

@@ -302,7 +302,7 @@ def run(words: Sequence[str], runtime: Runtime) -> int:
             unexpected.exit = ExitCode.UNKNOWN
         code = end(target, unexpected)
     if target.continuing:
-        runtime.console.warn(f"{target.continuing} To find out: {target.again}.")
+        runtime.console.warn(f"{target.continuing} To find out, {target.again}")
     if target.title:
         github.write_summary(
             runtime.environment, target.title, target.next_step, target.facts, target.report
@@ -325,7 +325,7 @@ def end(target: Target, error: ToolError) -> ExitCode:
     if target.continuing:
         code = ExitCode.UNKNOWN
     if isinstance(error, AwsError) and code is ExitCode.UNKNOWN:
-        error.remedy = f"{target.again}: it finds out"
+        error.remedy = f"to find out, {target.again}"
     target.title, target.next_step = f"{TITLES[code]}: {error.message}", error.remedy
     target.runtime.console.error(error)
     return code
