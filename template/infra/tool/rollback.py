@@ -2,7 +2,17 @@
 
 import re
 
-from infra.tool import checks, deployment, history, image, revision, scaling, service_request, smoke
+from infra.tool import (
+    checks,
+    deployment,
+    github_run,
+    history,
+    image,
+    revision,
+    scaling,
+    service_request,
+    smoke,
+)
 from infra.tool.aws import AwsError
 from infra.tool.deploy import watch_to_the_end
 from infra.tool.deployment import Started
@@ -66,6 +76,7 @@ def rollback(target: Target, named: str = "") -> None:
         target.runtime.console.say("This rollback is in progress already: watching it.")
         before = deployment.started(service)
     else:
+        github_run.require_first_attempt(target.runtime.environment, chosen.name)
         require_usable(target, chosen)
         before = start(target, chosen, service)
     target.fact("revision", chosen.name)
