@@ -116,7 +116,7 @@ def about_platform(task: Json) -> Iterator[str]:
     """A complaint if infra/task-definition.json names no processor that Fargate has."""
     platform = task.get("runtimePlatform")
     architecture = platform.get("cpuArchitecture") if isinstance(platform, dict) else None
-    if architecture not in PLATFORMS:
+    if architecture not in list(PLATFORMS):  # a list, because JSON has values that cannot be hashed
         yield f"runtimePlatform.cpuArchitecture is {architecture}: it must be X86_64 or ARM64"
 
 

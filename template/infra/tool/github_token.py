@@ -83,10 +83,11 @@ def cause(target: Target) -> ToolError:
     """Why AWS refused the credentials. Prints the claims of the token, and nothing else of it."""
     environment, settings = target.runtime.environment, target.settings
     role, account = deploy_role(settings), settings.service.account
+    ref, trusted = environment.get("GITHUB_REF", ""), trusted_ref(settings)
+    if not ref:
+        return NOT_IN_WORKFLOW()
     if environment.get("HAS_KEYS") == "true":
         return KEYS_REFUSED(account=account)
-    if environment.get("GITHUB_ACTIONS") != "true":
-        return NOT_IN_WORKFLOW()
     if not environment.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
         return NO_PERMISSION()
     try:
@@ -95,7 +96,6 @@ def cause(target: Target) -> ToolError:
         return NO_TOKEN(role=role, account=account, why=error)
     for name, value in vars(claims).items():
         target.fact(name, one_line(value))
-    ref, trusted = environment.get("GITHUB_REF", ""), trusted_ref(settings)
     if ref != trusted:
         return OTHER_BRANCH(ref=ref, role=role, trusted=trusted)
     if differences := compare(claims, settings):
