@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
+from simulator import pauses
 from simulator.deployments import Deployment, RunningService, Task
 from simulator.fargate import complaint
 from simulator.obstacles import Obstacles
@@ -242,6 +243,16 @@ class Ecs(Service):
         }
         return found_and_missing(parameters["serviceDeploymentArns"], known, "serviceDeployments")
 
+    def continue_service_deployment(self, parameters: Json) -> Json:
+        arn = parameters["serviceDeploymentArn"]
+        for service in self.services.values():
+            for deployment in service.deployments:
+                if deployment.history["serviceDeploymentArn"] == arn:
+                    action = parameters.get("action", "CONTINUE")
+                    deployment.pauses.answer(parameters["hookId"], action)
+                    return {"serviceDeploymentArn": arn}
+        raise Refused("ServiceDeploymentNotFoundException", "Service deployment not found.")
+
     def describe_service_revisions(self, parameters: Json) -> Json:
         known = {
             arn: revision
@@ -343,6 +354,7 @@ class Ecs(Service):
         for target in settings.get("loadBalancers", []):
             self._check_target(target, task_definition)
         limits = settings.get("deploymentConfiguration", {})
+        pauses.check(limits.get("lifecycleHooks", []))
         most = limits.get("maximumPercent", 200)
         if settings.get("availabilityZoneRebalancing") == "ENABLED" and most <= 100:
             raise invalid(

@@ -44,8 +44,9 @@ class SimulatedAws:
         region: str = "us-east-1",
         aws: Aws = "warm",
         docker: Docker | None = "recorded",
+        clock: Clock | None = None,
     ) -> None:
-        self.account = Account(account, region)
+        self.account = Account(account, region, clock=clock or Clock())
         self.calls = CallLog()
         self.faults = Faults()
         self.moments = Moments()

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from rehearsal import Done, Rehearsal
-from rendering import ROOT, Render
+from rehearsal import TOOL, Done, Rehearsal
+from rendering import Render
 from stage import TOOLS
 
 Json = dict[str, Any]
 
-TOOL = os.fspath(ROOT / "tests" / "support" / "tool_process.py")
 PATIENCE = 120  # seconds, for what takes a few
 UNREADABLE = (
     *("unbound variable", "syntax error", "command not found", "jq: error", ": line "),
@@ -87,7 +86,7 @@ class Service(Rehearsal):
 
     def tool(self, *words: str, principal: str = "", cli: int = 0, **more: str) -> Done:
         """A command of the tool, in a process of its own."""
-        return self.run(sys.executable, TOOL, *words, principal=principal, cli=cli, **more)
+        return self.run(*TOOL, *words, principal=principal, cli=cli, **more)
 
     def destroy(self, *words: str) -> Done:
         return self.provision("--destroy", *words, typing=f"{self.settings['APP_NAME']}\n")

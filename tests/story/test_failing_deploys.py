@@ -563,7 +563,7 @@ ROWS = (
         both(release, lambda service: service.aws.faults.drop("ecr:UploadLayerPart", after=1)),
         deploy,
         1,
-        ("EOF", "error[image-not-in-ecr]"),
+        ("EOF", "error[image-not-pushed]"),
         holds(still_serves, is_at(1), again(deploy, then=serves_the_release)),
     ),
     # --- this machine, and what is to be deployed ---

@@ -35,7 +35,7 @@ def test_a_workflow_gets_account_region_role_environment_and_runner(
 
 
 @pytest.mark.parametrize(
-    "environment", ["live, europe", "a=b<<c", "100% `x` 'y'", "größe :: ##[error]x", " "]
+    "environment", ["live, europe", "a=b<<c", "100% `x` 'y'", "größe :: ##[error]x"]
 )
 def test_the_github_environment_reaches_the_job_exactly(
     rendered: Checkout, tmp_path: Path, environment: str

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from rendering import EXAMPLE, Render
-from runner import COMMIT, Runner, served
+from rendering import Render
+from runner import Runner, served
 
-IMAGE = "Start it as the task definition does"
 REFUSED = "Say why there are no credentials"
 TOKEN_PATH = "/token?api-version=2.0"
 
@@ -82,61 +81,6 @@ def test_an_architecture_that_fargate_does_not_have_is_an_annotation_on_the_file
     [annotation] = done.annotations
     assert annotation.startswith("::error file=infra/task-definition.json,title=document-wrong::")
     assert "X86_64 or ARM64" in annotation
-
-
-# The image
-
-DOCKER = """
-import json, subprocess, sys
-from pathlib import Path
-calls, verb = Path(sys.argv[1]), sys.argv[2]
-with calls.open("a") as file:
-    file.write(json.dumps(sys.argv[2:]) + "\\n")
-if verb == "exec":
-    sys.exit(subprocess.run(sys.argv[4:]).returncode)
-if verb == "logs":
-    print("the log of the container")
-"""
-
-
-def start(runner: Runner, answer: str | None) -> tuple[str, int, list[list[str]]]:
-    """Run the step with a docker whose container is a web server here; the health check is real."""
-    calls = runner.home / "calls"
-    runner.tool("docker", sys.executable, "-c", DOCKER, str(calls))
-    with served(lambda path, _: answer if path == "/health" else None) as url:
-        document = runner.service / "infra/task-definition.json"
-        document.write_text(document.read_text().replace("8080", url.rpartition(":")[2]))
-        done = runner.run("ci", IMAGE, PATIENCE="1")
-    return done.said, done.code, [json.loads(line) for line in calls.read_text().splitlines()]
-
-
-def test_an_image_that_answers_its_commit_is_green(runner: Runner) -> None:
-    said, code, calls = start(runner, json.dumps({"status": "ok", "commit": COMMIT}))
-    assert code == 0, said
-    assert COMMIT in said
-    (run,) = [call for call in calls if call[0] == "run"]
-    assert {"--read-only", "--init"} <= set(run)
-    for option, value in {
-        "--cap-drop": "ALL",
-        "--security-opt": "no-new-privileges",
-        "--user": "10001:10001",
-    }.items():
-        assert run[run.index(option) + 1] == value
-    environment = Path(run[run.index("--env-file") + 1]).read_text().splitlines()
-    assert f"APP_DESCRIPTION={EXAMPLE['description']}" in environment
-
-
-def test_an_image_that_answers_another_commit_is_red(runner: Runner) -> None:
-    said, code, _ = start(runner, json.dumps({"status": "ok", "commit": "unknown"}))
-    assert code == 1
-    assert "::error title=Wrong commit" in said
-
-
-def test_an_image_that_is_not_healthy_is_red_and_shows_its_log(runner: Runner) -> None:
-    said, code, _ = start(runner, None)
-    assert code == 1
-    assert "::error title=Unhealthy" in said
-    assert "the log of the container" in said
 
 
 # How CI ends

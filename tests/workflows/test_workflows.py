@@ -81,7 +81,7 @@ CONDITIONS = {
 
 @ANY_WORKFLOW
 def test_nothing_runs_on_other_conditions(example: Render, name: str) -> None:
-    found = {}
+    found: dict[str, str] = {}
     for job, content in jobs(example.path, name).items():
         parts = {job: content} | {f"{job}: {s['name']}": s for s in content.get("steps", [])}
         found |= {part: each["if"] for part, each in parts.items() if "if" in each}
@@ -97,6 +97,7 @@ TOOL = "uv run --no-sync -m infra"
 COMMANDS = {
     "ci": {
         "settings": [INSTALL, f"{TOOL} settings --github"],
+        "image": [INSTALL, f"{TOOL} test-image"],
         "check": [
             "uv run --locked pre-commit run --all-files --show-diff-on-failure",
             "uv run --locked pytest",
@@ -148,8 +149,7 @@ def test_no_script_is_untested(example: Render) -> None:
         for step, content in steps(example.path, name).items()
         if "\n" in content.get("run", "")
     }
-    image = {"Start it as the task definition does"}
-    assert found - image == SCRIPTS, "test a new script in test_steps.py, then add it to SCRIPTS"
+    assert found == SCRIPTS, "test a new script in test_steps.py, then add it to SCRIPTS"
 
 
 def test_only_these_steps_see_a_secret(example: Render) -> None:
@@ -376,6 +376,12 @@ def test_ci_runs_the_oldest_python_and_the_one_of_the_image(example: Render) -> 
     image = re.findall(r"^FROM python:(\d+\.\d+)", example.text("Dockerfile"), re.MULTILINE)
     tested = jobs(example.path, "ci")["check"]["strategy"]["matrix"]["python"]
     assert tested == [oldest[0], image[0]]
+
+
+def test_ci_builds_and_tests_the_image_on_the_processor_of_fargate(example: Render) -> None:
+    """What its command does is tested in tests/tool and tests/container."""
+    found = jobs(example.path, "ci")["image"]["runs-on"]
+    assert found == "${{ needs.settings.outputs.runner }}", "infra/task-definition.json names it"
 
 
 def test_the_template_is_asked_with_a_copier_that_can_read_it(example: Render) -> None:

@@ -43,7 +43,7 @@ class Console:
     def fact(self, name: str, value: str, width: int = LABEL_WIDTH) -> None:
         """A name and a value; on a terminal, long values are wrapped beside the name."""
         if not self._out.is_terminal:
-            self.say(f"{name:{width}}{value}")
+            self.say(f"{name:{width - 1}} {value}")
             return
         row = Table.grid()
         row.add_column(width=width)
@@ -71,7 +71,8 @@ class Console:
 
     @property
     def is_terminal(self) -> bool:
-        return self._out.is_terminal
+        """Whether lines can be redrawn."""
+        return self._out.is_terminal and not self._out.is_dumb_terminal
 
     def live(self) -> Live:
         """A region of the terminal that is redrawn when it is updated."""

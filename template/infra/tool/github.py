@@ -13,11 +13,19 @@ def write_output(environment: Mapping[str, str], name: str, value: str) -> None:
 
 
 def write_summary(
-    environment: Mapping[str, str], title: str, facts: Mapping[str, str], report: Sequence[str]
+    environment: Mapping[str, str],
+    title: str,
+    next_step: str,
+    facts: Mapping[str, str],
+    report: Sequence[str],
 ) -> None:
-    """A title, a table of facts, and lines that are quoted as they are."""
-    lines = [f"### {in_markdown(title)}", "", "| | |", "| --- | --- |"]
-    lines += [f"| {name} | {in_markdown(value)} |" for name, value in facts.items()]
+    """A title, what to do, a table of facts, and lines that are quoted as they are."""
+    lines = [f"### {in_markdown(title)}", ""]
+    if next_step:
+        lines += [f"Next step: {in_markdown(next_step)}", ""]
+    if facts:
+        lines += ["| | |", "| --- | --- |"]
+        lines += [f"| {name} | {in_markdown(value)} |" for name, value in facts.items()]
     lines += ["", *(f"    {line}" for line in report)]
     append(environment, "GITHUB_STEP_SUMMARY", "\n".join(lines) + "\n")
 

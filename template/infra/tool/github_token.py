@@ -45,6 +45,20 @@ OTHER_BRANCH = Problem(
     "merge it into {trusted}: a push to that deploys",
     ExitCode.FAILED,
 )
+ISSUER_DIFFERS = Problem(
+    "issuer-differs", "AWS refused {role}: {differences}", "{remedy}", ExitCode.FAILED
+)
+AUDIENCE_DIFFERS = Problem(
+    "audience-differs", "AWS refused {role}: {differences}", "{remedy}", ExitCode.FAILED
+)
+SUBJECT_DIFFERS = Problem(
+    "subject-differs", "AWS refused {role}: {differences}", "{remedy}", ExitCode.FAILED
+)
+DIFFERS = {
+    "issuer": ISSUER_DIFFERS,
+    "audience": AUDIENCE_DIFFERS,
+    "subject": SUBJECT_DIFFERS,
+}
 REFUSED = Problem(
     "role-refused",
     "AWS refused {role}: it does not exist yet, or it was provisioned with another trust",
@@ -164,11 +178,5 @@ def differing(role: str, differences: Sequence[Difference]) -> ToolError:
     )
     if any(not each.setting for each in differences):
         remedies.append(f"ask GitHub for the audience {AUDIENCE}, the only one that AWS accepts")
-    problem = Problem(
-        f"{differences[0].claim}-differs",
-        "AWS refused {role}: {texts}",
-        "{remedy}",
-        ExitCode.FAILED,
-    )
-    texts = "; ".join(each.text for each in differences)
-    return problem(role=role, texts=texts, remedy="; ".join(remedies))
+    text = "; ".join(each.text for each in differences)
+    return DIFFERS[differences[0].claim](role=role, differences=text, remedy="; ".join(remedies))
