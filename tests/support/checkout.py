@@ -86,6 +86,8 @@ class Checkout(Repository):
     aws: SimulatedAws
     folder: Path  # of the service
     environment: dict[str, str] = field(default_factory=dict)  # of the commands that are run
+    answer: Response | OSError | None = None  # of the URL; None: what the load balancer answers
+    terminal: StringIO | None = None  # where output and errors go; None: each to its own
 
     def __post_init__(self) -> None:
         self.service = self.folder
@@ -137,27 +139,16 @@ class Checkout(Repository):
 
     # --- the tool ---
 
-    def run(
-        self,
-        *words: str,
-        principal: str = "",
-        answer: Response | OSError | None = None,
-        terminal: StringIO | None = None,
-        **environment: str,
-    ) -> Run:
-        """Run a command of the tool, as the deploy role unless another principal is named.
-
-        `answer` is what the URL answers; by default that is what the load balancer does. Output
-        and errors go to `terminal`, if there is one.
-        """
+    def run(self, *words: str, principal: str = "", **environment: str) -> Run:
+        """Run a command of the tool, as the deploy role unless another principal is named."""
         return run_tool(
             self.aws,
             self.folder,
             *words,
             principal=principal or f"role/{self.settings.names.deploy_role}",
             environment=self.environment | environment,
-            answer=answer,
-            terminal=terminal,
+            answer=self.answer,
+            terminal=self.terminal,
         )
 
     def process_environment(self, principal: str = "", **more: str) -> dict[str, str]:

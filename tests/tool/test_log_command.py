@@ -121,7 +121,7 @@ def test_the_last_fifteen_seconds_are_read_again_each_time(deployed: Checkout) -
 
 def test_the_log_of_a_busy_service_is_followed_without_loss(deployed: Checkout) -> None:
     busy = [event(deployed, number) for number in range(3000)]
-    answer_with(deployed, lambda parameters: {"events": busy})
+    answer_with(deployed, lambda _: {"events": busy})
     run = follow_until(deployed, 2)
     assert run.out.splitlines() == [f"line {number}" for number in range(3000)]
 
