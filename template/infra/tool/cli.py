@@ -269,6 +269,7 @@ def check_image(
       1    it is not: the message says why
       2    not ready, or the image does not build: the message says what to do
       130  stopped by Ctrl-C: the container is removed
+      143  stopped by SIGTERM, likewise
     """
     target: Target = context.obj
     commit = target.repository.head()
