@@ -49,9 +49,7 @@ def lines(out: str) -> dict[str, tuple[str, str]]:
 
 def target(service: Checkout, principal: str) -> Target:
     console = Console({}, StringIO(), StringIO())
-    return Target(
-        runtime_of(service.aws, service.folder, principal, service.environment, console)
-    )
+    return Target(runtime_of(service.aws, service.folder, principal, service.environment, console))
 
 
 def codes(service: Checkout, principal: str = "") -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""infra/deploy-manual.sh checks everything, then deploys; a stand-in for uv records what it runs."""
+"""infra/deploy-manual.sh checks, then deploys; a stand-in for uv records what it runs."""
 
 import os
 import shutil

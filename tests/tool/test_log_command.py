@@ -53,9 +53,7 @@ def test_how_far_back_is_an_option(deployed: Checkout, since: str, seconds: int)
 @pytest.mark.parametrize(
     "since", ["10", "m", "-1m", "0m", "1w", "1.5h", "10 m", "٣m", "999999999d", "3654d"]
 )
-def test_a_time_that_is_none_is_refused_before_aws_is_asked(
-    deployed: Checkout, since: str
-) -> None:
+def test_a_time_that_is_none_is_refused_before_aws_is_asked(deployed: Checkout, since: str) -> None:
     run = deployed.run("logs", f"--since={since}").expect(2, "usage")
     assert run.operations == []
     assert "for example 10m" in run.err
@@ -123,7 +121,7 @@ def test_the_last_fifteen_seconds_are_read_again_each_time(deployed: Checkout) -
 
 def test_the_log_of_a_busy_service_is_followed_without_loss(deployed: Checkout) -> None:
     busy = [event(deployed, number) for number in range(3000)]
-    answer_with(deployed, lambda parameters: {"events": busy})
+    answer_with(deployed, lambda _: {"events": busy})
     run = follow_until(deployed, 2)
     assert run.out.splitlines() == [f"line {number}" for number in range(3000)]
 

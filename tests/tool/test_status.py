@@ -19,8 +19,8 @@ from infra.tool.console import Console
 from infra.tool.ecs_service import Deployment, EcsService, Event
 from infra.tool.health import Health, Response
 from infra.tool.log import Line
-from infra.tool.settings import Deploy, Settings
 from infra.tool.scaling import Bounds
+from infra.tool.settings import Deploy, Settings
 from infra.tool.stack import Stack
 from infra.tool.status import AlarmStates, Revision, Status, next_step, problems
 from infra.tool.status_report import StatusReport, facts, print_status, report_of

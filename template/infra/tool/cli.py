@@ -259,7 +259,6 @@ def check_image(
 ) -> None:
     """Build the image and run it as the task definition says.
 
-    \b
     The container gets every member of its definition that docker can express; the others
     are named. It has no credentials of AWS, and stand-ins for its secrets.
 
