@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import pytest
+from app.limits import MAX_BODY_SIZE, Limits, refuse
+from app.request_log import RequestLog
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.testclient import TestClient
@@ -15,11 +17,10 @@ from pydantic import BaseModel, StringConstraints
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.limits import MAX_BODY_SIZE, Limits, refuse
-from app.logs import RequestLog
-
 # Seconds that a body may be waited for here. Only the wait counts: a slow machine changes nothing.
 SHORT = 0.05
+
+PATIENCE = 30  # seconds, for what takes one at most
 
 AVATAR = "/users/7/avatar"
 
@@ -72,10 +73,7 @@ async def reading(request: Request, call_next: RequestResponseEndpoint) -> Respo
 
 @pytest.fixture(params=[None, passing, reading], ids=["bare", "passing", "reading"])
 def app(request: pytest.FixtureRequest) -> FastAPI:
-    """Not the app of app/main.py: that is yours, and `copier update` brings this file.
-
-    But one with a middleware of yours, or none: the limits hold whatever is between.
-    """
+    """An app with a middleware of its owner's between the limits and the endpoints, or none."""
     app = FastAPI(exception_handlers={RequestValidationError: refuse})
     app.include_router(router)
     if request.param:
@@ -181,7 +179,7 @@ def send(app: ASGIApp, path: str, *messages: Message, pause: float = 0) -> list[
     async def run() -> None:
         await app(scope, receive, keep)
 
-    asyncio.run(run())
+    asyncio.run(asyncio.wait_for(run(), PATIENCE))
     return sent
 
 
