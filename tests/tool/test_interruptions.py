@@ -157,7 +157,5 @@ def test_a_signal_ends_the_process_with_its_code(
     process.send_signal(sent)
     _, err = process.communicate(timeout=30)
     assert process.returncode == code, err
-    assert err == (
-        f"The deployment of ai-assistant-task:2 continues in ECS. {CONTINUES} deploy\n"
-    )
+    assert err == (f"The deployment of ai-assistant-task:2 continues in ECS. {CONTINUES} deploy\n")
     assert list(tmp_path.iterdir()) == [], "no temporary file must be left"
