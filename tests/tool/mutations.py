@@ -413,7 +413,7 @@ def run(item: pytest.Function, folder: Path) -> None:
     fresh = importlib.import_module("support.checkout").Checkout
     arguments: dict[str, Any] = {}
     for name in item._fixtureinfo.argnames:
-        value = item.funcargs[name]
+        value: Any = item.funcargs[name]
         if type(value).__name__ == "Checkout":
             value = fresh(value.aws, value.folder, dict(value.environment))
         arguments[name] = value
