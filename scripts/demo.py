@@ -5,13 +5,15 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
+from http.client import HTTPException
+from urllib.error import HTTPError
 
 from narration import ROOT, UV, render_example, run, say, show
 
 SERVICE = ROOT / "build" / "ai-assistant"
 START_UP = 30  # seconds; it takes one
+ANSWER = 5  # seconds for one answer
 
 
 def free_port() -> int:
@@ -28,15 +30,27 @@ def free_port() -> int:
 
 
 def ask(url: str, server: subprocess.Popen[bytes]) -> str:
-    """The answer of `url`, as soon as there is one."""
+    """The JSON that `url` answers, as soon as it does.
+
+    Ends this program if `server` ends or START_UP is over.
+    """
     deadline = time.monotonic() + START_UP
+    problem = ""
     while server.poll() is None and time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(url, timeout=5) as response:
+            with urllib.request.urlopen(url, timeout=ANSWER) as response:
                 return json.dumps(json.load(response))
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.05)
-    sys.exit(f"{url} gave no answer: the lines above say why.")
+        except (OSError, HTTPException, ValueError) as error:  # no answer, half of one, or no JSON
+            problem = str(error)
+            if isinstance(error, HTTPError):
+                error.close()
+        time.sleep(0.05)
+    if server.poll() is not None:
+        sys.exit(f"The server ended with exit code {server.returncode}: the lines above say why.")
+    sys.exit(
+        f"{url} did not answer within {START_UP} s ({problem}): the lines above say why. "
+        "If the machine was busy, run `make demo` again."
+    )
 
 
 def serve() -> None:

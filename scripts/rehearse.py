@@ -35,6 +35,7 @@ from narration import (
 )
 
 from simulator.calls import Call
+from simulator.clock import WallClock
 from simulator.rollouts import Crashes, Outcome
 from simulator.simulation import SimulatedAws
 
@@ -78,24 +79,24 @@ STORY = (
     ),
     Step(
         "Deploy for the first time, with no more permissions than CI has",
-        ("infra/deploy.sh",),
-        says=(f"as {APP}-task:1 at http://",),
+        ("uv run --frozen -m infra deploy",),
+        says=(f"is in steady state as {APP}-task:1: http://",),
     ),
     Step(
         "Deploy the next commit",
         (
             "echo '# The second release.' >> app/main.py",
             "git commit --quiet --all --message 'Second release'",
-            "infra/deploy.sh",
+            "uv run --frozen -m infra deploy",
         ),
-        says=(f"as {APP}-task:2 at http://",),
+        says=(f"is in steady state as {APP}-task:2: http://",),
     ),
     Step(
         "Deploy a release that crashes: ECS rolls it back, and the deploy is red",
         (
             """echo 'raise RuntimeError("DATABASE_URL is not set")' >> app/main.py""",
             "git commit --quiet --all --message 'Need a database'",
-            "infra/deploy.sh",
+            "uv run --frozen -m infra deploy",
         ),
         code=1,
         says=(f"rolled back to {APP}-task:2", "exit code 3", BOOM),
@@ -104,13 +105,13 @@ STORY = (
     ),
     Step(
         "Go back further by hand, to the first release",
-        ("infra/rollback.sh 1",),
-        says=(f"Going back from {APP}-task:2", f"as {APP}-task:1"),
+        ("uv run --frozen -m infra rollback 1",),
+        says=(f"Rolling back to {APP}-task:1", f"is in steady state as {APP}-task:1"),
     ),
     Step(
         "See what runs now",
-        ("infra/status.sh",),
-        says=(f"revision  {APP}-task:1", ": 200 in"),
+        ("uv run --frozen -m infra status",),
+        says=(f"revision    {APP}-task:1", ": 200 in"),
     ),
     Step(
         "Take it down",
@@ -144,10 +145,11 @@ class Rehearsal:
 
     def prepare(self) -> None:
         render_example(self.service)
-        run(UV, "lock", "--quiet", cwd=self.service)
+        run(UV, "sync", "--quiet", "--only-group", "infra", cwd=self.service)
         subject = f"repo:{EXAMPLE['github_repository']}:ref:refs/heads/main"
         for line in (
             f"""echo 'GITHUB_SUBJECT="{subject}"' >> infra/settings.env    # GitHub is not asked""",
+            """echo 'ROLLOUT_POLL="1"' >> infra/settings.env    # and nothing takes long""",
             "git init --quiet --initial-branch main",
             "git add --all",
             "git commit --quiet --message 'Start from the template'",
@@ -158,12 +160,19 @@ class Rehearsal:
 
     def environment(self, who: str) -> dict[str, str]:
         """That of this machine, but for all that it says of AWS, of GitHub and of git."""
-        apart = "AWS_", "GIT_", "GITHUB_"
+        apart = "AWS_", "GIT_", "GITHUB_", "VIRTUAL_ENV"
         given = {k: v for k, v in os.environ.items() if not k.startswith(apart)}
         given |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
         for role in "AUTHOR", "COMMITTER":
             given |= {f"GIT_{role}_NAME": "Me", f"GIT_{role}_EMAIL": "me@example.com"}
-        return given | self.aws.environment(who)
+        given |= self.aws.environment(who)
+        # The simulation is the proxy to the load balancer; `uv run` finds the environment as it is.
+        return given | {
+            "PATH": f"{given['PATH']}{os.pathsep}{Path(UV).parent}",
+            "UV_NO_SYNC": "1",
+            "http_proxy": self.aws.environment(who)["AWS_ENDPOINT_URL"],
+            "no_proxy": "127.0.0.1",
+        }
 
     def play(self, step: Step) -> Told:
         """Raises Astray where it ends otherwise than told."""
@@ -209,7 +218,7 @@ class Rehearsal:
                         text = text.replace(question, f"{question}{answer}\n")
                     said.append(text)
                     for shown in text.splitlines():
-                        red = shown.startswith("error:")
+                        red = shown.startswith("error")
                         print(f"    {coloured(shown, RED) if red else shown}", flush=True)
             except BaseException:
                 end(process)
@@ -257,14 +266,14 @@ def tell_end(story: list[Told], service: Path, seconds: float) -> None:
         step = told.step
         command, code = step.types[-1], coloured(f"exit {step.code}", RED if step.code else GREEN)
         calls = f"{len(told.calls):3} calls, {told.changing:2} to change something"
-        print(f"  {number}  {command:30} {code}  {calls}  {told.seconds:4.1f} s")
+        print(f"  {number}  {command:36} {code}  {calls}  {told.seconds:4.1f} s")
     say("In a real account it is the same commands. Your own service, from this template:")
     print(f"""
   uvx copier copy {ROOT} ../my-service
   cd ../my-service                       # then as the message after the copy says
   infra/provision.sh --plan              # with an administrator's credentials
   infra/provision.sh
-  git push origin main                   # deploys it; from here: infra/deploy-manual.sh
+  git push origin main                   # deploys it; from here: bash infra/deploy-manual.sh
 
 The service of this rehearsal is in {os.path.relpath(service)}: look around.
 """)
@@ -278,6 +287,7 @@ def rehearse(service: Path, *, engine: bool) -> None:
         account=EXAMPLE["aws_account_id"],
         region=EXAMPLE["aws_region"],
         docker="real" if engine else "recorded",
+        clock=WallClock(),
     ) as aws:
         rehearsal = Rehearsal(aws, service)
         say("1. Render the example, lock it, and put it into git")

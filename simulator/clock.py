@@ -26,3 +26,20 @@ class Clock:
 
     def reset(self) -> None:
         self._now = self.start
+
+
+class WallClock(Clock):
+    """The time of this machine, for programs that cannot be given another. A sleep adds to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._added = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._added
+
+    def sleep(self, seconds: float) -> None:
+        self._added += timedelta(seconds=seconds)
+
+    def stamp(self) -> datetime:
+        return self.now()

@@ -6,7 +6,8 @@
                                                  platform, and a push really pushes it
 
 Python starts this with -I and -S, so it imports little, and nothing of ours. With
-SIMULATED_DOCKER=off in the environment no engine answers.
+SIMULATED_DOCKER=off in the environment no engine answers, and with SIMULATED_BUILDX=off docker has
+no plugin buildx. SIMULATED_BUILDER is the driver of the builder, such as docker-container.
 """
 
 import base64
@@ -42,7 +43,13 @@ def main() -> int:
         docker, *words = words
         host = os.environ["SIMULATED_REGISTRY"]
         os.execv(docker, ["docker", *(ECR.sub(host, word) for word in words)])
-    commands = {"version": version, "login": login, "build": build, "push": push}
+    commands = {
+        "version": version,
+        "buildx": buildx,
+        "login": login,
+        "build": build,
+        "push": push,
+    }
     command, *rest = words
     try:
         if os.environ.get("SIMULATED_DOCKER") == "off":
@@ -58,8 +65,8 @@ def main() -> int:
     return 0
 
 
-def version(_: list[str]) -> None:
-    print("29.0.0")
+def version(words: list[str]) -> None:
+    print(re.sub(r"{{\.(Client|Server)\.Version}}", "29.0.0", words[-1]))
 
 
 # --- what is kept between two calls ---
@@ -75,11 +82,21 @@ def digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
+def configuration() -> dict[str, dict[str, str]]:
+    file = Path(os.environ["DOCKER_CONFIG"], "config.json")
+    found: dict[str, dict[str, str]] = json.loads(file.read_text()) if file.exists() else {}
+    return found
+
+
 # --- the commands ---
 
 
 def login(words: list[str]) -> None:
     host, user = words[-1], words[words.index("--username") + 1]
+    known = configuration()
+    if known.get("credHelpers", {}).get(host, known.get("credsStore")) == "ecr-login":
+        # awslabs/amazon-ecr-credential-helper#102: it reads logins and stores none.
+        raise Failed("Error saving credentials: error storing credentials: not implemented")
     password = sys.stdin.read().strip()
     token = base64.b64encode(f"{user}:{password}".encode()).decode()
     kept(f"auth-{host}").write_text(token)
@@ -93,7 +110,24 @@ def login(words: list[str]) -> None:
     print("Login Succeeded")
 
 
-def build(words: list[str]) -> None:
+def buildx(words: list[str]) -> None:
+    """docs.docker.com/build/builders/drivers: only the driver `docker` loads images by itself."""
+    if os.environ.get("SIMULATED_BUILDX") == "off":
+        raise Failed("docker: unknown command: docker buildx")
+    driver = os.environ.get("SIMULATED_BUILDER", "docker")
+    command, *rest = words
+    if command == "version":
+        print("github.com/docker/buildx v0.30.0 0000000")
+    elif command == "inspect":
+        print(f"Name:   its-builder\nDriver: {driver}\n\nNodes:\nName:      its-builder")
+        print("Platforms: linux/amd64*, linux/arm64, linux/386")
+    elif command == "build":
+        build(rest, loads=driver == "docker" or "--load" in rest)
+    else:
+        raise Failed(f"docker: 'buildx {command}' is not a docker command that is simulated.")
+
+
+def build(words: list[str], *, loads: bool = True) -> None:
     options = list(itertools.pairwise(words))
     values = {key: value for key, value in options if key.startswith("--")}
     arguments = [value for key, value in options if key == "--build-arg"]
@@ -102,6 +136,9 @@ def build(words: list[str]) -> None:
             "ERROR: failed to build: failed to solve: failed to read dockerfile: open Dockerfile: "
             "no such file or directory"
         )
+    if not loads:
+        print("WARNING: No output specified. Build result will only remain in the build cache.")
+        return
     system, _, machine = values["--platform"].partition("/")
     layer = one_file("built", "\n".join([values["--platform"], *arguments]).encode())
     config = {

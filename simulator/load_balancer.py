@@ -50,8 +50,10 @@ class LoadBalancer:
     def stands_at(self, host: str) -> bool:
         return self._find(host) is not None
 
-    def fetch(self, url: str, *, timeout: float) -> Page:
+    def fetch(self, url: str, *, timeout: float, via: str = "") -> Page:
         """GET a URL from outside of AWS, without following redirects.
+
+        `via` is a host to connect to instead of the URL's own.
 
         Raises what a socket raises: gaierror for a name that leads to no load balancer,
         TimeoutError where the network or a security group lets nothing in,
@@ -60,7 +62,7 @@ class LoadBalancer:
         """
         asked = urlsplit(url)
         host = asked.hostname or ""
-        balancer = self._find(host)
+        balancer = self._find(via or host)
         if not balancer:
             raise gaierror(EAI_NONAME, "Name or service not known")
         port = asked.port or {"http": 80, "https": 443}[asked.scheme]
@@ -70,7 +72,7 @@ class LoadBalancer:
         listener = self._listener(balancer, port)
         if not listener:
             raise ConnectionRefusedError(ECONNREFUSED, "Connection refused")
-        if listener["Protocol"] == "HTTPS" and host not in self.records:
+        if listener["Protocol"] == "HTTPS" and host == balancer["DNSName"]:
             why = f"Hostname mismatch, certificate is not valid for '{host}'."
             raise SSLCertVerificationError(f"certificate verify failed: {why}")
         answer = self._answer(listener, host, asked.path)
@@ -83,6 +85,11 @@ class LoadBalancer:
         listener = self._listener(balancer, 80)
         assert listener, f"{request.host} does not listen to port 80"
         return self._answer(listener, request.host, request.path)
+
+    def addresses(self, host: str) -> frozenset[str]:
+        """The IP addresses of a name: one for each load balancer."""
+        balancer = self._find(host)
+        return frozenset({f"address of {balancer['DNSName']}"} if balancer else ())
 
     def _answer(self, listener: Json, host: str, path: str) -> Answer:
         (action,) = listener["DefaultActions"]

@@ -44,8 +44,9 @@ class SimulatedAws:
         region: str = "us-east-1",
         aws: Aws = "warm",
         docker: Docker | None = "recorded",
+        clock: Clock | None = None,
     ) -> None:
-        self.account = Account(account, region)
+        self.account = Account(account, region, clock=clock or Clock())
         self.calls = CallLog()
         self.faults = Faults()
         self.moments = Moments()
@@ -151,10 +152,15 @@ class SimulatedAws:
         credentials = self.world.principals.credentials(principal)
         return session_of(credentials, region or self.account.region, self.application.handle)
 
-    def fetch(self, url: str, *, timeout: float = 5) -> Page:
+    def fetch(self, url: str, *, timeout: float = 5, via: str = "") -> Page:
         """GET what a load balancer serves. Raises OSError where nothing answers."""
         with self.application.lock:
-            return self.load_balancer.fetch(url, timeout=timeout)
+            return self.load_balancer.fetch(url, timeout=timeout, via=via)
+
+    def resolve(self, host: str) -> frozenset[str]:
+        """The IP addresses of a host; empty if it is no load balancer and no domain of one."""
+        with self.application.lock:
+            return self.load_balancer.addresses(host)
 
     # --- for scripts ---
 

@@ -3,14 +3,18 @@
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from rendering import Render
+from rendering import ROOT, Render
 from repository import Repository
 
 from simulator.calls import Call
 from simulator.simulation import SimulatedAws
+
+# The tool in a process of its own; a command follows.
+TOOL = sys.executable, os.fspath(ROOT / "tests" / "support" / "tool_process.py")
 
 SUBJECT = "repo:my-company@1/ai-assistant@2:ref:refs/heads/main"
 
@@ -98,7 +102,7 @@ class Rehearsal(Repository):
     def deploy(self, *, principal: str = "", cli: int = 1, **more: str) -> Done:
         """As GitHub's runner does, unless it is said who does."""
         who = principal or self.deploy_role
-        return self.run("infra/deploy.sh", principal=who, cli=cli, **more)
+        return self.run(*TOOL, "deploy", principal=who, cli=cli, **more)
 
     def new_commit(self, text: str = "") -> str:
         """Something else to deploy."""

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 Answers = Mapping[str, Any]
 EXAMPLE: Answers = yaml.safe_load((ROOT / "example-answers.yml").read_text())
+ANSWERS_FILE = ".copier-answers.yml"  # unless `copier copy -a` names another
 
 
 @cache
@@ -32,6 +33,12 @@ def questions() -> dict[str, dict[str, Any]]:
 def asked() -> list[str]:
     """The names of the questions that a person is asked, in their order."""
     return [name for name, question in questions().items() if question.get("when", True)]
+
+
+def rendered_name(source: str) -> str:
+    """The name that a file of `template/` has in a render."""
+    name = source.removesuffix(".jinja")
+    return ANSWERS_FILE if name == "{{ _copier_conf.answers_file }}" else name
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,29 @@
 
 import json
 import re
+import sys
 import tempfile
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jinja2
+import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from rendering import EXAMPLE, questions, render
+from jinja2 import nodes
+from rendering import ANSWERS_FILE, EXAMPLE, questions, render
 
 from simulator.fargate import FARGATE
-
-ANSWERS_FILE = ".copier-answers.yml"
 
 
 def pattern(question: Mapping[str, Any]) -> str:
     """The regular expression of a question's validator, as Jinja hands it to Python."""
-    found = re.search(r"regex_search\(\s*'(.*?)'\)", question["validator"])
-    assert found, f"no pattern in this validator: {question['validator']}"
-    return found[1].replace("\\\\", "\\")
+    validator = jinja2.Environment().parse(question["validator"])
+    [found] = [each for each in validator.find_all(nodes.Filter) if each.name == "regex_search"]
+    return str(found.args[0].as_const())
 
 
 # A little wider than the validators, which decide: Hypothesis cannot draw from a look-ahead.
@@ -102,3 +105,31 @@ def test_a_legal_description_survives_json_yaml_and_one_line_of_text(text: str) 
         assert json.loads(f'"{text}"') == text
         assert text.splitlines() == [text]
         assert yaml.safe_load(yaml.safe_dump({"d": text}, allow_unicode=True)) == {"d": text}
+
+
+def test_a_description_has_no_invisible_character() -> None:
+    """None with which it could hide text from a reader or change the order of what is read."""
+    invisible = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control, format, surrogate, separators of lines
+    legal = re.compile(pattern(questions()["description"]))
+    allowed = [
+        f"U+{code:04X}"
+        for code in range(sys.maxunicode + 1)
+        if unicodedata.category(chr(code)) in invisible or 0xE0000 <= code <= 0xE0FFF
+        if legal.search(f"a{chr(code)}b")
+    ]
+    assert allowed == [], "add them to the validator of description in copier.yml"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Größe, façade, \N{LATIN CAPITAL LETTER I WITH DOT ABOVE}",
+        "\N{CJK UNIFIED IDEOGRAPH-8CA9}\N{IDEOGRAPHIC SPACE}\N{HIRAGANA LETTER A}",
+        "\N{DEVANAGARI LETTER KA}\N{DEVANAGARI SIGN VIRAMA}\N{DEVANAGARI LETTER SSA}",
+        "\N{ARABIC LETTER BEH}\N{ARABIC FATHA} \N{HEBREW LETTER ALEF}",
+        "\N{HANGUL SYLLABLE GA} \N{THAI CHARACTER KO KAI}\N{THAI CHARACTER SARA II}",
+        "\N{HEAVY BLACK HEART}\N{VARIATION SELECTOR-16} \N{ROCKET}",
+    ],
+)
+def test_a_description_may_be_in_any_script(text: str) -> None:
+    assert re.search(pattern(questions()["description"]), text)

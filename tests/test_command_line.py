@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from rendering import EXAMPLE, ROOT, Render
+import yaml
+from rendering import ANSWERS_FILE, EXAMPLE, ROOT, Render
 
 COPIER = Path(sys.executable).parent / "copier"
 ANSWERS = ROOT / "example-answers.yml"
@@ -67,7 +68,7 @@ def test_a_service_is_made_worked_on_and_updated_with_no_trust(
     assert made.returncode == 0, made.stderr
     after_copy = commands(made.stderr)
     assert after_copy.startswith(f"cd '{service}'\n"), "the message after a copy says where to go"
-    first = [made.stderr.rindex(word) for word in ("gh repo create", "infra/provision", "git push")]
+    first = [made.stderr.rindex(word) for word in ("gh repo create", "provision.sh  ", "git push")]
     assert first == sorted(first), "a push before there is anything to deploy to is a red deploy"
     sh(after_copy, tmp_path)
     assert sh("git status --porcelain", service) == ""
@@ -84,6 +85,41 @@ def test_a_service_is_made_worked_on_and_updated_with_no_trust(
     assert after.text("AGENTS.md").endswith("A line of the second release.\n")
     assert after.text("app/main.py").endswith("# A line of the user.\n")
     assert "_commit: v1.1.0" in after.text(".copier-answers.yml")
+
+
+def test_the_answers_file_has_the_name_that_copier_is_given(
+    published: Path, tmp_path: Path
+) -> None:
+    """So a repository can follow this template and another one."""
+    service = tmp_path / "service"
+    another = service / ANSWERS_FILE
+    another.parent.mkdir()
+    another.write_text(
+        "# Changes here will be overwritten by Copier\n_src_path: gh:a/b\nteam: web\n"
+    )
+    theirs = another.read_bytes()
+    ours = "-a", ".copier-answers.ecs.yml"
+    account = "--data", "aws_account_id=012345670123"  # Copier puts it in quotation marks
+    where = "--defaults", "--overwrite", "--data-file", ANSWERS, *account
+    made = copier("copy", *ours, *where, "--vcs-ref", "v1.0.0", published, service, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert another.read_bytes() == theirs, "the answers of another template were replaced"
+    sh("git init --quiet && git add --all && git commit --quiet --message start", service)
+
+    updated = copier("update", *ours, "--defaults", cwd=service)
+    assert updated.returncode == 0, updated.stderr
+    after = Render(service, EXAMPLE)
+    assert after.text("AGENTS.md").endswith("A line of the second release.\n")
+    stored = yaml.safe_load(after.text(ours[1]))
+    assert stored["_commit"] == "v1.1.0"
+    assert {key: stored[key] for key in EXAMPLE} == {**EXAMPLE, "aws_account_id": "012345670123"}
+    assert another.read_bytes() == theirs, "the answers of another template were replaced"
+
+    assert "\nuvx copier update -a .copier-answers.ecs.yml --skip-answered " in after.text(
+        "README.md"
+    )
+    assert "`_commit` in\n`.copier-answers.ecs.yml`." in after.text("README.md")
+    sh(f"yamllint --strict {ours[1]}", service)
 
 
 def test_where_both_changed_a_line_the_command_of_the_message_says_so(

@@ -13,14 +13,14 @@ import pytest
 import yaml
 from documents import policy_findings, task_findings
 from matrix import OPTIONS, all_pairs, answer_sets, cells, pairs
-from rendering import Render, asked, render
+from rendering import ANSWERS_FILE, Render, asked, render, rendered_name
 from test_documents import unexpected
 from test_linters import lint
 from test_source import TEMPLATED
 
 from simulator.fargate import FARGATE
 
-VARYING = sorted(name.removesuffix(".jinja") for name in TEMPLATED)
+VARYING = sorted(map(rendered_name, TEMPLATED))
 LEFT_OVER = re.compile(r"(?i)your[-_ ](app|account|region|repo)|change_?me|todo|fixme|placeholder")
 ACCOUNT_ID = re.compile(r"(?<![0-9A-Za-z])\d{12}(?![0-9A-Za-z])")
 
@@ -77,7 +77,7 @@ def test_every_file_can_be_parsed(whole: list[Render], renders: list[Render]) ->
     for service in renders:
         for path in service.path.rglob("*.json"):
             service.json(str(path.relative_to(service.path)))
-        yaml.compose(service.text(".copier-answers.yml"))
+        yaml.compose(service.text(ANSWERS_FILE))
     for service in whole:
         for path in [*service.path.rglob("*.yml"), *service.path.rglob("*.yaml")]:
             yaml.compose(path.read_text())  # not loaded: CloudFormation's tags are its own
@@ -87,7 +87,7 @@ def test_every_file_can_be_parsed(whole: list[Render], renders: list[Render]) ->
 
 def test_the_answers_come_back_as_they_were_given(renders: list[Render]) -> None:
     for service in renders:
-        kept = yaml.safe_load(service.text(".copier-answers.yml"))
+        kept = yaml.safe_load(service.text(ANSWERS_FILE))
         assert {key: kept[key] for key in service.answers} == service.answers
 
 
@@ -179,7 +179,7 @@ def test_what_varies_is_clean_in_every_render(folder: Path, renders: list[Render
         return [str((service.path / name).relative_to(folder)) for service in renders]
 
     rules = str(renders[0].path / ".yamllint.yml")
-    lint(folder, ["yamllint", "--strict", "-c", rules], everywhere(".copier-answers.yml"))
+    lint(folder, ["yamllint", "--strict", "-c", rules], everywhere(ANSWERS_FILE))
     lint(folder, ["shellcheck"], everywhere("infra/settings.env"))
     lint(folder, ["shfmt", "--diff"], everywhere("infra/settings.env"))
 

@@ -1,16 +1,17 @@
 """A bad answer is refused, with one right answer, before anything is written."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rendering import EXAMPLE, asked, questions, render
 
-NAME = "app_name is 3 to 24 lowercase letters"
-DESCRIPTION = "description is one line"
-ACCOUNT = "aws_account_id is 12 digits"
-REGION = "aws_region is the name of a region"
-REPOSITORY = "github_repository is owner/name"
+NAME = "'app_name': for example ai-assistant: 3 to 24 lowercase letters"
+DESCRIPTION = "'description': for example Answers questions: one line"
+ACCOUNT = "'aws_account_id': for example 123456789012: 12 digits"
+REGION = "'aws_region': for example us-east-1: the name of a region"
+REPOSITORY = "'github_repository': for example my-org/my-api: the owner and the name"
 
 REFUSED: dict[str, tuple[str, list[Any]]] = {
     "app_name": (
@@ -67,6 +68,12 @@ REFUSED: dict[str, tuple[str, list[Any]]] = {
             "zero width\u200bspace",
             "right to left\u202eoverride",
             "byte order\ufeffmark",
+            "soft\xadhyphen",
+            "zero width\u200djoiner",
+            "word\u2060joiner",
+            "hangul\u3164filler",
+            "tag \U000e0041 letter",
+            "variation\U000e0100selector",
             "d" * 121,
         ],
     ),
@@ -128,8 +135,8 @@ REFUSED: dict[str, tuple[str, list[Any]]] = {
     "cpu": ("Invalid choice for 'cpu'", [0, 300, 32768, -256]),
     "memory": ("Invalid choice for 'memory'", [0, 256, 768, 3072, 4096]),
     "cpu_architecture": ("Invalid choice for 'cpu_architecture'", ["", "arm64", "amd64"]),
-    "min_tasks": ("min_tasks is at least 1", [0, -1]),
-    "max_tasks": ("max_tasks is at least min_tasks, which is 1", [0, -1]),
+    "min_tasks": ("'min_tasks': for example 1: at least 1", [0, -1]),
+    "max_tasks": ("'max_tasks': for example 1: at least the minimum", [0, -1]),
     "partition": ("Invalid choice for 'partition'", ["aws-cn", "", "aws-iso"]),
     "registry": ("Invalid choice for 'registry'", ["evil.example.com", ""]),
 }
@@ -176,13 +183,14 @@ def test_every_question_has_bad_answers_to_refuse() -> None:
     assert len(CASES) >= 40
 
 
-def test_a_message_shows_an_answer_that_is_accepted(template: Path, tmp_path: Path) -> None:
+def test_a_message_starts_with_an_answer_that_is_accepted(template: Path, tmp_path: Path) -> None:
     for key, (_, bad) in REFUSED.items():
         if "validator" not in questions()[key]:
             continue
-        with pytest.raises(ValueError, match="for example") as refusal:
+        starts = re.compile(f"Validation error for question '{key}': for example ([^:]+):")
+        with pytest.raises(ValueError, match=starts) as refusal:
             render(template, tmp_path / "refused", {**EXAMPLE, key: bad[0]})
-        advice = str(refusal.value).rpartition("for example ")[2].strip('"')
+        [advice] = starts.findall(str(refusal.value))
         render(template, tmp_path / key, {**EXAMPLE, key: advice})
 
 

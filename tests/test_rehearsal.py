@@ -20,11 +20,11 @@ APP = EXAMPLE["app_name"]
 COMMANDS = [
     ("infra/provision.sh --plan", 0),
     ("infra/provision.sh", 0),
-    ("infra/deploy.sh", 0),
-    ("infra/deploy.sh", 0),
-    ("infra/deploy.sh", 1),
-    ("infra/rollback.sh 1", 0),
-    ("infra/status.sh", 0),
+    ("uv run --frozen -m infra deploy", 0),
+    ("uv run --frozen -m infra deploy", 0),
+    ("uv run --frozen -m infra deploy", 1),
+    ("uv run --frozen -m infra rollback 1", 0),
+    ("uv run --frozen -m infra status", 0),
     ("infra/provision.sh --destroy", 0),
 ]
 PLAN, PROVISION, FIRST, SECOND, BAD, BACK, STATUS, DESTROY = range(8)
@@ -92,9 +92,9 @@ def test_every_command_ends_as_its_story_says(story: Story) -> None:
 
 
 def test_each_good_release_serves_and_a_rollback_brings_back_the_first(story: Story) -> None:
-    served = re.findall(rf"serving {APP} (\w+) as {APP}-task:(\d)", story.text)
-    assert [revision for _, revision in served] == ["1", "2", "1"]
-    first, second, back = (commit for commit, _ in served)
+    steady = re.findall(rf"answers with commit (\w+) .*\n(?:.*\n)?.*as {APP}-task:(\d)", story.text)
+    assert [revision for _, revision in steady] == ["1", "2", "1"]
+    first, second, back = (commit for commit, _ in steady)
     assert first != second
     assert back == first
     assert ": 200 in " in story.steps[STATUS]
@@ -103,7 +103,8 @@ def test_each_good_release_serves_and_a_rollback_brings_back_the_first(story: St
 
 def test_a_bad_release_is_rolled_back_and_red_with_the_reason(story: Story) -> None:
     bad = story.steps[BAD]
-    assert f"error: {APP}-task:3 did not come up and was rolled back to {APP}-task:2" in bad
+    assert "error[deployment-rolled-back]" in bad
+    assert f"ECS rolled back to {APP}-task:2" in bad
     assert "exit code 3" in bad
     assert "RuntimeError: DATABASE_URL is not set" in bad
 
@@ -139,7 +140,7 @@ def test_it_is_plain_where_nobody_sees_colours(story: Story) -> None:
 def test_a_story_that_ends_otherwise_is_red_and_says_why() -> None:
     other = """
 import rehearse
-rehearse.STORY = (rehearse.Step("Fail", ("infra/deploy.sh --now",), says=(), who="root"),)
+rehearse.STORY = (rehearse.Step("Fail", ("infra/provision.sh --now",), says=(), who="root"),)
 rehearse.main()
 """
     with started("-c", other) as rehearsal:
@@ -147,7 +148,7 @@ rehearse.main()
     assert rehearsal.returncode == 1, f"{out}\n{err}"
     assert "error: unknown argument" in out, err
     assert err.splitlines()[-1] == (
-        "The story goes astray: `infra/deploy.sh --now` ended with 2, and should with 0"
+        "The story goes astray: `infra/provision.sh --now` ended with 2, and should with 0"
     )
     assert "Traceback" not in err
 

@@ -9,14 +9,14 @@ import jinja2
 import pytest
 import yaml
 from jinja2 import meta
-from rendering import EXAMPLE, Render, asked, questions, render
+from rendering import EXAMPLE, Render, asked, questions, render, rendered_name
 
 TEMPLATED = {
-    ".copier-answers.yml.jinja",
     "README.md.jinja",
     "infra/settings.env.jinja",
     "infra/task-definition.json.jinja",
     "ops/iam-policy-github-actions.json.jinja",
+    "{{ _copier_conf.answers_file }}.jinja",
 }
 RESERVED_ON_WINDOWS = re.compile(
     r'[<>:"\\|?*\x00-\x1f]|[ .]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.I
@@ -36,7 +36,7 @@ def test_every_other_file_is_its_own_render(sources: dict[str, bytes], example: 
     rendered = example.files()
     plain = {name: content for name, content in sources.items() if name not in TEMPLATED}
     assert plain == {name: rendered[name] for name in plain if name in rendered}
-    assert rendered.keys() == {name.removesuffix(".jinja") for name in sources}
+    assert rendered.keys() == {rendered_name(name) for name in sources}
 
 
 def test_a_render_keeps_what_is_executable(template: Path, example: Render) -> None:
@@ -59,7 +59,10 @@ def variables(source: bytes) -> set[str]:
 
 @pytest.mark.parametrize("name", sorted(TEMPLATED))
 def test_every_variable_is_a_question(sources: dict[str, bytes], name: str) -> None:
-    assert variables(sources[name]) <= questions().keys() | {"_copier_answers"}
+    assert variables(sources[name]) <= questions().keys() | {
+        "_copier_answers",
+        "_copier_conf",
+    }
 
 
 def test_every_question_changes_something(sources: dict[str, bytes]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from rehearsal import SUBJECT, Done, Rehearsal
+from rehearsal import SUBJECT, TOOL, Done, Rehearsal
 from runner import Runner
 
 from simulator.rollouts import Crashes
@@ -63,7 +63,9 @@ class Deployer:
         """A step of the deploy workflow, and what it puts out."""
         before = len(self.aws.calls)
         variables = self.aws.environment() | self.keys | {"GITHUB_SHA": self.service.head}
-        done = Runner(self.service.service, self.home, variables).run("deploy-ecs", name, **given)
+        runner = Runner(self.service.service, self.home, variables)
+        runner.uv(*TOOL)
+        done = runner.run("deploy-ecs", name, **given)
         return Done(done.code, done.said, "", list(self.aws.calls)[before:]), done.outputs
 
     # --- the policy of the role ---
@@ -191,12 +193,8 @@ def script(*words: str) -> Callable[[Deployer], Done]:
 
 
 def workflow(deployer: Deployer) -> Done:
-    """The steps of the workflow that follow the credentials, until one fails."""
-    done, outputs = deployer.step("Roll out this commit")
-    if done.code == 0:
-        asked, _ = deployer.step("Ask the service for this commit", URL=outputs["url"])
-        done = Done(asked.code, done.out + asked.out, "", done.calls + asked.calls)
-    return done
+    """The step of the workflow that follows the credentials."""
+    return deployer.step("Deploy this commit", GITHUB_TOKEN="")[0]
 
 
 def prepare_first_deploy(deployer: Deployer) -> None:
@@ -237,18 +235,20 @@ def prepare_logs(deployer: Deployer) -> None:
 
 
 RUNS: dict[str, Run] = {
-    "first deploy": Run(prepare_first_deploy, workflow, 0, ("serving", "/health answers")),
-    "deploy again": Run(
-        prepare_again, script("infra/deploy.sh"), 0, ("It serves already", "of-old")
+    "first deploy": Run(
+        prepare_first_deploy, workflow, 0, ("in steady state", "answers with commit")
     ),
-    "deploy": Run(prepare_deploy, script("infra/deploy.sh"), 0, ("serving",), slow=True),
+    "deploy again": Run(
+        prepare_again, script(*TOOL, "deploy"), 0, ("Already in steady state", "of-old")
+    ),
+    "deploy": Run(prepare_deploy, script(*TOOL, "deploy"), 0, ("in steady state",), slow=True),
     "deploy that fails": Run(
         prepare_failure,
-        script("infra/deploy.sh"),
+        script(*TOOL, "deploy"),
         1,
         ("rolled back to", "exit code 3", "RuntimeError: boom"),
     ),
-    "rollback": Run(prepare_rollback, script("infra/rollback.sh"), 0, ("serving",)),
+    "rollback": Run(prepare_rollback, script(*TOOL, "rollback"), 0, ("in steady state",)),
     "status": Run(
         prepare_status,
         script("infra/status.sh"),

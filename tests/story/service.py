@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from rehearsal import Done, Rehearsal
+from rehearsal import TOOL, Done, Rehearsal
 from rendering import Render
 from stage import TOOLS
 
@@ -82,16 +82,20 @@ class Service(Rehearsal):
     # --- its scripts ---
 
     def deploy(self, *, principal: str = "", cli: int = 0, **more: str) -> Done:
-        return self.run("infra/deploy.sh", principal=principal, cli=cli, **more)
+        return self.tool("deploy", principal=principal, cli=cli, **more)
+
+    def tool(self, *words: str, principal: str = "", cli: int = 0, **more: str) -> Done:
+        """A command of the tool, in a process of its own."""
+        return self.run(*TOOL, *words, principal=principal, cli=cli, **more)
 
     def destroy(self, *words: str) -> Done:
         return self.provision("--destroy", *words, typing=f"{self.settings['APP_NAME']}\n")
 
     def rollback(self, *words: str) -> Done:
-        return self.run("infra/rollback.sh", *words)
+        return self.tool("rollback", *words)
 
     def status(self) -> Done:
-        return self.run("infra/status.sh")
+        return self.tool("status")
 
     def wait_until_stable(self) -> Done:
         """By the real command alone, but that it looks again at once, not after 15 s."""

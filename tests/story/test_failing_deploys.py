@@ -44,11 +44,26 @@ from story.service import Play, Service
 from story.world import World
 
 BREAKER = "ECS deployment circuit breaker: tasks failed to start."
-ROLLED_BACK = f"did not come up and was rolled back to ai-assistant-task:1: {BREAKER}"
-GOES_ON = "goes on in ECS. To watch on, run infra/deploy.sh again."
+ROLLED_BACK = "error[deployment-rolled-back]"
+FAILED = "error[deployment-failed]"
+OVERTAKEN = "error[deployment-overtaken]"
+REFUSED = "error[aws-refused]"
+TIMED_OUT = "error[deployment-timeout]"
+SIGN_IN = "error[sign-in]"
+CONTINUES = "continues in ECS. To find out: run uv run --frozen -m infra deploy again."
+STEADY = "is in steady state as"
 PATIENT = sets(ROLLOUT_TIMEOUT="30")  # seconds
 NOBODY_HERE = "http://127.0.0.1:9"  # where an address of AWS leads that does not exist
 ONE_TRY = environment(AWS_MAX_ATTEMPTS="1")
+
+
+def moves_to(region: str, account: str = "123456789012") -> Play:
+    """By the settings; the documents still name the former place."""
+    registry = f"{account}.dkr.ecr.{region}.amazonaws.com"
+    moved = sets(AWS_REGION=region, AWS_ACCOUNT_ID=account, ECR_REGISTRY=registry)
+    task = "infra/task-definition.json"
+    former = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+    return both(moved, edits(task, former, registry))
 
 
 def nobody_rolls_back(service: Service) -> None:
@@ -118,7 +133,7 @@ def deploys_another_release(other: Service) -> None:
 
 def finds_it_under_way(other: Service) -> None:
     done = other.deploy()
-    done.ends(0, "Its rollout is under way: watching on.")
+    done.ends(0, STEADY)
     assert "ecs:RegisterTaskDefinition" not in done.asked
 
 
@@ -127,7 +142,7 @@ def runs_the_image_of_its_tag(service: Service, _: Done) -> None:
         task.deployment.container["image"] for task in service.aws.ecs.tasks if task.is_alive
     }
     assert image.endswith(service.images[service.head])
-    service.status().ends(1, "its url answers as commit")
+    service.status().ends(1, "error[not-healthy]", "the URL answers with commit")
 
 
 def a_plain_wait_says_success(service: Service, _: Done) -> None:
@@ -148,7 +163,7 @@ ROWS = (
         will(Crashes()),
         deploy,
         1,
-        (ROLLED_BACK, "Next: fix what the lines above show"),
+        (ROLLED_BACK, BREAKER),
         holds(still_serves, is_at(1), a_plain_wait_says_success),
     ),
     Row(
@@ -157,7 +172,7 @@ ROWS = (
         will(Crashes()),
         deploy,
         1,
-        (f"ai-assistant-task:1 did not come up: {BREAKER}",),
+        (FAILED, BREAKER),
         holds(nothing_serves, again(deploy, then=serves_the_release)),
     ),
     Row(
@@ -166,11 +181,11 @@ ROWS = (
         both(will(Crashes()), fails, will(Crashes())),
         deploy,
         1,
-        (f"ai-assistant-task:3 did not come up: {BREAKER}",),
+        (FAILED, BREAKER),
         holds(
             still_serves,
             is_at(3),
-            never_says("rolled back to"),
+            never_says("deployment-rolled-back"),
             again(deploy, then=serves_the_release),
         ),
     ),
@@ -180,7 +195,7 @@ ROWS = (
         both(sets(ROLLOUT_TIMEOUT="40"), will(Flaps())),
         deploy,
         3,
-        ("EssentialContainerExited", "exit code 1", GOES_ON),
+        (TIMED_OUT, "EssentialContainerExited", "exit code 1", CONTINUES),
         still_serves,
     ),
     Row(
@@ -189,7 +204,7 @@ ROWS = (
         both(nobody_rolls_back, will(Crashes())),
         deploy,
         1,
-        (f"ai-assistant-task:2 did not come up: {BREAKER}",),
+        (FAILED, BREAKER),
         holds(still_serves, is_at(2), again(deploy, then=serves_the_release)),
     ),
     Row(
@@ -198,8 +213,8 @@ ROWS = (
         both(PATIENT, will(Hangs())),
         deploy,
         3,
-        ("ai-assistant-task:2 does not serve after", "(ROLLOUT_TIMEOUT)", GOES_ON),
-        holds(still_serves, again(deploy, 3, "watching on", then=never_asked("ecr:PutImage"))),
+        (TIMED_OUT, CONTINUES),
+        holds(still_serves, again(deploy, 3, TIMED_OUT, then=never_asked("ecr:PutImage"))),
     ),
     Row(
         "another deployment overtakes it",
@@ -207,7 +222,7 @@ ROWS = (
         will(Overtaken()),
         deploy,
         1,
-        ("ai-assistant-task:2 was overtaken by ai-assistant-task:3",),
+        (OVERTAKEN, "overtaken by ai-assistant-task:3"),
         is_at(3),
     ),
     Row(
@@ -216,7 +231,7 @@ ROWS = (
         both(release, another_clone("ecs:DescribeServices", deploys_another_release, after=1)),
         deploy,
         1,
-        ("ai-assistant-task:2 was overtaken by ai-assistant-task:3",),
+        (OVERTAKEN, "overtaken by ai-assistant-task:3"),
         is_at(3),
     ),
     Row(
@@ -234,7 +249,7 @@ ROWS = (
         both(release, another_clone("ecs:DescribeServices", finds_it_under_way, after=1)),
         deploy,
         0,
-        ("serving ai-assistant",),
+        (STEADY,),
         holds(serves_the_release, is_at(2)),
     ),
     # --- its tasks ---
@@ -284,7 +299,7 @@ ROWS = (
         both(PATIENT, will(OutOfCapacity())),
         deploy,
         3,
-        ("Reason: Capacity is unavailable at this time", GOES_ON),
+        (TIMED_OUT, "Reason: Capacity is unavailable at this time", CONTINUES),
         still_serves,
     ),
     Row(
@@ -311,7 +326,7 @@ ROWS = (
         both(release, lambda service: service.aws.faults.throttle("ecs:UpdateService")),
         deploy,
         0,
-        ("serving ai-assistant",),
+        (STEADY,),
         serves_the_release,
     ),
     Row(
@@ -320,7 +335,7 @@ ROWS = (
         both(ONE_TRY, release, is_throttled_for_ever("ecs:DescribeServices")),
         deploy,
         2,
-        ('AWS refused "ecs describe-services"', "(ThrottlingException)", "Rate exceeded"),
+        (REFUSED, "(ThrottlingException)", "Rate exceeded"),
         still_serves,
     ),
     Row(
@@ -328,8 +343,8 @@ ROWS = (
         "serving",
         both(ONE_TRY, release, is_throttled_for_ever("ecs:RegisterTaskDefinition")),
         deploy,
-        1,
-        ('AWS refused "ecs register-task-definition"', "Rate exceeded"),
+        1,  # the image was pushed
+        (REFUSED, "ecs:RegisterTaskDefinition", "Rate exceeded"),
         holds(still_serves, is_at(1)),
     ),
     Row(
@@ -342,8 +357,8 @@ ROWS = (
         ),
         deploy,
         3,
-        ("no answer from ECS (3 of 3)", "Rate exceeded", GOES_ON),
-        holds(still_serves, again(deploy, 0, "watching on", then=serves_the_release)),
+        ("error[deployment-unanswered]", "Rate exceeded", CONTINUES),
+        holds(still_serves, again(deploy, 0, STEADY, then=serves_the_release)),
     ),
     Row(
         "the answer to the call that begins the rollout is lost",
@@ -352,8 +367,8 @@ ROWS = (
         deploy,
         3,
         (
-            'AWS refused "ecs update-service"',
-            "Whether ECS has taken ai-assistant-task:2 is not known.",
+            "error[change-unknown]",
+            "Whether ECS has started to deploy ai-assistant-task:2 is unknown.",
         ),
         holds(still_serves, again(deploy, then=serves_the_release)),
     ),
@@ -363,7 +378,7 @@ ROWS = (
         both(release, lambda service: service.aws.faults.lose_answer("ecs:UpdateService")),
         deploy,
         0,
-        ("serving ai-assistant",),
+        (STEADY,),
         holds(serves_the_release, is_at(2)),
     ),
     Row(
@@ -372,7 +387,7 @@ ROWS = (
         lambda service: service.aws.faults.lose_answer("ecs:CreateService"),
         deploy,
         0,
-        ("serving ai-assistant",),
+        (STEADY,),
         holds(serves_the_release, is_at(1)),
     ),
     Row(
@@ -381,16 +396,16 @@ ROWS = (
         both(ONE_TRY, release, is_throttled_for_ever("sts:GetCallerIdentity")),
         deploy,
         2,
-        ('AWS refused "sts get-caller-identity"', "Rate exceeded"),
+        (REFUSED, "sts:GetCallerIdentity", "Rate exceeded"),
         holds(still_serves, never_says("sign in")),
     ),
     Row(
         "there is no such region",
         "serving",
-        both(ONE_TRY, sets(AWS_REGION="us-west-9"), environment(AWS_ENDPOINT_URL=NOBODY_HERE)),
+        both(ONE_TRY, moves_to("us-west-9"), environment(AWS_ENDPOINT_URL=NOBODY_HERE)),
         deploy,
         2,
-        ("cannot reach AWS in us-west-9: check AWS_REGION in infra/settings.env",),
+        ("error[aws-unreachable]", "check AWS_REGION in infra/settings.env"),
         holds(still_serves, never_says("sign in")),
     ),
     Row(
@@ -399,7 +414,7 @@ ROWS = (
         both(release, loses_its_credentials),
         deploy,
         2,
-        ("AWS does not know who you are", "token included in the request is expired", "sign in"),
+        (SIGN_IN, "token included in the request is expired"),
         still_serves,
     ),
     Row(
@@ -408,8 +423,8 @@ ROWS = (
         both(release, when("ecs:UpdateService", loses_its_credentials)),
         deploy,
         3,
-        ("ECS did not answer three times in a row", "is expired", GOES_ON),
-        holds(still_serves, again(deploy, 0, "watching on", then=serves_the_release)),
+        ("error[deployment-unanswered]", "is expired", CONTINUES),
+        holds(still_serves, again(deploy, 0, STEADY, then=serves_the_release)),
     ),
     Row(
         "there are no credentials",
@@ -417,7 +432,7 @@ ROWS = (
         both(release, environment(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")),
         deploy,
         2,
-        ("AWS does not know who you are: Unable to locate credentials", "aws sso login"),
+        (SIGN_IN, "Unable to locate credentials", "aws sso login"),
         still_serves,
     ),
     Row(
@@ -426,25 +441,25 @@ ROWS = (
         both(release, environment(AWS_ACCESS_KEY_ID="AKIANOBODY0000000000")),
         deploy,
         2,
-        ("AWS does not know who you are", "The security token included in the request is invalid"),
+        (SIGN_IN, "The security token included in the request is invalid"),
         still_serves,
     ),
     Row(
         "the account is the wrong one",
         "serving",
-        sets(AWS_ACCOUNT_ID="210987654321"),
+        moves_to("us-east-1", account="210987654321"),
         deploy,
         2,
-        ("these credentials are of account 123456789012", "lives in 210987654321: sign in there"),
+        ("error[account-differs]", "sign in to account 210987654321"),
         still_serves,
     ),
     Row(
         "the region is the wrong one",
         "serving",
-        sets(AWS_REGION="eu-west-1"),
+        moves_to("eu-west-1"),
         deploy,
         2,
-        ("eu-west-1 has no stack ai-assistant. Create it with infra/provision.sh",),
+        ("error[stack-missing]", "does not exist in eu-west-1"),
         still_serves,
     ),
     Row(
@@ -453,7 +468,7 @@ ROWS = (
         both(release, environment(AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="eu-west-1")),
         deploy,
         0,
-        ("serving ai-assistant",),
+        (STEADY,),
         serves_the_release,
     ),
     # --- the infrastructure ---
@@ -463,7 +478,7 @@ ROWS = (
         all_is_well,
         deploy,
         2,
-        ("us-east-1 has no stack ai-assistant. Create it with infra/provision.sh",),
+        ("error[stack-missing]", "infra/provision.sh"),
         nothing_serves,
     ),
     Row(
@@ -472,7 +487,7 @@ ROWS = (
         by_hand("ecs", "delete_cluster", cluster="{ECS_CLUSTER}"),
         deploy,
         2,
-        ("us-east-1 has no cluster ai-assistant-cluster. Create it with infra/provision.sh",),
+        ("error[cluster-missing]", "infra/provision.sh"),
         nothing_serves,
     ),
     Row(
@@ -484,7 +499,7 @@ ROWS = (
         ),
         deploy,
         2,
-        ("us-east-1 has no ECR repository ai-assistant. Create it with infra/provision.sh",),
+        ("error[repository-missing]", "infra/provision.sh"),
         is_at(1),
     ),
     Row(
@@ -502,7 +517,7 @@ ROWS = (
         both(PATIENT, release, loses_its_execution_role),
         deploy,
         3,
-        ("ECS was unable to assume the role", "ai-assistant-us-east-1-execution", GOES_ON),
+        (TIMED_OUT, "ECS was unable to assume the role", CONTINUES),
         still_serves,
     ),
     Row(
@@ -520,7 +535,7 @@ ROWS = (
         ),
         deploy,
         2,
-        ("the service ai-assistant-service is being deleted: wait until it is gone",),
+        ("error[service-draining]",),
         nothing_more,
     ),
     # --- its image ---
@@ -530,7 +545,7 @@ ROWS = (
         was_pushed_already,
         deploy,
         0,
-        ("ECR has an image under the tag of this commit: nothing is built",),
+        (STEADY,),
         holds(serves_the_release, never_asked("ecr:GetAuthorizationToken", "ecr:PutImage")),
     ),
     Row(
@@ -539,7 +554,7 @@ ROWS = (
         has_an_image_of_another_commit,
         deploy,
         0,
-        ("ECR has an image under the tag of this commit: nothing is built",),
+        (STEADY,),
         holds(never_asked("ecr:PutImage"), runs_the_image_of_its_tag),
     ),
     Row(
@@ -548,7 +563,7 @@ ROWS = (
         both(release, lambda service: service.aws.faults.drop("ecr:UploadLayerPart", after=1)),
         deploy,
         1,
-        ("EOF", "the image did not get to 123456789012.dkr.ecr", "deploy again"),
+        ("EOF", "error[image-not-pushed]"),
         holds(still_serves, is_at(1), again(deploy, then=serves_the_release)),
     ),
     # --- this machine, and what is to be deployed ---
@@ -558,8 +573,8 @@ ROWS = (
         both(release, lacks("docker")),
         deploy,
         2,
-        ("not installed: docker. Install what is missing",),
-        holds(still_serves, never_asked("sts:GetCallerIdentity")),
+        ("error[docker-missing]",),
+        holds(still_serves, never_asked("ecs:RegisterTaskDefinition")),
     ),
     Row(
         "docker does not answer",
@@ -567,17 +582,8 @@ ROWS = (
         both(release, environment(SIMULATED_DOCKER="off")),
         deploy,
         2,
-        ("docker does not answer: start Docker Desktop",),
+        ("error[docker-silent]",),
         still_serves,
-    ),
-    Row(
-        "there is no jq",
-        "serving",
-        both(release, lacks("jq")),
-        deploy,
-        2,
-        ("not installed: jq. Install what is missing",),
-        holds(still_serves, never_asked("sts:GetCallerIdentity")),
     ),
     Row(
         "something is not committed",
@@ -585,7 +591,7 @@ ROWS = (
         lambda service: service.write("app/main.py", "print()\n"),
         deploy,
         2,
-        ("not committed: app/main.py (1 in all). Commit, stash or ignore them, then deploy",),
+        ("error[not-committed]", "app/main.py"),
         holds(still_serves, never_asked("sts:GetCallerIdentity")),
     ),
     Row(
@@ -594,7 +600,7 @@ ROWS = (
         lambda service: service.git("rm", "--quiet", "uv.lock"),
         deploy,
         2,
-        ("uv.lock is missing: run uv sync, then commit the uv.lock that it makes",),
+        ("error[lock-not-committed]",),
         holds(still_serves, never_asked("sts:GetCallerIdentity")),
     ),
     Row(
@@ -603,7 +609,7 @@ ROWS = (
         edits("infra/task-definition.json", "ai-assistant-container", "web"),
         deploy,
         2,
-        ("0 of its containers have the name ai-assistant-container (CONTAINER_NAME",),
+        ("error[document-wrong]", "0 containers are named ai-assistant-container"),
         holds(still_serves, never_asked("sts:GetCallerIdentity")),
     ),
     Row(
@@ -612,7 +618,7 @@ ROWS = (
         edits("infra/task-definition.json", '"essential": true,', '"essential": true,,'),
         deploy,
         2,
-        ("infra/task-definition.json: parse error",),
+        ("error[document-broken]", "infra/task-definition.json"),
         holds(still_serves, never_asked("sts:GetCallerIdentity")),
     ),
     Row(
@@ -621,7 +627,7 @@ ROWS = (
         edits("infra/task-definition.json", '"cpu": "256"', '"cpu": "300"'),
         deploy,
         1,
-        ('AWS refused "ecs register-task-definition"', "No Fargate configuration exists"),
+        (REFUSED, "ecs:RegisterTaskDefinition", "No Fargate configuration exists"),
         holds(still_serves, is_at(1)),
     ),
     # --- going back ---
@@ -631,7 +637,7 @@ ROWS = (
         all_is_well,
         rollback,
         2,
-        ("nothing to go back to: ECS lists no revision before ai-assistant-task:1 that served",),
+        ("error[no-earlier-revision]",),
         still_serves,
     ),
     Row(
@@ -640,7 +646,7 @@ ROWS = (
         its_first_image_expires,
         rollback,
         2,
-        ("cannot go back to ai-assistant-task:1: its image is gone from ECR",),
+        ("error[revision-unusable]", "its image has expired"),
         holds(still_serves, is_at(2)),
     ),
     Row(
@@ -649,7 +655,7 @@ ROWS = (
         by_hand("ecs", "deregister_task_definition", taskDefinition="{TASK_FAMILY}:1"),
         rollback,
         2,
-        ("cannot go back to ai-assistant-task:1: it is INACTIVE, because",),
+        ("error[revision-unusable]", "INACTIVE"),
         holds(still_serves, is_at(2)),
     ),
     Row(
@@ -658,7 +664,7 @@ ROWS = (
         both(will(Crashes()), fails, release, deploys),
         rollback,
         0,
-        ("Going back from ai-assistant-task:4 to ai-assistant-task:2.",),
+        ("Rolling back to ai-assistant-task:2.",),
         is_at(2),
     ),
     Row(
@@ -667,7 +673,7 @@ ROWS = (
         lambda service: service.aws.next_rollout(Crashes()),
         rollback,
         1,
-        ("ai-assistant-task:1 did not come up and was rolled back to ai-assistant-task:2",),
+        (ROLLED_BACK, "rolled back to ai-assistant-task:2"),
         holds(still_serves, is_at(2)),
     ),
     Row(
@@ -676,7 +682,7 @@ ROWS = (
         all_is_well,
         rollback,
         2,
-        ("there is no service ai-assistant-service yet, so nothing to go back to: deploy first",),
+        ("error[nothing-deployed]",),
         nothing_serves,
     ),
 )

@@ -29,16 +29,14 @@ from story.failures import (
 from story.service import Service
 from story.world import World
 
-GOES_ON = "The rollout of ai-assistant-task:{} goes on in ECS. To watch on, run infra/{} again."
-NOT_KNOWN = (
-    "Whether ECS has taken ai-assistant-task:{} is not known. To find out, run infra/{} again."
-)
+CONTINUES = "The deployment of ai-assistant-task:2 continues in ECS. To find out: run"
+UNKNOWN = "Whether ECS has started to deploy ai-assistant-task:{} is unknown. To find out: run"
 STACK_GOES_ON = "CloudFormation goes on with ai-assistant. Wait until it is done, then run this"
 
 
 def told(says: tuple[str, ...]) -> Then:
     """Where nothing goes on and nothing is open, nothing is said of that."""
-    return nothing_more if says else never_says("goes on", "not known")
+    return nothing_more if says else never_says("goes on", "not known", "continues", "unknown")
 
 
 def a_deploy(at: str, *says: str, after: int = 0) -> Row:
@@ -98,8 +96,8 @@ ROWS = (
     a_deploy("ecr:UploadLayerPart"),
     a_deploy("ecr:PutImage"),
     a_deploy("ecs:RegisterTaskDefinition"),
-    a_deploy("ecs:UpdateService", NOT_KNOWN.format(2, "deploy.sh")),
-    a_deploy("ecs:DescribeServices", GOES_ON.format(2, "deploy.sh"), after=2),
+    a_deploy("ecs:UpdateService", UNKNOWN.format(2)),
+    a_deploy("ecs:DescribeServices", CONTINUES, after=2),
     Row(
         "a deploy while it sets the scaling",
         "serving",
@@ -110,7 +108,7 @@ ROWS = (
         holds(
             told(()),
             serves_the_release,
-            again(deploy, 0, "It serves already", then=never_asked("ecs:UpdateService")),
+            again(deploy, 0, "Already in steady state", then=never_asked("ecs:UpdateService")),
         ),
     ),
     Row(
@@ -119,8 +117,8 @@ ROWS = (
         ctrl_c("ecs:CreateService"),
         deploy,
         130,
-        (NOT_KNOWN.format(1, "deploy.sh"),),
-        again(deploy, 0, "watching on", then=serves_the_release),
+        (UNKNOWN.format(1),),
+        again(deploy, 0, "in steady state", then=serves_the_release),
     ),
     Row(
         "a rollback at ecs:UpdateService",
@@ -128,8 +126,8 @@ ROWS = (
         ctrl_c("ecs:UpdateService"),
         rollback,
         130,
-        (NOT_KNOWN.format(1, "rollback.sh 1"),),
-        holds(still_serves, again(rollback, 0, "watching on", then=is_at(1))),
+        ("Whether ECS rolls back to ai-assistant-task:1 is unknown", "infra rollback 1 again"),
+        holds(still_serves, again(rollback, 0, "in progress already", then=is_at(1))),
     ),
     a_provision("ec2:DescribeVpcs"),
     a_provision("cloudformation:CreateChangeSet"),

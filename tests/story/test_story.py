@@ -47,6 +47,7 @@ APPLIES = [
     "cloudformation:DescribeStacks",
 ]
 FOLLOWS = "cloudformation:DescribeStackEvents"
+SCHEDULES = "application-autoscaling:DescribeScheduledActions"
 SCALES = [
     "application-autoscaling:RegisterScalableTarget",
     "application-autoscaling:PutScalingPolicy",
@@ -164,7 +165,7 @@ def test_the_first_deploy_makes_the_service(story: Story) -> None:
         "ecs:CreateService",
         *LOOKS,
         *LOOKS,
-        "ecs:DescribeServices",
+        *LOOKS,
         *SCALES,
     ]
     assert pushes(chapter) == 1
@@ -177,6 +178,7 @@ def test_the_second_deploy_updates_it(story: Story) -> None:
     chapter = story.second
     assert asked(chapter) == [
         *CHECKS,
+        SCHEDULES,
         "ecs:DescribeTaskDefinition",
         *PROVIDES_IMAGE,
         "ecs:RegisterTaskDefinition",
@@ -184,8 +186,8 @@ def test_the_second_deploy_updates_it(story: Story) -> None:
         *LOOKS,
         *LOOKS,
         *LOOKS,
-        "ecs:DescribeTasks",  # one has stopped, and only this tells of which rollout it was
-        "ecs:DescribeServices",
+        "ecs:DescribeTasks",  # one has stopped, and only this shows of which deployment it was
+        *LOOKS,
         *SCALES,
     ]
     assert pushes(chapter) == 1
@@ -195,7 +197,7 @@ def test_the_second_deploy_updates_it(story: Story) -> None:
 
 def test_the_same_commit_again_pushes_and_registers_nothing(story: Story) -> None:
     chapter = story.again
-    assert asked(chapter) == [*CHECKS, "ecs:DescribeTaskDefinition", *SCALES]
+    assert asked(chapter) == [*CHECKS, SCHEDULES, "ecs:DescribeTaskDefinition", *SCALES]
     assert pushes(chapter) == 0
     assert chapter.revisions == story.second.revisions
     assert (chapter.answers, chapter.images) == (story.later_commit, story.second.images)
@@ -210,13 +212,15 @@ def test_a_rollback_registers_nothing_and_the_earlier_commit_answers(story: Stor
         "ecs:DescribeServiceRevisions",
         "ecs:DescribeTaskDefinition",
         "ecr:DescribeImages",
+        SCHEDULES,
         "ecs:UpdateService",
         *LOOKS,
         "ecs:DescribeTasks",  # of those that stopped before: ECS lists them for an hour
         *LOOKS,
         *LOOKS,
         "ecs:DescribeTasks",
-        "ecs:DescribeServices",
+        *LOOKS,
+        "cloudformation:DescribeStacks",  # for the URL
     ]
     assert chapter.answers == story.commit
     assert chapter.revisions == story.second.revisions
@@ -236,8 +240,8 @@ def test_the_status_tells_what_serves_and_changes_nothing(story: Story) -> None:
         0,
         "200 in ",
         f"commit {story.commit[:7]}",
-        "1 wanted, 1 running, 0 starting; between 1 and 4 by the scaling",
-        "nothing: it serves as wanted",
+        "1 of 1 running; scaling 1 to 4",
+        "nothing: the service is healthy",
     )
     assert len(chapter.done.text.splitlines()) <= 24, "it fits one screen"
 

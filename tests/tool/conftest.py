@@ -103,5 +103,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         return None
     wanted = inspect.signature(pyfuncitem.obj).parameters
     arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
-    play_aside(pyfuncitem.funcargs["account"].aws, lambda: pyfuncitem.obj(**arguments))
+    account = pyfuncitem.funcargs["account"]
+    assert isinstance(account, Account)
+    play_aside(account.aws, lambda: pyfuncitem.obj(**arguments))
     return True

@@ -108,7 +108,8 @@ def test_an_unknown_outcome_has_a_summary_that_says_to_re_run_the_job(
 def test_an_unreachable_url_has_a_summary_that_says_to_re_run_the_job(
     deployed: Checkout, actions: Actions
 ) -> None:
-    run = deployed.run("deploy", answer=OSError("timed out"), **actions.environment)
+    deployed.answer = OSError("timed out")
+    run = deployed.run("deploy", **actions.environment)
     assert run.exit_code == 3
     assert actions.summary.startswith("### Outcome unknown: the deployment is complete, but http")
     assert "then re-run this job" in actions.summary
@@ -314,7 +315,8 @@ def test_a_deploy_on_a_terminal_ends_with_one_table_and_no_plain_progress(
     deployed: Checkout, terminal: Terminal
 ) -> None:
     deployed.release()
-    deployed.run("deploy", terminal=terminal)
+    deployed.terminal = terminal
+    deployed.run("deploy")
     screen = terminal.screen
     tables = [line for line in screen if line.startswith("ai-assistant-task:2 ")]
     assert tables == ["ai-assistant-task:2  20 s"], "the table is redrawn, not repeated"
@@ -332,7 +334,8 @@ def test_while_it_waits_the_table_shows_both_revisions(
 ) -> None:
     deployed.release()
     deployed.aws.faults.interrupt(after=12)
-    deployed.run("deploy", terminal=terminal)
+    deployed.terminal = terminal
+    deployed.run("deploy")
     screen = "\n".join(terminal.screen)
     waits = " ".join(screen.split())
     assert re.search(r"^  new tasks +1 running, 0 starting, 0 failed$", screen, re.MULTILINE)
@@ -346,14 +349,16 @@ def test_a_lost_answer_is_seen_on_a_terminal(deployed: Checkout, terminal: Termi
         "ecs:UpdateService",
         lambda: deployed.aws.faults.refuse("ecs:DescribeServices", "Odd", "no", times=1),
     )
-    deployed.run("deploy", terminal=terminal)
+    deployed.terminal = terminal
+    deployed.run("deploy")
     assert "no answer (1 of 3): AWS refused ecs:DescribeServices: no (Odd)" in terminal.screen
 
 
 def test_hostile_text_is_harmless_on_a_terminal(deployed: Checkout, terminal: Terminal) -> None:
     deployed.release()
     deployed.aws.next_rollout(Crashes(says=(HOSTILE,)))
-    deployed.run("deploy", terminal=terminal)
+    deployed.terminal = terminal
+    deployed.run("deploy")
     assert "all is lost" in "\n".join(terminal.screen)
     for odd in ESCAPE, BIDI:
         assert odd not in terminal.getvalue()
@@ -364,6 +369,7 @@ def test_a_terminal_that_cannot_redraw_gets_plain_lines(
 ) -> None:
     monkeypatch.setenv("TERM", "dumb")
     deployed.release()
-    deployed.run("deploy", terminal=terminal)
+    deployed.terminal = terminal
+    deployed.run("deploy")
     assert "  5 s: " in terminal.getvalue()
     assert "\x1b" not in terminal.getvalue()

@@ -106,7 +106,7 @@ def test_every_page_of_policies_is_read() -> None:
         stubber.add_response("describe_scaling_policies", answer)
     for _ in range(2):
         stubber.add_response("delete_scaling_policy", {})
-    assert scaling.delete_others(aws, TARGET, {"policies": []}) == ["one", "two"]
+    assert scaling.delete_others(aws, settings().names, {"policies": []}) == ["one", "two"]
     stubber.assert_no_pending_responses()
 
 

@@ -171,14 +171,16 @@ def test_a_name_that_points_to_the_load_balancer_is_not_gone_around() -> None:
 
 def test_a_deploy_that_another_commit_answers_is_red(deployed: Checkout) -> None:
     deployed.release()
-    run = deployed.run("deploy", answer=Response(200, f'{{"commit": "{OTHER}"}}'.encode()))
+    deployed.answer = Response(200, f'{{"commit": "{OTHER}"}}'.encode())
+    run = deployed.run("deploy")
     run.expect(1, "url-other-commit")
     assert deployed.revision == "ai-assistant-task:2"
 
 
 def test_a_deploy_whose_url_cannot_be_reached_is_unknown_until_it_can(deployed: Checkout) -> None:
     commit = deployed.release()
-    run = deployed.run("deploy", answer=OSError("no route to host")).expect(3, "url-unreachable")
+    deployed.answer = OSError("no route to host")
+    run = deployed.run("deploy").expect(3, "url-unreachable")
     assert "continues" not in run.err, "the deployment itself is complete"
     assert [name for name in run.changes if name.startswith("application-autoscaling:")]
     run = deployed.run("deploy").expect(0)
@@ -187,11 +189,13 @@ def test_a_deploy_whose_url_cannot_be_reached_is_unknown_until_it_can(deployed: 
 
 def test_a_rollback_asks_for_the_commit_of_its_revision(deployed_twice: Checkout) -> None:
     answer = Response(200, f'{{"commit": "{deployed_twice.head}"}}'.encode())
-    deployed_twice.run("rollback", answer=answer).expect(1, "url-other-commit")
+    deployed_twice.answer = answer
+    deployed_twice.run("rollback").expect(1, "url-other-commit")
 
 
 def test_a_rollback_whose_url_cannot_be_reached_can_be_run_again(deployed_twice: Checkout) -> None:
-    run = deployed_twice.run("rollback", answer=OSError("no")).expect(3, "url-unreachable")
+    deployed_twice.answer = OSError("no")
+    run = deployed_twice.run("rollback").expect(3, "url-unreachable")
     assert "infra rollback 1" in run.err
     deployed_twice.run("rollback", "1").expect(0).expect_no_change()
 

@@ -507,12 +507,14 @@ class AddsLinters(Person):
             """,
             margin=6,
         )
-        insert(service.path / "pyproject.toml", '  "PT",', '"N",\n')
+        insert(service.path / "pyproject.toml", '  "PT",', '"ICN",\n')
 
     def finds(self, service: Owned) -> bool:
         [repo] = loaded(service, ".pre-commit-config.yaml")["repos"]
         rules = python_project(service)["tool"]["ruff"]["lint"]["select"]
-        return bool(repo["hooks"][-1]["id"] == "no-prints" and rules[rules.index("PT") - 1] == "N")
+        return bool(
+            repo["hooks"][-1]["id"] == "no-prints" and rules[rules.index("PT") - 1] == "ICN"
+        )
 
 
 class TunesTheServer(Person):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from rendering import Render, asked
+from rendering import ANSWERS_FILE, Render, asked
 
 
 @pytest.fixture
@@ -48,19 +48,28 @@ def test_git_keeps_every_file_of_the_template(repository: Path, example: Render)
         (".venv/bin/python", False),
         ("app/__pycache__/main.pyc", False),
         (".pytest_cache/x", False),
+        ("app/.mypy_cache/x", False),
+        (".ruff_cache/x", False),
+        ("app/.tile_cache/x", True),
         (".env", False),
+        ("app/.env", False),
         (".env.local", False),
+        (".env.production.local", False),
+        (".env.example", True),
+        ("app/.env.sample", True),
+        (".env.template", True),
     ],
 )
 def test_git_keeps_sources_and_no_secrets(repository: Path, name: str, kept: bool) -> None:
     (repository / name).parent.mkdir(parents=True, exist_ok=True)
     (repository / name).touch()
     git(repository, "add", ".")
-    assert (name in git(repository, "ls-files").splitlines()) is kept
+    found = name in git(repository, "ls-files").splitlines()
+    assert found is kept, f".gitignore: {name} {'is a source' if kept else 'is no source'}"
 
 
 def test_a_checkout_on_windows_keeps_what_linux_runs(repository: Path) -> None:
-    for name in "infra/deploy.sh", "Dockerfile", "infra/settings.env", "app/main.py":
+    for name in "infra/deploy-manual.sh", "Dockerfile", "infra/settings.env", "app/main.py":
         assert git(repository, "check-attr", "eol", name).endswith("eol: lf\n"), name
 
 
@@ -101,13 +110,29 @@ def test_a_conflict_that_was_left_is_red(example: Render) -> None:
 def test_an_answers_file_that_is_not_whole_is_red(example: Render) -> None:
     """An update would take a default for what is missing, without a word."""
     hook = hooks(example)["answers"]
-    assert hook["args"] == ["--multiline", "--negate"], "red is what does not match"
-    assert re.fullmatch(hook["files"], ".copier-answers.yml")
-    whole = example.text(".copier-answers.yml")
+    assert hook["args"] == ["--multiline"], "red is what matches"
+    assert "files" not in hook, "`copier copy -a` decides the name"
+    pattern = re.compile(hook["entry"], re.MULTILINE | re.DOTALL)
+    for name, content in example.files().items():
+        assert not pattern.search(content.decode()), f"{name} is red"
+    whole = example.text(ANSWERS_FILE)
     lines = whole.splitlines(keepends=True)
-    pattern = re.compile(hook["entry"], re.MULTILINE)
-    assert pattern.search(whole)
     for key in asked():
         [line] = [line for line in lines if line.startswith(f"{key}:")]
-        assert not pattern.search(whole.replace(line, "")), f"without {key} it is not red"
-        assert not pattern.search("".join(lines[: lines.index(line)])), f"cut off before {key}"
+        assert pattern.search(whole.replace(line, "")), f"without {key} it is not red"
+        assert pattern.search("".join(lines[: lines.index(line)])), f"cut off before {key}"
+
+
+def test_the_answers_of_another_template_are_not_red(example: Render) -> None:
+    hook = hooks(example)["answers"]
+    another = (
+        "# Changes here will be overwritten by Copier\n_src_path: gh:someone/else\nteam: web\n"
+    )
+    assert not re.search(hook["entry"], another, re.MULTILINE | re.DOTALL)
+
+
+def test_a_review_shows_where_the_code_comes_from(repository: Path) -> None:
+    """GitHub folds a generated file away, but _src_path decides what the next update runs."""
+    names = ANSWERS_FILE, ".copier-answers.ecs.yml", "uv.lock"
+    folded = git(repository, "check-attr", "linguist-generated", *names).splitlines()
+    assert [line.split(": ")[0] for line in folded if line.endswith(": set")] == ["uv.lock"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import copier
 import pytest
-from rendering import Render
+from rendering import ANSWERS_FILE, ROOT, Render
 from runner import Result, Runner
 
 LOOK = "Look for a newer template"
@@ -21,20 +21,23 @@ KEEP = "Keep the issue"
 class Template:
     """A template in a git repository of its own, and a service made from it."""
 
-    def __init__(self, example: Render, folder: Path) -> None:
+    def __init__(self, example: Render, folder: Path, answers_file: str = ANSWERS_FILE) -> None:
         self.path = folder / "template"
+        self.answers_file = answers_file
         self.service = folder / "service"
         self.issues = folder / "issues.json"
         sources = self.path / "template"
         sources.mkdir(parents=True)
         (self.path / "copier.yml").write_text("_subdirectory: template\n")
-        (sources / ".copier-answers.yml.jinja").write_text("{{ _copier_answers | to_nice_yaml }}")
+        answers = "{{ _copier_conf.answers_file }}.jinja"
+        (sources / answers).write_bytes((ROOT / "template" / answers).read_bytes())
         workflows = Path(".github/workflows")
         (sources / workflows).mkdir(parents=True)
         update = workflows / "template-update.yml"
         (sources / update).write_bytes((example.path / update).read_bytes())
         self.git("init", "--quiet", "--initial-branch", "main")
         self.change()
+        subprocess.run(["git", "init", "--quiet", self.service], check=True)
 
         (folder / "home").mkdir()
         self.runner = Runner(self.service, folder / "home")
@@ -58,7 +61,15 @@ class Template:
         self.git("tag", version)
 
     def copy(self) -> None:
-        copier.run_copy(str(self.path), self.service, defaults=True, quiet=True, overwrite=True)
+        copier.run_copy(
+            str(self.path),
+            self.service,
+            answers_file=self.answers_file,
+            defaults=True,
+            quiet=True,
+            overwrite=True,
+        )
+        subprocess.run(["git", "add", "."], cwd=self.service, check=True)
 
     def week(self) -> Result:
         """What the workflow does once a week, and the state of the issues after it."""
@@ -82,6 +93,10 @@ class Template:
 
     def titles(self, state: str) -> list[str]:
         return [issue["title"] for issue in self.state()["issues"] if issue["state"] == state]
+
+    @property
+    def answers(self) -> Path:
+        return self.service / self.answers_file
 
 
 @pytest.fixture
@@ -116,6 +131,34 @@ def test_an_issue_is_opened_kept_renamed_and_closed(template_of: Template) -> No
     template.release("v2.0.0")
     assert template.week().code == 0
     assert template.titles("open") == ["Template 2.0.0 is out: this service follows 1.2.0"]
+
+
+@pytest.mark.parametrize(
+    "name", [".copier-answers.ecs.yml", "answers.yaml", "settings/of größe.yml"]
+)
+def test_the_answers_file_is_found_under_any_name(
+    example: Render, tmp_path: Path, name: str
+) -> None:
+    template = Template(example, tmp_path, name)
+    template.release("v1.0.0")
+    template.copy()
+    another = template.service / ANSWERS_FILE
+    another.write_text("# Written by Copier\n_commit: v9.0.0\n_src_path: /nowhere\n")
+    subprocess.run(["git", "add", "."], cwd=template.service, check=True)
+    template.release("v1.1.0")
+    done = template.week()
+    assert done.code == 0, done.said
+    assert template.titles("open") == ["Template 1.1.0 is out: this service follows 1.0.0"]
+
+
+def test_an_answers_file_that_is_lost_is_red(template_of: Template) -> None:
+    template_of.release("v1.0.0")
+    template_of.copy()
+    subprocess.run(["git", "rm", "-q", "-f", ANSWERS_FILE], cwd=template_of.service, check=True)
+    done = template_of.week()
+    assert done.code == 1
+    assert done.annotations[0].startswith("::error title=No answers file::")
+    assert template_of.state()["changes"] == 0
 
 
 def test_an_issue_that_somebody_closes_comes_back_while_the_update_waits(
@@ -177,7 +220,7 @@ def test_a_template_without_tags_is_followed_by_its_commits(template_of: Templat
 
 def test_a_service_without_a_template_version_is_left_in_peace(template_of: Template) -> None:
     template_of.copy()
-    answers = template_of.service / ".copier-answers.yml"
+    answers = template_of.answers
     kept = [line for line in answers.read_text().splitlines() if not line.startswith("_commit")]
     answers.write_text("\n".join(kept) + "\n")
     done = template_of.week()
@@ -196,7 +239,7 @@ def test_a_template_that_cannot_be_read_is_red_without_a_stack_trace(
 ) -> None:
     template_of.release("v1.0.0")
     template_of.copy()
-    answers = template_of.service / ".copier-answers.yml"
+    answers = template_of.answers
     answers.write_text(answers.read_text().replace(str(template_of.path), where))
     done = template_of.week()
     assert done.code == 1
@@ -204,3 +247,64 @@ def test_a_template_that_cannot_be_read_is_red_without_a_stack_trace(
     assert "_src_path" in done.said
     assert "Traceback" not in done.said
     assert template_of.state()["changes"] == 0, "an issue is neither opened nor closed"
+
+
+# --- what Copier, its dependencies or the template's host print is no command to GitHub ---
+
+# Stands for a Copier that was taken over, or for a host that answers with these lines.
+HOSTILE = """
+import json, sys
+if "check-update" in sys.argv and {fails}:
+    sys.exit("x\\n::add-mask::a\\r::stop-commands::b ##[error]c")
+print(json.dumps({{"update_available": True, "current_version": {current!r},
+                  "latest_version": {latest!r}, "note": "##[add-mask]x"}}))
+"""
+
+
+def take_over(template: Template, *, fails: bool = False, latest: str = "2.0.0") -> None:
+    script = HOSTILE.format(fails=fails, current="1.0.0", latest=latest)
+    template.runner.tool("uvx", sys.executable, "-c", script)
+
+
+def test_an_error_of_the_template_s_host_stays_on_the_line_of_its_annotation(
+    template_of: Template,
+) -> None:
+    template_of.release("v1.0.0")
+    template_of.copy()
+    take_over(template_of, fails=True)
+    done = template_of.week()
+    assert done.code == 1
+    assert "\r" not in done.said, "GitHub's runner reads a line behind it"
+    assert len(done.annotations) == 1, done.said
+
+
+def test_what_copier_answers_is_quoted(template_of: Template) -> None:
+    template_of.release("v1.0.0")
+    template_of.copy()
+    take_over(template_of)
+    found = template_of.runner.run("template-update", LOOK)
+    assert found.code == 0, found.said
+    [stop, answer, resume] = found.said.splitlines()
+    assert "##[add-mask]x" in answer
+    assert stop == f"::stop-commands::{resume.strip(':')}", "or the runner obeys what is in between"
+
+
+@pytest.mark.parametrize(
+    "latest",
+    ["2 ##[error]x", "$(id)", "2\n::error::x", "2.0.0 is out: click [here](http://x)", "2;"],
+)
+def test_a_version_that_is_none_opens_no_issue(template_of: Template, latest: str) -> None:
+    template_of.copy()
+    done = template_of.runner.run(
+        "template-update",
+        KEEP,
+        CURRENT="1.0.0",
+        WAITING=latest,
+        GH_REPO="my-company/ai-assistant",
+        GH_TOKEN="token",
+    )
+    assert done.code == 1, done.said
+    [annotation] = done.annotations
+    assert annotation.startswith("::error title=Not a version::")
+    assert latest not in done.said
+    assert template_of.state()["changes"] == 0

@@ -7,23 +7,15 @@ None changes anything.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from infra.tool import documents, programs
+from infra.tool import documents
 from infra.tool.aws import AwsError
+from infra.tool.docker_login import logged_in
 from infra.tool.ecs_service import EcsService, read_service
 from infra.tool.errors import Problem, ToolError
+from infra.tool.image import docker_of, ready_builder
 from infra.tool.stack import DEPLOYABLE, Stack, read_stack
 from infra.tool.target import Target
 
-NO_DOCKER = Problem(
-    "docker-missing",
-    "docker is not installed, or not on the PATH",
-    "install Docker: https://docs.docker.com/get-docker/",
-)
-DOCKER_SILENT = Problem(
-    "docker-silent",
-    "docker does not answer: {why}",
-    "start Docker Desktop, or: sudo systemctl start docker",
-)
 OTHER_ACCOUNT = Problem(
     "account-differs",
     "these credentials are of account {found}, and the service is in account {wanted}",
@@ -70,7 +62,7 @@ SERVICE_DRAINING = Problem(
 class Check:
     name: str
     run: Callable[[Target], str]
-    needs: str = ""  # the check without which this one would only fail for the same reason
+    needs: Sequence[str] = ()  # checks without which this one would only fail for the same reason
 
 
 def check_repository(target: Target) -> str:
@@ -93,15 +85,22 @@ def check_documents(target: Target) -> str:
 
 def check_docker(target: Target) -> str:
     """The version of the Docker daemon."""
-    words = ["docker", "version", "--format", "{{.Server.Version}}"]
-    runtime = target.runtime
-    try:
-        done = programs.run(words, environment=runtime.environment, folder=runtime.root)
-    except programs.NotInstalled:
-        raise NO_DOCKER() from None
-    if done.returncode:
-        raise DOCKER_SILENT(why=done.stderr)
-    return done.stdout.strip()
+    _, daemon = docker_of(target).versions()
+    return daemon
+
+
+def check_builder(target: Target) -> str:
+    """The builder that docker uses, which must build for the platform of the service."""
+    platform = documents.read(target.runtime.root, target.settings).platform
+    builder = ready_builder(docker_of(target), platform)
+    return f"{builder.name} ({builder.driver})"
+
+
+def check_registry(target: Target) -> str:
+    """The registry, after docker has logged in to it."""
+    registry = target.settings.service.registry
+    with logged_in(docker_of(target), target.aws, registry):
+        return registry
 
 
 def check_region(target: Target) -> str:
@@ -166,14 +165,16 @@ def check_service(target: Target) -> str:
 # In the order in which a person would mend them: on this machine first, then in AWS.
 CHECKS: Sequence[Check] = (
     Check("repository", check_repository),
-    Check("lock", check_lock, needs="repository"),
-    Check("tree", check_tree, needs="repository"),
+    Check("lock", check_lock, needs=["repository"]),
+    Check("tree", check_tree, needs=["repository"]),
     Check("documents", check_documents),
     Check("docker", check_docker),
+    Check("builder", check_builder, needs=["documents", "docker"]),
     Check("region", check_region),
     Check("credentials", check_credentials),
-    Check("stack", check_stack, needs="credentials"),
-    Check("service", check_service, needs="credentials"),
+    Check("stack", check_stack, needs=["credentials"]),
+    Check("service", check_service, needs=["credentials"]),
+    Check("registry", check_registry, needs=["docker", "credentials"]),
 )
 
 
@@ -184,16 +185,16 @@ class Finding:
     check: Check
     found: str = ""
     error: ToolError | None = None
-    skipped: bool = False  # because the check that it needs has failed
+    waits_for: str = ""  # the check that it needs, which has failed: then it was not made
 
 
 def run_checks(target: Target, report: Callable[[Finding], None]) -> list[Finding]:
     """Make every check, reporting each as soon as it is done."""
     findings: list[Finding] = []
     for check in CHECKS:
-        failed = {finding.check.name for finding in findings if finding.error or finding.skipped}
-        if check.needs in failed:
-            finding = Finding(check, skipped=True)
+        failed = {finding.check.name for finding in findings if finding.error or finding.waits_for}
+        if first := next((name for name in check.needs if name in failed), ""):
+            finding = Finding(check, waits_for=first)
         else:
             try:
                 finding = Finding(check, found=check.run(target))

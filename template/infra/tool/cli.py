@@ -9,12 +9,23 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from datetime import timedelta
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from infra.tool import checks, github, log
+from infra.tool import (
+    checks,
+    deploy_plan,
+    documents,
+    github,
+    github_token,
+    image,
+    image_check,
+    log,
+    workflow_settings,
+)
 from infra.tool import deploy as deploying
 from infra.tool import rollback as going_back
 from infra.tool.aws import Aws, AwsError, shared_session
@@ -27,8 +38,9 @@ from infra.tool.runtime import Runtime
 from infra.tool.status import read_status
 from infra.tool.status_report import print_status, report_of
 from infra.tool.target import COMMAND, Target
+from infra.tool.text import one_line
 
-USAGE = Problem("usage", "{problem}", "uv run --frozen -m infra --help", ExitCode.NOT_READY)
+USAGE = Problem("usage", "{problem}", "{help}", ExitCode.NOT_READY)
 NOT_HEALTHY = Problem("not-healthy", "{name} is not healthy: {problems}", "{next}", ExitCode.FAILED)
 CHECK_FAILED = Problem(
     "check-failed",
@@ -39,8 +51,10 @@ UNEXPECTED = Problem(
     "unexpected",
     "an unexpected error ended the command: {error}",
     "report it with the file {file}, which says where it happened",
+    ExitCode.FAILED,
 )
 
+LONGEST = timedelta(days=3653)  # for which CloudWatch keeps a log, unless it keeps it for ever
 CHECK_WIDTH = 17  # characters, for the results and names of checks
 TITLES = {
     ExitCode.FAILED: "Failed",
@@ -80,6 +94,7 @@ def status(
       1    it is not: the last line says why
       2    AWS could not be asked: the message says what to do
       130  stopped by Ctrl-C
+      143  stopped by SIGTERM
     """
     target: Target = context.obj
     runtime = target.runtime
@@ -97,13 +112,16 @@ def status(
 
 def duration(text: str) -> timedelta:
     """A time span such as 90s, 10m, 2h or 1d."""
-    found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", text)
+    found = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text)
     if not found:
         raise typer.BadParameter(
             f'expects a number with s, m, h or d, got "{text}": for example 10m'
         )
     unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[found[2]]
-    return timedelta(**{unit: int(found[1])})
+    span = timedelta(**{unit: int(found[1])})
+    if span > LONGEST:
+        raise typer.BadParameter(f'expects {LONGEST.days}d or less, got "{text}": for example 10m')
+    return span
 
 
 @app.command()
@@ -111,22 +129,23 @@ def logs(
     context: typer.Context,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for new lines.")] = False,
     since: Annotated[
-        timedelta,
-        typer.Option(parser=duration, metavar="TIME", help="How far back: 90s, 10m, 2h or 1d."),
-    ] = "10m",  # type: ignore[assignment]
+        str, typer.Option(metavar="TIME", help="How far back: 90s, 10m, 2h or 1d.")
+    ] = "10m",
 ) -> None:
-    """Print the log of the service: one line for each record, as the app wrote it.
+    """Print the log, one line for each record.
 
     \b
     Exit codes:
       0    all lines were printed
       2    the log could not be read: the message says what to do
       130  stopped by Ctrl-C, which is how --follow ends
+      143  stopped by SIGTERM
     """
     target: Target = context.obj
+    span = duration(since)
     runtime, group = target.runtime, target.settings.names.log_group
     checks.check_credentials(target)
-    start = runtime.clock.now() - since
+    start = runtime.clock.now() - span
     if not follow:
         print_lines(runtime.console, log.read(target.aws, group, start))
         return
@@ -154,6 +173,7 @@ def check(context: typer.Context) -> None:
       0    ready to deploy
       2    at least one check failed: each says what to do
       130  stopped by Ctrl-C
+      143  stopped by SIGTERM
     """
     target: Target = context.obj
     console = target.runtime.console
@@ -163,8 +183,8 @@ def check(context: typer.Context) -> None:
         if finding.error:
             text = f"{finding.error.message}. To fix it: {finding.error.remedy}"
             console.fact(f"NO  {name}", text, CHECK_WIDTH)
-        elif finding.skipped:
-            text = f"not checked: {finding.check.needs} comes first"
+        elif finding.waits_for:
+            text = f"not checked: {finding.waits_for} comes first"
             console.fact(f"--  {name}", text, CHECK_WIDTH)
         else:
             console.fact(f"ok  {name}", finding.found, CHECK_WIDTH)
@@ -175,24 +195,43 @@ def check(context: typer.Context) -> None:
 
 
 @app.command()
-def deploy(context: typer.Context) -> None:
-    """Build, push and roll out this commit, until it is in steady state.
+def deploy(
+    context: typer.Context,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would change.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --plan: print one JSON object.")
+    ] = False,
+) -> None:
+    """Build, push and roll out this commit.
 
-    An image that ECR has under the tag of this commit is used without inspecting it. Scaling
-    policies that infra/autoscaling.json does not name are deleted. Run again, it changes nothing if
-    this commit is in steady state, and keeps watching while its deployment is in progress.
+    The command ends when the commit is in steady state, or when it is clear that it is not. An
+    image that ECR has under the tag of this commit is used without inspecting it. Scaling policies
+    that infra/autoscaling.json does not name are deleted. Run again, it changes nothing if this
+    commit is in steady state, and keeps watching while its deployment is in progress.
 
     \b
     Exit codes:
-      0    this commit is in steady state, and the URL answers with it
+      0    this commit is in steady state, and the URL answers with it;
+           --plan: the plan was made
       1    it failed, was rolled back or overtaken, another commit answers, or
            AWS refused a request after changes had begun
       2    not ready: nothing was changed in AWS
       3    outcome unknown: it took too long, answers were lost, or the URL
            cannot be reached from here. Run it again to keep watching
       130  stopped by Ctrl-C: a deployment that has begun continues in ECS
+      143  stopped by SIGTERM, likewise
     """
-    deploying.deploy(context.obj)
+    target: Target = context.obj
+    if as_json and not plan:
+        raise typer.BadParameter("--json goes with --plan")
+    if not plan:
+        deploying.deploy(target)
+        return
+    found = deploy_plan.plan(target)
+    if as_json:
+        target.runtime.console.say(found.model_dump_json(indent=2))
+    else:
+        deploy_plan.print_plan(target.runtime.console, found)
 
 
 @app.command()
@@ -202,11 +241,11 @@ def rollback(
         str, typer.Argument(metavar="[REVISION]", help="Its number, for example 41.")
     ] = "",
 ) -> None:
-    """Roll back to an earlier revision: by default the last one before this one
-    that was in steady state.
+    """Roll back to an earlier revision.
 
-    Nothing is built or registered, and the documents and the scaling stay as they are. The next
-    deploy brings main back: revert the bad commit there, too.
+    By default, the last one before this one that was in steady state. Nothing is built or
+    registered, and the documents and the scaling stay as they are. The next deploy brings main
+    back: revert the bad commit there, too.
 
     \b
     Exit codes:
@@ -216,8 +255,72 @@ def rollback(
       3    outcome unknown: it took too long, answers were lost, or the URL
            cannot be reached from here. Run it again to keep watching
       130  stopped by Ctrl-C: a deployment that has begun continues in ECS
+      143  stopped by SIGTERM, likewise
     """
     going_back.rollback(context.obj, revision)
+
+
+@app.command("test-image")
+def check_image(
+    context: typer.Context,
+    name: Annotated[
+        str,
+        typer.Option("--image", metavar="NAME", help="Test this image, and build none."),
+    ] = "",
+) -> None:
+    """Build the image and run it as the task definition says.
+
+    \b
+    The container gets every member of its definition that docker can express; the others
+    are named. It has no credentials of AWS, and stand-ins for its secrets.
+
+    \b
+    Exit codes:
+      0    the container is healthy and /health answers this commit
+      1    it is not: the message says why
+      2    not ready, or the image does not build: the message says what to do
+      130  stopped by Ctrl-C: the container is removed
+    """
+    target: Target = context.obj
+    commit = target.repository.head()
+    found = documents.read(target.runtime.root, target.settings)
+    image_check.check_image(target, found, name or image.build_here(target, commit, found), commit)
+
+
+@app.command("settings")
+def print_settings(
+    context: typer.Context,
+    as_outputs: Annotated[
+        bool, typer.Option("--github", help="Make them outputs of a workflow's step, too.")
+    ] = False,
+) -> None:
+    """Print the settings that the workflows need. Changes nothing.
+
+    \b
+    Exit codes:
+      0    they were printed
+      2    a setting or a document is wrong: the message says which
+    """
+    target: Target = context.obj
+    environment, console = target.runtime.environment, target.runtime.console
+    if as_outputs and not environment.get("GITHUB_OUTPUT"):
+        raise github_token.NOT_IN_WORKFLOW()
+    for name, value in workflow_settings.outputs(target.runtime.root, target.settings).items():
+        console.fact(name, one_line(value))
+        if as_outputs:
+            github.write_output(environment, name, value)
+
+
+@app.command("explain-credentials")
+def explain_credentials(context: typer.Context) -> None:
+    """In a workflow, explain why AWS refused its credentials. Changes nothing.
+
+    \b
+    Exit codes:
+      1    the message names the cause and what to do
+      2    the cause is not known: the message says what it can be
+    """
+    raise github_token.cause(context.obj)
 
 
 # --- how a command ends ---
@@ -235,14 +338,15 @@ def run(words: Sequence[str], runtime: Runtime) -> int:
     except ToolError as error:
         code = end(target, error)
     except typer.TyperException as error:
-        code = end(target, USAGE(problem=error.format_message().rstrip(".")))
+        code = end(target, USAGE(problem=error.format_message().rstrip("."), help=help_of(error)))
     except (KeyboardInterrupt, typer.Abort):
         code = stop(target, ExitCode.INTERRUPTED)
     except Terminated:
         code = stop(target, ExitCode.TERMINATED)
     except Exception as error:
         unexpected = UNEXPECTED(error=repr(error), file=write_traceback())
-        unexpected.exit = ExitCode.UNKNOWN if target.has_changed_aws else ExitCode.FAILED
+        if target.has_changed_aws:
+            unexpected.exit = ExitCode.UNKNOWN
         code = end(target, unexpected)
     if target.continuing:
         runtime.console.warn(f"{target.continuing} To find out, {target.again}")
@@ -274,6 +378,12 @@ def end(target: Target, error: ToolError) -> ExitCode:
     return code
 
 
+def help_of(error: typer.TyperException) -> str:
+    """The command whose help explains an error of usage."""
+    context: typer.Context | None = getattr(error, "ctx", None)
+    return f"{context.command_path if context else COMMAND} --help"
+
+
 def write_traceback() -> str:
     """The traceback of the current exception, in a file that stays. Returns its path."""
     with tempfile.NamedTemporaryFile(
@@ -288,13 +398,12 @@ def terminate(*_: object) -> NoReturn:
     raise Terminated
 
 
-def main() -> NoReturn:
-    """Run the command that this process was started with, in the service that holds this file."""
-    signal.signal(signal.SIGTERM, terminate)
+def real_runtime() -> Runtime:
+    """This machine, its clock, and the credentials of this shell."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # text from AWS may not fit a console's encoding
-    runtime = Runtime(
+    return Runtime(
         root=Path(__file__).resolve().parents[2],
         environment=os.environ,
         console=Console(os.environ, sys.stdout, sys.stderr),
@@ -303,4 +412,12 @@ def main() -> NoReturn:
         fetch=fetch,
         resolve=addresses,
     )
-    sys.exit(run(sys.argv[1:], runtime))
+
+
+def main(runtime: Runtime | None = None) -> NoReturn:
+    """Run the command that this process was started with, in the service that holds this file."""
+    signal.signal(signal.SIGTERM, terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a character that it cannot encode becomes "?"
+            stream.reconfigure(errors="replace")
+    sys.exit(run(sys.argv[1:], runtime or real_runtime()))

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.tool.errors import ToolError
+from infra.tool.text import one_line
 
 LABEL_WIDTH = 12  # characters, for the names of facts
 
@@ -42,7 +43,7 @@ class Console:
     def fact(self, name: str, value: str, width: int = LABEL_WIDTH) -> None:
         """A name and a value; on a terminal, long values are wrapped beside the name."""
         if not self._out.is_terminal:
-            self.say(f"{name:{width}}{value}")
+            self.say(f"{name:{width - 1}} {value}")
             return
         row = Table.grid()
         row.add_column(width=width)
@@ -57,7 +58,8 @@ class Console:
         """What is wrong, then what to do; in a workflow both are one annotation."""
         if self.in_github:
             text = escaped(f"{error.message}\nTo fix it: {error.remedy}")
-            self.warn(f"::error title={error.code}::{text}")
+            file = f"file={error.file}," if error.file else ""
+            self.warn(f"::error {file}title={error.code}::{text}")
         else:
             self._err.print(
                 Text.assemble(("error", "bold red"), f"[{error.code}]: {error.message}"),
@@ -87,6 +89,17 @@ class Console:
         finally:
             if self.in_github:
                 self.say(f"::{token}::")
+
+    @contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """What another program prints: a workflow's log folds it, and obeys no command in it."""
+        self.say(f"::group::{one_line(title)}" if self.in_github else title)
+        try:
+            with self.quoted():
+                yield
+        finally:
+            if self.in_github:
+                self.say("::endgroup::")
 
 
 def escaped(text: str) -> str:

@@ -9,6 +9,7 @@ from infra.tool import (
     deployment,
     documents,
     github,
+    github_run,
     image,
     outcome,
     revision,
@@ -89,6 +90,7 @@ def prepare(target: Target) -> Plan:
     commit = target.repository.head()
     target.repository.require_lock()
     target.repository.require_clean()
+    github_run.require_newest(target.runtime.environment, commit)
     found = documents.read(target.runtime.root, settings)
     checks.check_credentials(target)
     stack = checks.ready_stack(target)

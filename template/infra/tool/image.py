@@ -1,74 +1,161 @@
+"""The image of a commit: one tag for each commit, built and pushed once, deployed by its digest."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from infra.tool.aws import AwsError
+from infra.tool.docker import Builder, Docker
+from infra.tool.docker_login import logged_in
 from infra.tool.documents import Documents
+from infra.tool.errors import Problem
 from infra.tool.target import Target
 
+if TYPE_CHECKING:
+    from mypy_boto3_ecr.type_defs import ImageIdentifierTypeDef
 
-def digest(target: Target, **which: str) -> str:
+NO_REPOSITORY = Problem(
+    "repository-missing",
+    "the ECR repository {repository} does not exist in {region}",
+    "create it: infra/provision.sh",
+)
+BAD_FLAGS = Problem(
+    "build-flags",
+    "DOCKER_BUILD_FLAGS cannot be split into words: {why}",
+    "close its quotes, for example DOCKER_BUILD_FLAGS='--network=host'",
+)
+NOT_BUILT = Problem(
+    "image-not-built",
+    "the image of commit {commit} does not build: docker's lines above say why",
+    "correct that, commit, then run the command again",
+)
+NOT_IN_ECR = Problem(
+    "image-not-pushed",
+    "the image did not get to {registry}: docker's lines above say why",
+    "correct that, then run the command again",
+)
+
+
+def find(target: Target, commit: str) -> str | None:
+    """The digest of the commit's image in ECR, or None. Its content is trusted. Raises ToolError.
+
+    The tag is the full commit.
+    """
+    return digest_of(target, {"imageTag": commit})
+
+
+def exists(target: Target, name: str) -> bool:
+    """Whether ECR still has an image of the service's repository, NAME@DIGEST or NAME:TAG."""
+    _, at, digest = name.partition("@")
+    tag = name.rpartition(":")[2]
+    return digest_of(target, {"imageDigest": digest} if at else {"imageTag": tag}) is not None
+
+
+def digest_of(target: Target, id: "ImageIdentifierTypeDef") -> str | None:
+    service, repository = target.settings.service, target.settings.names.repository
     try:
-        a = (
-            target.runtime.connect(target.settings.service.region)
-            ._session.client("ecr")
-            .describe_images(repositoryName=target.settings.names.repository, imageIds=[which])
-        )
-        return a["imageDetails"][0]["imageDigest"] if a["imageDetails"] else ""
-    except Exception as e:
-        if "ImageNotFound" in str(e):
-            return ""
+        answer = target.aws.ecr.describe_images(repositoryName=repository, imageIds=[id])
+    except AwsError as error:
+        if error.aws_code == "ImageNotFoundException":
+            return None
+        if error.aws_code == "RepositoryNotFoundException":
+            raise NO_REPOSITORY(repository=repository, region=service.region) from None
         raise
+    digests = [each["imageDigest"] for each in answer["imageDetails"] if "imageDigest" in each]
+    return digests[0] if digests else None
 
 
 def provide(target: Target, commit: str, documents: Documents) -> str:
-    import subprocess
+    """The commit's image in ECR, built and pushed if it is not there. Returns its name with its
+    digest: a tag could be moved, a digest cannot. Raises ToolError.
 
-    s = target.settings
-    repo = f"{s.service.registry}/{s.names.repository}"
-    d = digest(target, imageTag=commit)
-    if not d:
-        env = dict(target.runtime.environment)
-        pw = (
-            target.runtime.connect(s.service.region)
-            ._session.client("ecr")
-            .get_authorization_token()["authorizationData"][0]["authorizationToken"]
-        )
-        import base64
-
-        pw = base64.b64decode(pw).decode().split(":")[1]
-        import shutil
-
-        docker = shutil.which("docker", path=env["PATH"])
-        for w, i in (
-            (["login", "--username", "AWS", "--password-stdin", s.service.registry], pw),
-            (
-                [
-                    "build",
-                    "--platform",
-                    documents.platform,
-                    "--tag",
-                    f"{repo}:{commit}",
-                    "--build-arg",
-                    f"COMMIT={commit}",
-                    ".",
-                ],
-                None,
-            ),
-            (["push", f"{repo}:{commit}"], None),
-        ):
-            done = subprocess.run(
-                [docker, *w],
-                env=env,
-                cwd=target.runtime.root,
-                input=i,
-                text=True,
-                capture_output=True,
-            )
-            assert done.returncode == 0, (w, done.stderr)
-        d = digest(target, imageTag=commit)
-    return f"{repo}@{d}"
+    docker is needed only to build.
+    """
+    console, service = target.runtime.console, target.settings.service
+    digest = find(target, commit)
+    if digest:
+        console.say("ECR has an image under the tag of this commit: nothing is built")
+    else:
+        push(target, commit, documents.platform)
+        digest = find(target, commit)
+    if digest is None:
+        raise NOT_IN_ECR(registry=service.registry)
+    return f"{service.registry}/{target.settings.names.repository}@{digest}"
 
 
-def exists(target: Target, reference: str) -> bool:
-    name, at, d = reference.partition("@")
-    return bool(
-        digest(target, imageDigest=d)
-        if at
-        else digest(target, imageTag=reference.rpartition(":")[2])
-    )
+def push(target: Target, commit: str, platform: str) -> None:
+    """Build the commit's image and push it. Raises ToolError, but not if only the push fails.
+
+    ECR refuses a tag that another deploy of this commit has pushed meanwhile: the image is there.
+    """
+    console, registry = target.runtime.console, target.settings.service.registry
+    name = f"{registry}/{target.settings.names.repository}:{commit}"
+    docker = docker_of(target)
+    builder = ready_builder(docker, platform)
+    with logged_in(docker, target.aws, registry) as private:  # base images may be in it, too
+        build(target, private, builder, commit, platform, name)
+        target.aws.changes.append("ecr:PutImage")
+        with console.group(f"Pushing {name}"):
+            pushed = private.run("push", name, show=True)
+    if pushed.returncode:
+        console.warn("docker could not push it: asking ECR whether it has the image all the same")
+
+
+def build_here(target: Target, commit: str, documents: Documents) -> str:
+    """Build the commit's image for this machine alone. Returns its name. Raises ToolError."""
+    target.repository.require_lock()
+    target.repository.require_clean()
+    docker = docker_of(target)
+    name = f"{target.settings.names.repository}:{commit}"
+    builder = ready_builder(docker, documents.platform)
+    build(target, docker, builder, commit, documents.platform, name)
+    return name
+
+
+def docker_of(target: Target) -> Docker:
+    """The docker of this machine; it runs in the root of the service."""
+    return Docker(target.runtime.root, target.runtime.environment)
+
+
+def ready_builder(docker: Docker, platform: str) -> Builder:
+    """What builds for a platform, once docker answers. Raises ToolError."""
+    client, _ = docker.versions()
+    builder = docker.builder(client)
+    builder.require(platform)
+    return builder
+
+
+def build(
+    target: Target, docker: Docker, builder: Builder, commit: str, platform: str, name: str
+) -> None:
+    """Build the image of a commit from the commit's files alone. Raises ToolError.
+
+    A folder and not an archive: docker ignores the .dockerignore of an archive.
+    """
+    flags = [*target.settings.deploy.build_flags, *flags_of(docker.environment)]
+    with TemporaryDirectory(prefix="infra-build-") as context:
+        target.repository.check_out(commit, Path(context))
+        words: Sequence[str] = [
+            *builder.command,
+            *("--platform", platform),
+            *("--tag", name),
+            *("--build-arg", f"COMMIT={commit}"),
+            *flags,
+            context,
+        ]
+        # No attestations: ECR would count each as an image of its own.
+        building = docker.with_variables(DOCKER_BUILDKIT="1", BUILDX_NO_DEFAULT_ATTESTATIONS="1")
+        with target.runtime.console.group(f"Building {name} for {platform}"):
+            built = building.run(*words, show=True)
+    if built.returncode:
+        raise NOT_BUILT(commit=commit[:7])
+
+
+def flags_of(environment: Mapping[str, str]) -> list[str]:
+    """The words of DOCKER_BUILD_FLAGS, for machines that need more to build. Raises ToolError."""
+    try:
+        return shlex.split(environment.get("DOCKER_BUILD_FLAGS", ""))
+    except ValueError as error:
+        raise BAD_FLAGS(why=error) from None

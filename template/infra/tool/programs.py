@@ -8,7 +8,7 @@ from pathlib import Path
 Done = subprocess.CompletedProcess[str]
 
 
-class NotInstalled(Exception):
+class NotInstalledError(Exception):
     """The program is not on the PATH."""
 
 
@@ -19,14 +19,16 @@ def run(
     folder: Path,
     standard_input: str | None = None,
     show: bool = False,
+    timeout: float | None = None,
 ) -> Done:
-    """Run a program to its end, whatever its exit code. Raises NotInstalled.
+    """Run a program to its end, whatever its exit code. Raises NotInstalledError.
 
-    What it prints is returned, or, with `show`, goes where the output of this process goes.
+    What it prints is returned, or, with `show`, goes where the output of this process goes. After
+    `timeout` seconds it is killed, and subprocess.TimeoutExpired is raised.
     """
     program = shutil.which(words[0], path=environment.get("PATH", ""))
     if program is None:
-        raise NotInstalled(words[0])
+        raise NotInstalledError(words[0])
     return subprocess.run(
         [program, *words[1:]],
         cwd=folder,
@@ -37,5 +39,6 @@ def run(
         stderr=None if show else subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
+        timeout=timeout,
         check=False,
     )

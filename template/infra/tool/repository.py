@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from infra.tool import programs
 from infra.tool.errors import Problem
@@ -37,6 +38,11 @@ NOT_COMMITTED = Problem(
     "{count} files differ from the commit: {names}",
     "commit, stash or ignore them: git status shows all",
 )
+NOT_CHECKED_OUT = Problem(
+    "git-checkout",
+    "git cannot write the files of commit {commit} into a folder: {why}",
+    "free some disk space, or repair the repository: git fsck",
+)
 UNREADABLE = Problem(
     "git-failed",
     "git status failed: {why}",
@@ -51,10 +57,11 @@ class Repository:
     root: Path
     environment: Mapping[str, str]
 
-    def git(self, *words: str) -> programs.Done:
+    def git(self, *words: str, **variables: str) -> programs.Done:
+        environment = dict(self.environment) | variables
         try:
-            return programs.run(["git", *words], environment=self.environment, folder=self.root)
-        except programs.NotInstalled:
+            return programs.run(["git", *words], environment=environment, folder=self.root)
+        except programs.NotInstalledError:
             raise NO_GIT() from None
 
     def head(self) -> str:
@@ -86,3 +93,19 @@ class Repository:
         if names := [entry[3:] for entry in status.stdout.split("\0") if entry]:
             shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
             raise NOT_COMMITTED(count=len(names), names=shown)
+
+    def check_out(self, commit: str, folder: Path) -> None:
+        """Write the files of a commit into a folder, as a fresh clone would have them.
+
+        `git archive` would leave out or change files by the attributes export-ignore and
+        export-subst, and `git worktree` would run hooks. An index of its own keeps the user's.
+        """
+        with TemporaryDirectory(prefix="infra-index-") as private:
+            index = str(Path(private) / "index")
+            for words in (
+                ["read-tree", commit],
+                ["checkout-index", "--all", f"--prefix={folder}/"],
+            ):
+                done = self.git(*words, GIT_INDEX_FILE=index)
+                if done.returncode:
+                    raise NOT_CHECKED_OUT(commit=commit[:7], why=done.stderr)

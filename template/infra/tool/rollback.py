@@ -3,7 +3,17 @@
 import re
 from collections.abc import Sequence
 
-from infra.tool import checks, deployment, history, image, revision, scaling, service_request, smoke
+from infra.tool import (
+    checks,
+    deployment,
+    github_run,
+    history,
+    image,
+    revision,
+    scaling,
+    service_request,
+    smoke,
+)
 from infra.tool.aws import AwsError
 from infra.tool.deploy import Step, announce, in_progress, require_tasks, watch_to_the_end
 from infra.tool.deployment import Started
@@ -69,6 +79,7 @@ def rollback(target: Target, named: str = "") -> None:
     target.fact("commit", chosen.commit or "unknown")
     before = deployment.started(service)
     if step is Step.DEPLOY:
+        github_run.require_first_attempt(target.runtime.environment, chosen.name)
         require_usable(target, chosen)
         before = start(target, chosen, service, schedules)
     target.fact("revision", chosen.name)

@@ -24,6 +24,14 @@ class Scaled:
     schedules: Sequence[str]  # scheduled actions that own the bounds
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """Between how many tasks the scaling keeps the service."""
+
+    least: int
+    most: int
+
+
 def target_of(names: Names) -> Json:
     """The number of tasks of the service, as Application Auto Scaling names it."""
     return {
@@ -68,6 +76,23 @@ def schedules_of_bounds(aws: Aws, names: Names) -> Sequence[str]:
     ]
 
 
+def read_bounds(aws: Aws, names: Names) -> Bounds | None:
+    """The bounds of the scaling, or None if none is set. Raises AwsError."""
+    answer = aws.scaling.describe_scalable_targets(
+        ServiceNamespace="ecs",
+        ResourceIds=[f"service/{names.cluster}/{names.service}"],
+        ScalableDimension="ecs:service:DesiredCount",
+    )
+    found = [Bounds(each["MinCapacity"], each["MaxCapacity"]) for each in answer["ScalableTargets"]]
+    return found[0] if found else None
+
+
+def read_policies(aws: Aws, names: Names) -> list[Json]:
+    """The scaling policies of the service. Raises AwsError."""
+    pages = aws.scaling.get_paginator("describe_scaling_policies").paginate(**target_of(names))
+    return [dict(policy) for page in pages for policy in page["ScalingPolicies"]]
+
+
 def apply(
     target: Target, autoscaling: Json, resource_label: str, schedules: Sequence[str]
 ) -> Scaled:
@@ -84,22 +109,21 @@ def apply(
             )
         for request in policy_requests(autoscaling, names, resource_label):
             aws.scaling.put_scaling_policy(**request)
-        return Scaled(delete_others(aws, scalable, autoscaling), schedules)
+        return Scaled(delete_others(aws, names, autoscaling), schedules)
     except AwsError as error:
         if error.exit is ExitCode.UNKNOWN:  # AWS may have done it
             raise
         raise NOT_SET(why=error.message, again=target.again) from None
 
 
-def delete_others(aws: Aws, target: Json, autoscaling: Json) -> Sequence[str]:
+def delete_others(aws: Aws, names: Names, autoscaling: Json) -> Sequence[str]:
     """Delete the policies that the document does not name, which would continue to scale."""
     named = {policy["PolicyName"] for policy in autoscaling["policies"]}
-    pages = aws.scaling.get_paginator("describe_scaling_policies").paginate(**target)
-    found = [policy["PolicyName"] for page in pages for policy in page["ScalingPolicies"]]
+    found = [policy["PolicyName"] for policy in read_policies(aws, names)]
     others = [name for name in found if name not in named]
     for name in others:
         try:
-            aws.scaling.delete_scaling_policy(**target, PolicyName=name)
+            aws.scaling.delete_scaling_policy(**target_of(names), PolicyName=name)
         except AwsError as error:
             # Another deploy has deleted it, or this call did before its first answer was lost.
             if error.aws_code != "ObjectNotFoundException":

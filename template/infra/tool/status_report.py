@@ -7,8 +7,11 @@ from pydantic import BaseModel, Field
 from infra.tool.console import Console
 from infra.tool.ecs_service import Deployment, EcsService
 from infra.tool.health import Health
-from infra.tool.status import Bounds, Status, next_step, problems
+from infra.tool.scaling import Bounds
+from infra.tool.status import Status, next_step, problems
 from infra.tool.text import age
+
+AGE_WIDTH = 16  # characters, for "  11 min ago"
 
 
 class Url(BaseModel):
@@ -207,7 +210,7 @@ def print_lines(console: Console, status: Status, now: datetime) -> None:
     """The last events and log lines, each with its age or time."""
     console.say("last events")
     for event in status.events:
-        console.fact(f"  {age(event.time, now)}", event.message)
+        console.fact(f"  {age(event.time, now)}", event.message, AGE_WIDTH)
     if status.log is None:
         console.fact("log", unreadable(status, "log"))
         return

@@ -4,8 +4,8 @@ import re
 import unicodedata
 from datetime import datetime
 
-# Cc: control characters. Cf: invisible ones, which reorder or hide text. Zl, Zp: line separators.
-# Cs: halves of characters, which no stream can encode.
+# Cc: control characters. Cf: invisible ones, which reorder or hide text. Cs: halves of surrogate
+# pairs, which no output can encode. Zl, Zp: line separators.
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 

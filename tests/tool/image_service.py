@@ -1,0 +1,88 @@
+"""A service in git, and the tool on it within this process: what it prints, and how it ends."""
+
+import io
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import boto3
+from infra.tool import cli, documents
+from infra.tool.aws import Aws
+from infra.tool.console import Console
+from infra.tool.documents import Documents
+from infra.tool.health import fetch
+from infra.tool.runtime import Runtime
+from infra.tool.target import Target
+from rendering import Render
+from repository import Repository
+
+
+class Clock:
+    """Time passes only if something sleeps."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 11, 27, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+@dataclass
+class ImageService(Repository):
+    """A checkout of the example. `target` is as a command makes it."""
+
+    example: Render
+    folder: Path
+    environment: dict[str, str]
+    session: boto3.Session | None = None  # None: a command that asks AWS fails the test
+    out: io.StringIO = field(default_factory=io.StringIO)
+    err: io.StringIO = field(default_factory=io.StringIO)
+
+    def __post_init__(self) -> None:
+        self.service = self.folder / "service"
+        shutil.copytree(self.example.path, self.service)
+        self.begin()
+
+    @property
+    def runtime(self) -> Runtime:
+        return Runtime(
+            root=self.service,
+            environment=self.environment,
+            console=Console(self.environment, self.out, self.err),
+            clock=Clock(),
+            connect=self.connect,
+            fetch=fetch,
+            resolve=lambda _: frozenset(),
+        )
+
+    def connect(self, region: str) -> Aws:
+        assert self.session, "this command asks nothing of AWS"
+        return Aws(self.session, region)
+
+    @property
+    def target(self) -> Target:
+        return Target(self.runtime)
+
+    @property
+    def documents(self) -> Documents:
+        return documents.read(self.service, self.target.settings)
+
+    def run(self, *words: str) -> int:
+        """Run a command of the tool. Returns its exit code."""
+        return cli.run(words, self.runtime)
+
+    @property
+    def said(self) -> str:
+        return self.out.getvalue() + self.err.getvalue()
+
+
+def base_environment() -> Mapping[str, str]:
+    """What git needs of the environment of these tests."""
+    kept = ("GIT_", "HOME", "PATH")
+    return {name: value for name, value in os.environ.items() if name.startswith(kept)}
