@@ -1,28 +1,35 @@
 """Break each guard of deploy and rollback once, and see that a quick test notices.
 
-    uv run --no-sync python tests/tool/mutations.py            all of them, on a copy of this tree
+    uv run --no-sync python tests/tool/mutations.py            all of them: some minutes
     uv run --no-sync python tests/tool/mutations.py watch.py   those of one file
 
 A mutation is one edit of a file of template/infra/tool, and the tests that are about it. It prints
 those that no test notices, and exits with 1 if there are any.
+
+All of it is one run of pytest. Where a test is about to run, a fork of the process imports the tool
+anew, with one edit, and runs the test. So the account of the test is made once, and a mutation
+takes a second and not twenty.
 """
 
+# ruff: noqa: E501 -- an edit and its tests stand on one line
+import importlib
 import os
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import traceback
+import warnings
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOL = Path("template", "infra", "tool")
-NEEDED = ("copier.yml", "example-answers.yml", "pyproject.toml", "scripts", "simulator", "template")
-LIMIT = 300  # seconds for the tests of one mutation; one that hangs is noticed
-WORKERS = 2
+TOOL = ROOT / "template" / "infra"
+LIMIT = 120  # seconds for a test with a mutation; one that hangs is noticed
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,18 @@ class Mutation:
     file: str  # of template/infra/tool
     old: str
     new: str
-    tests: str  # file of tests/tool without test_, and words that pick tests in it (pytest -k)
+    tests: str  # file of tests/tool without test_, and words of which a test's name has one
+
+    @property
+    def test_file(self) -> str:
+        return f"tests/tool/test_{self.tests.partition(' ')[0]}.py"
+
+    def concerns(self, item: pytest.Item) -> bool:
+        _, _, words = self.tests.partition(" ")
+        alternatives = [each.split(" and ") for each in words.split(" or ")]
+        return item.nodeid.startswith(self.test_file) and any(
+            all(word in item.name for word in words) for words in alternatives
+        )
 
     @property
     def name(self) -> str:
@@ -280,7 +298,6 @@ MUTATIONS: Sequence[Mutation] = [
         "cli.py",
         (" == 130:\n", " == 131:\n", "interruptions rollback_that_is_stopped and 9"),
         ("    except Terminated:\n        code = stop(target, ExitCode.TERMINATED)\n", "", "interruptions sigterm"),
-        ("    signal.signal(signal.SIGTERM, terminate)\n", "", "interruptions its_code"),
         ("ExitCode.UNKNOWN if target.has_changed_aws else ExitCode.FAILED", "ExitCode.FAILED", "deploy error_of_the_tool"),
         ("ExitCode.UNKNOWN if target.has_changed_aws else ExitCode.FAILED", "ExitCode.UNKNOWN", "deploy error_of_the_tool"),
         ("    if target.continuing:\n        runtime", "    if False:\n        runtime", "interruptions sigterm"),
@@ -332,71 +349,103 @@ MUTATIONS: Sequence[Mutation] = [
 ]  # fmt: skip
 
 
-def copy_to(folder: Path) -> None:
-    """A copy of this tree, in which an edit may break anything."""
-    for name in NEEDED:
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc"))
-        else:
-            shutil.copy2(ROOT / name, folder / name)
-    tests = folder / "tests"
-    shutil.copytree(ROOT / "tests", tests, ignore=shutil.ignore_patterns("*.pyc"))
-    subprocess.run(["git", "init", "--quiet", folder], check=True)
+class Mutator:
+    """A plugin of pytest that runs each test of a mutation with that mutation."""
 
+    def __init__(self, mutations: Sequence[Mutation], copy: Path) -> None:
+        self.copy = copy  # of the package `infra`
+        self.left = list(mutations)  # not noticed yet
+        self.tried: set[Mutation] = set()
+        self.unusable: list[str] = []  # tests that fail when they are run in this way
 
-def is_noticed(mutation: Mutation, folder: Path) -> bool:
-    """Whether a test fails. Raises RuntimeError if the edit does not fit, or no test is run."""
-    path = folder / TOOL / mutation.file
-    text = path.read_text(encoding="utf-8")
-    if text.count(mutation.old) < 1:
-        raise RuntimeError(f"no longer in the file: {mutation.name}")
-    file, _, picked = mutation.tests.partition(" ")
-    words = [sys.executable, "-m", "pytest", "-n", "0", "-x", "-q", "-p", "no:cacheprovider"]
-    words += [f"tests/tool/test_{file}.py", *(("-k", picked) if picked else ())]
-    path.write_text(text.replace(mutation.old, mutation.new, 1), encoding="utf-8")
-    try:
-        done = subprocess.run(
-            words,
-            cwd=folder,
-            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            encoding="utf-8",
-            timeout=LIMIT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return True
-    finally:
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if any(each.concerns(item) for each in self.left)]
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+        concerned = [each for each in self.left if each.concerns(pyfuncitem)]
+        if concerned and not passes(pyfuncitem, self.copy.parent):
+            self.unusable.append(pyfuncitem.nodeid)
+        elif concerned:
+            for mutation in concerned:
+                self.try_out(mutation, pyfuncitem)
+        return (yield)
+
+    def try_out(self, mutation: Mutation, item: pytest.Function) -> None:
+        path = self.copy / "tool" / mutation.file
+        text = path.read_text(encoding="utf-8")
+        self.tried.add(mutation)
+        path.write_text(text.replace(mutation.old, mutation.new, 1), encoding="utf-8")
+        if not passes(item, self.copy.parent):
+            self.left.remove(mutation)
         path.write_text(text, encoding="utf-8")
-    if done.returncode not in (0, 1, 2):
-        raise RuntimeError(f"no test of {mutation.tests!r} for {mutation.name}: {done.stdout}")
-    return done.returncode != 0
+
+
+def passes(item: pytest.Function, folder: Path) -> bool:
+    """Whether a test passes in a fork that imports the tool from a folder."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12, about threads
+        child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            signal.alarm(LIMIT)
+            run(item, folder)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status) == 0
+
+
+def run(item: pytest.Function, folder: Path) -> None:
+    """Run a test with the tool, and all that imports it, imported anew."""
+    sys.dont_write_bytecode = True
+    ours = ("infra", "support", item.module.__name__)
+    for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
+        del sys.modules[name]
+    sys.path.insert(0, os.fspath(folder))
+    importlib.invalidate_caches()
+    module = importlib.import_module(item.module.__name__)
+    fresh = importlib.import_module("support.checkout").Checkout
+    arguments: dict[str, Any] = {}
+    for name in item._fixtureinfo.argnames:
+        value: Any = item.funcargs[name]
+        if type(value).__name__ == "Checkout":
+            value = fresh(value.aws, value.folder, dict(value.environment))
+        arguments[name] = value
+    test: Callable[..., object] = getattr(module, item.originalname)
+    aws = getattr(item.funcargs.get("account"), "aws", None)
+    if aws is None:
+        test(**arguments)
+        return
+    with aws.scripts.in_a_fork():
+        test(**arguments)
+        aws.check()
 
 
 def main() -> int:
     wanted = [each for each in MUTATIONS if not sys.argv[1:] or each.file in sys.argv[1:]]
-    survivors: list[str] = []
+    for each in wanted:
+        text = (TOOL / "tool" / each.file).read_text(encoding="utf-8")
+        assert each.old in text, f"no longer in the file: {each.name}"
     with tempfile.TemporaryDirectory() as scratch:
-        folders = [Path(scratch, str(number)) for number in range(WORKERS)]
-        for folder in folders:
-            folder.mkdir()
-            copy_to(folder)
-
-        def check(mutation: Mutation) -> None:
-            folder, started = folders.pop(), time.monotonic()
-            try:
-                found = "noticed" if is_noticed(mutation, folder) else "SURVIVES"
-            except RuntimeError as error:
-                found = f"SURVIVES ({error})"
-            folders.append(folder)
-            if found != "noticed":
-                survivors.append(mutation.name)
-            print(f"{found:9} {time.monotonic() - started:3.0f} s  {mutation.name}", flush=True)
-
-        with ThreadPoolExecutor(WORKERS) as pool:
-            list(pool.map(check, wanted))
-    print(f"{len(wanted)} mutations, {len(survivors)} survive")
-    return 1 if survivors else 0
+        copy = Path(scratch, "infra")
+        shutil.copytree(TOOL, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        mutator = Mutator(wanted, copy)
+        files = sorted({each.test_file for each in wanted})
+        options = ["--numprocesses=0", "--quiet", "-p", "no:cacheprovider", f"--rootdir={ROOT}"]
+        os.chdir(ROOT)
+        pytest.main([*options, *files], plugins=[mutator])
+    for each in mutator.left:
+        print("SURVIVES " if each in mutator.tried else "NOT TRIED", each.name)
+    for name in mutator.unusable:
+        print("fails without a mutation:", name)
+    print(f"{len(wanted)} mutations, {len(mutator.left)} survive")
+    return 1 if mutator.left else 0
 
 
 if __name__ == "__main__":
