@@ -239,7 +239,7 @@ RUNS: dict[str, Run] = {
         prepare_first_deploy, workflow, 0, ("in steady state", "answers with commit")
     ),
     "deploy again": Run(
-        prepare_again, script(*TOOL, "deploy"), 0, ("Already in steady state", "of-old")
+        prepare_again, script(*TOOL, "deploy"), 0, ("in steady state already", "of-old")
     ),
     "deploy": Run(prepare_deploy, script(*TOOL, "deploy"), 0, ("in steady state",), slow=True),
     "deploy that fails": Run(
