@@ -15,6 +15,14 @@ Json = dict[str, Any]
 
 PLATFORM = {"platformVersion": "1.4.0", "platformFamily": "Linux"}
 CAPACITY = ("capacityProviderStrategy", "launchType")  # a service has one of them
+# What a deployment has of its service ("Deployment" and "ServiceRevision", ECS API Reference).
+OF_A_DEPLOYMENT = (
+    *CAPACITY,
+    "networkConfiguration",
+    "serviceConnectConfiguration",
+    "volumeConfigurations",
+    "vpcLatticeConfigurations",
+)
 
 
 @dataclass
@@ -365,7 +373,7 @@ class RunningService:
             created=self.ecs.clock.stamp(),
             settings={
                 key: self.settings[key]
-                for key in ("networkConfiguration", *CAPACITY)
+                for key in OF_A_DEPLOYMENT
                 if key in self.settings
             },
         )

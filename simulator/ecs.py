@@ -27,8 +27,10 @@ ROLLED_OUT = {
     "loadBalancers",
     "networkConfiguration",
     "platformVersion",
+    "serviceConnectConfiguration",
     "serviceRegistries",
     "volumeConfigurations",
+    "vpcLatticeConfigurations",
 }
 # What is no setting of a service, but said once.
 SAID_ONCE = {"clientToken", "cluster", "forceNewDeployment", "service", "serviceName", "tags"}

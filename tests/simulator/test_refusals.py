@@ -55,7 +55,7 @@ def test_a_change_of_capacity_needs_a_forced_deployment(ground: Ground) -> None:
                 update(ground, capacityProviderStrategy=strategy)
         changed = update(ground, capacityProviderStrategy=strategy, forceNewDeployment=True)
         named = [item["capacityProvider"] for item in changed.get("capacityProviderStrategy", [])]
-        assert named == sorted(item["capacityProvider"] for item in strategy)
+        assert named == sorted(str(item["capacityProvider"]) for item in strategy)
         assert ("launchType" in changed) == (not strategy)
         assert changed["deployments"][0].get("launchType") == changed.get("launchType")
         ground.watch()
@@ -118,7 +118,7 @@ ADVANCED = {"advancedConfiguration": {"alternateTargetGroupArn": "arn", "roleArn
 def test_only_a_rolling_deployment_needs_no_advanced_configuration(
     ground: Ground, strategy: str
 ) -> None:
-    configuration = {"deploymentConfiguration": {"strategy": strategy}}
+    configuration: Json = {"deploymentConfiguration": {"strategy": strategy}}
     with invalid("advancedConfiguration field is required for all loadBalancers"):
         ground.create_service(**configuration)
     ground.serving()
