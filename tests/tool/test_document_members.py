@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.model import StructureShape
 from infra.tool import documents, service_document, service_request, settings_file
-from infra.tool.api_model import about_shape, input_shape
+from infra.tool.api_model import about_shape, input_shape, members
 from infra.tool.revision import register_request
 from infra.tool.settings import Settings
 from infra.tool.stack import NEEDED_OUTPUTS, Stack
@@ -259,8 +259,8 @@ def test_a_member_that_only_create_service_knows_is_refused_for_an_existing_serv
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of a botocore in which UpdateService does not know it yet."""
-    known = service_document.members("UpdateService")
-    monkeypatch.setattr(service_document, "members", lambda _: known - {"monitoring"})
+    known = members("UpdateService")
+    monkeypatch.setattr(f"{service_document.__name__}.members", lambda _: known - {"monitoring"})
     document = service.document | {"monitoring": {}}
     assert "monitoring" in service.complaints_about_update(document, BARE)
 

@@ -25,7 +25,7 @@ WRONG = Problem(
 
 # What Git and Copier write around the two sides of a conflict.
 CONFLICT = re.compile(r"^(<{7}|={7}|>{7})(?= |$)", re.MULTILINE)
-JSON_TYPES = {list: "a list", str: "a string", int: "a number", float: "a number"}
+JSON_TYPES = {list: "a list", str: "a string", bool: "true or false", type(None): "null"}
 
 # Tags of a revision, by which a deploy recognises its own.
 COMMIT, DOCUMENT = "commit", "document"
@@ -92,7 +92,7 @@ def parse(root: Path, name: str) -> Json:
     except (OSError, ValueError) as error:
         raise BROKEN(name=name, why=reason(text, error)) from None
     if not isinstance(document, dict):
-        raise BROKEN(name=name, why=f"it is {JSON_TYPES.get(type(document), 'a value')}")
+        raise BROKEN(name=name, why=f"it is {JSON_TYPES.get(type(document), 'a number')}")
     return document
 
 
