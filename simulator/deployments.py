@@ -371,11 +371,7 @@ class RunningService:
             task_definition=task_definition,
             outcome=outcome,
             created=self.ecs.clock.stamp(),
-            settings={
-                key: self.settings[key]
-                for key in OF_A_DEPLOYMENT
-                if key in self.settings
-            },
+            settings={key: self.settings[key] for key in OF_A_DEPLOYMENT if key in self.settings},
         )
         self._begin_history(deployment, number)
         self.deployments.insert(0, deployment)
