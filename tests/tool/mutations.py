@@ -250,7 +250,7 @@ MUTATIONS: Sequence[Mutation] = [
     ),
     *of(
         "health.py",
-        ("build_opener(EveryStatus)", "build_opener()", "smoke any_status"),
+        ("build_opener(EveryStatus, *direct)", "build_opener(*direct)", "smoke any_status"),
         ("    except HTTPException as broken:\n        raise OSError(f\"no HTTP response: {broken!r}\") from broken\n\n\ndef fetch_via", "    except ZeroDivisionError as broken:\n        raise OSError(f\"no HTTP response: {broken!r}\") from broken\n\n\ndef fetch_via", "smoke no_http"),
         ("    except HTTPException as broken:\n        raise OSError(f\"no HTTP response: {broken!r}\") from broken\n    finally", "    except ZeroDivisionError as broken:\n        raise OSError(f\"no HTTP response: {broken!r}\") from broken\n    finally", "smoke no_http"),
         ("server_hostname=self.host)", "server_hostname=self.via)", "smoke certificate"),
@@ -260,7 +260,7 @@ MUTATIONS: Sequence[Mutation] = [
         ("one_line(commit) if isinstance(commit, str) else", "commit if isinstance(commit, str) else", "smoke read_from_any"),
         ("TIMEOUT = 5.0", "TIMEOUT = 50.0", "smoke its_time"),
         ("MOST_BYTES = 65_536", "MOST_BYTES = 9_999_999", "smoke long_body"),
-        ("except ValueError:\n        return \"\"", "except ZeroDivisionError:\n        return \"\"", "smoke read_from_any"),
+        ("except (ValueError, RecursionError):", "except ZeroDivisionError:", "smoke read_from_any"),
     ),
     *of(
         "github.py",
@@ -298,8 +298,8 @@ MUTATIONS: Sequence[Mutation] = [
         "cli.py",
         (" == 130:\n", " == 131:\n", "interruptions rollback_that_is_stopped and 9"),
         ("    except Terminated:\n        code = stop(target, ExitCode.TERMINATED)\n", "", "interruptions sigterm"),
-        ("ExitCode.UNKNOWN if target.has_changed_aws else ExitCode.FAILED", "ExitCode.FAILED", "deploy error_of_the_tool"),
-        ("ExitCode.UNKNOWN if target.has_changed_aws else ExitCode.FAILED", "ExitCode.UNKNOWN", "deploy error_of_the_tool"),
+        ("        if target.has_changed_aws:\n            unexpected", "        if False:\n            unexpected", "deploy error_of_the_tool"),
+        ("        if target.has_changed_aws:\n            unexpected", "        if True:\n            unexpected", "deploy error_of_the_tool"),
         ("    if target.continuing:\n        runtime", "    if False:\n        runtime", "interruptions sigterm"),
         ("    if target.title:\n", "    if False:\n", "output not_ready"),
         ("    target.title = TITLES[code]\n", "    return code\n", "output cancelled"),
@@ -404,9 +404,9 @@ def passes(item: pytest.Function, folder: Path) -> bool:
 def run(item: pytest.Function, folder: Path) -> None:
     """Run a test with the tool, and all that imports it, imported anew."""
     sys.dont_write_bytecode = True
-    ours = ("infra", "support", item.module.__name__)
-    for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
-        del sys.modules[name]
+    for name in list(sys.modules):
+        if name == item.module.__name__ or name.partition(".")[0] in ("infra", "support"):
+            del sys.modules[name]
     sys.path.insert(0, os.fspath(folder))
     importlib.invalidate_caches()
     module = importlib.import_module(item.module.__name__)
