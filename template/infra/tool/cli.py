@@ -270,7 +270,6 @@ def check_image(
 ) -> None:
     """Build the image and run it as the task definition says.
 
-    \b
     The container gets every member of its definition that docker can express; the others
     are named. It has no credentials of AWS, and stand-ins for its secrets.
 
@@ -280,6 +279,7 @@ def check_image(
       1    it is not: the message says why
       2    not ready, or the image does not build: the message says what to do
       130  stopped by Ctrl-C: the container is removed
+      143  stopped by SIGTERM, likewise
     """
     target: Target = context.obj
     commit = target.repository.head()
