@@ -251,12 +251,12 @@ RUNS: dict[str, Run] = {
     "rollback": Run(prepare_rollback, script(*TOOL, "rollback"), 0, ("in steady state",)),
     "status": Run(
         prepare_status,
-        script("infra/status.sh"),
+        script(*TOOL, "status"),
         0,
-        ("by the scaling", "alarms    none of", "Good morning", "it serves as wanted"),
+        ("; scaling ", " in ALARM", "Good morning", "the service is healthy"),
     ),
     # Ctrl-C would end it as well; that the log is gone ends it at a known look.
-    "status --logs": Run(prepare_logs, script("infra/status.sh", "--logs"), 2, ("Good evening",)),
+    "logs --follow": Run(prepare_logs, script(*TOOL, "logs", "--follow"), 2, ("Good evening",)),
 }
 
 

@@ -1,5 +1,6 @@
 """Every command that a person or an agent is told to type can be typed, every example copied."""
 
+import inspect
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 from botocore import xform_name
 from botocore.session import get_session
 from documents import api_findings
+from infra.tool import cli
 from rendering import ROOT, Render, render
 from runner import workflow
 
@@ -23,6 +25,7 @@ DOCUMENTS = ["README.md", "AGENTS.md"]
 MADE_BY_THE_USER = {"uv.lock"}
 OF_THE_TEMPLATE = {"docs/update.md"}
 DOCS = ROOT / "docs"
+TOOL = "uv run --frozen -m infra "
 OF_EVERY_COMMAND = {"query", "output", "region"}
 
 # As https://cli.github.com/manual/gh_repo_create has it: without --push, it pushes nothing.
@@ -103,6 +106,24 @@ def test_every_script_can_be_started(example: Render, name: str) -> None:
         script = example.path / command.split()[0]
         if "/" in command.split()[0]:
             assert script.stat().st_mode & 0o111, f"{command}: not executable"
+
+
+def test_every_command_of_the_tool_exists(example: Render) -> None:
+    told = {
+        command.removeprefix(TOOL)
+        for name in DOCUMENTS
+        for command in commands(example.text(name))
+        if command.startswith(TOOL)
+    }
+    assert {words.split()[0] for words in told} >= {"status", "logs", "check"}
+    for words in told:
+        done = subprocess.run(
+            [sys.executable, "-B", "-m", "infra", *words.split(), "--help"],
+            cwd=example.path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{TOOL}{words}: {done.stderr}"
 
 
 def test_every_variable_is_a_setting(example: Render) -> None:
@@ -247,8 +268,8 @@ def test_the_first_screen_says_how_to_run_test_and_deploy(example: Render) -> No
 
 
 def test_every_exit_code_of_a_deploy_is_told(example: Render) -> None:
-    usage = example.text("infra/deploy.sh").partition("Exit codes:\n")[2].partition("\n\n")[0]
-    documented = re.findall(r"^  (\d+) ", usage, re.MULTILINE)
+    usage = inspect.getdoc(cli.deploy) or ""
+    documented = re.findall(r"^  (\d+) ", usage.partition("Exit codes:\n")[2], re.MULTILINE)
     assert len(documented) >= 5
     assert re.findall(r"^\| (\d+) \|", example.text("README.md"), re.MULTILINE) == documented
 

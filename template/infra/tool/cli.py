@@ -270,7 +270,6 @@ def check_image(
 ) -> None:
     """Build the image and run it as the task definition says.
 
-    \b
     The container gets every member of its definition that docker can express; the others
     are named. It has no credentials of AWS, and stand-ins for its secrets.
 
@@ -280,6 +279,7 @@ def check_image(
       1    it is not: the message says why
       2    not ready, or the image does not build: the message says what to do
       130  stopped by Ctrl-C: the container is removed
+      143  stopped by SIGTERM, likewise
     """
     target: Target = context.obj
     commit = target.repository.head()
@@ -349,7 +349,7 @@ def run(words: Sequence[str], runtime: Runtime) -> int:
             unexpected.exit = ExitCode.UNKNOWN
         code = end(target, unexpected)
     if target.continuing:
-        runtime.console.warn(f"{target.continuing} To find out: {target.again}.")
+        runtime.console.warn(f"{target.continuing} To find out, {target.again}")
     if target.title:
         github.write_summary(
             runtime.environment, target.title, target.next_step, target.facts, target.report
@@ -372,7 +372,7 @@ def end(target: Target, error: ToolError) -> ExitCode:
     if target.continuing:
         code = ExitCode.UNKNOWN
     if isinstance(error, AwsError) and code is ExitCode.UNKNOWN:
-        error.remedy = f"{target.again}: it finds out"
+        error.remedy = f"to find out, {target.again}"
     target.title, target.next_step = f"{TITLES[code]}: {error.message}", error.remedy
     target.runtime.console.error(error)
     return code

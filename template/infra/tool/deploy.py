@@ -30,7 +30,7 @@ from infra.tool.target import Target
 NO_TASKS = Problem(
     "no-tasks",
     "{revision} is deployed, but the schedule {schedules} wants no task now, so it is not proven",
-    "{again} once the schedule starts tasks",
+    "once the schedule starts tasks, {again}",
     ExitCode.UNKNOWN,
 )
 REMEDY = "correct what the lines above show, commit, and deploy that"

@@ -185,7 +185,7 @@ def start(
 
 def repeated(chosen: Revision) -> str:
     """How to repeat a rollback: without the number, the next one goes further back."""
-    return f"To repeat exactly this: {COMMAND} rollback {chosen.number}"
+    return f"To run exactly this again: {COMMAND} rollback {chosen.number}"
 
 
 def look_at_url(target: Target, chosen: Revision) -> str:
