@@ -180,7 +180,7 @@ class Stack:
         del Description
         text = self.given.get(name, Default)
         assert text is not None
-        if len(text.encode()) > LONGEST_PARAMETER:
+        if len(str(text).encode()) > LONGEST_PARAMETER:
             # No thread quotes the refusal of a given value. That of a default ends so.
             raise BadTemplate(f"Parameter '{name}' value length is greater than 4096.")
         allowed = AllowedValues is None or text in map(str, AllowedValues)

@@ -26,6 +26,8 @@ COMMANDS = {
     "deploy": [0, 1, 2, 3, 130, 143],
     "rollback": [0, 1, 2, 3, 130, 143],
     "test-image": [0, 1, 2, 130, 143],
+    "settings": [0, 2, 130, 143],
+    "explain-credentials": [1, 2, 130, 143],
 }
 
 

@@ -300,6 +300,8 @@ def print_settings(
     Exit codes:
       0    they were printed
       2    a setting or a document is wrong: the message says which
+      130  stopped by Ctrl-C
+      143  stopped by SIGTERM
     """
     target: Target = context.obj
     environment, console = target.runtime.environment, target.runtime.console
@@ -319,6 +321,8 @@ def explain_credentials(context: typer.Context) -> None:
     Exit codes:
       1    the message names the cause and what to do
       2    the cause is not known: the message says what it can be
+      130  stopped by Ctrl-C
+      143  stopped by SIGTERM
     """
     raise github_token.cause(context.obj)
 
