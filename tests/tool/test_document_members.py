@@ -246,6 +246,26 @@ def test_a_member_that_is_removed_is_refused_by_its_name_or_was_the_default(
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize(
+    ("most", "found", "refused"),
+    [
+        (200, "ENABLED", False),
+        (200, "DISABLED", True),
+        (100, "DISABLED", False),
+        (100, "ENABLED", True),
+    ],
+)
+def test_the_default_of_rebalancing_depends_on_the_room_for_it(
+    service: Service, most: int, found: str, refused: bool
+) -> None:
+    configuration = {"maximumPercent": most, "minimumHealthyPercent": 50}
+    document = service.document | {"deploymentConfiguration": configuration}
+    del document["availabilityZoneRebalancing"]
+    running = answer(document) | {"availabilityZoneRebalancing": found}
+    said = service.complaints_about_update(document, running)
+    assert ("availabilityZoneRebalancing" in said) == refused
+
+
 def test_what_only_a_new_service_takes_must_be_as_it_is(service: Service) -> None:
     tags = [{"key": "team", "value": "a"}, {"key": "cost", "value": "b"}]
     document = service.document | {"tags": tags}
