@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo rehearse test test-containers test-slow test-all
+.PHONY: help demo rehearse test test-containers test-slow test-all benchmark
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv),.uv/bin/uv)
@@ -23,6 +23,10 @@ test-slow: .venv/ready  ## Test every failure and every update, and ask an indep
 	$(UV) run --no-sync pytest -m "slow and not container"
 
 test-all: test test-slow test-containers  ## Test everything
+
+benchmark: .venv/ready  ## Measure the image and the server beside others' (root on Linux; OPTIONS="--rounds 3")
+	tests/container/engine.sh build/engine template/Dockerfile benchmarks/subjects/*/Dockerfile
+	PATH=$(CURDIR)/build/engine/bin:$$PATH $(UV) run --no-sync python benchmarks/runtime.py $(OPTIONS)
 
 # No lock file: it would name the index it was made from. The pins are in pyproject.toml.
 .venv/ready: pyproject.toml $(UV)

@@ -7,6 +7,7 @@ import platform
 import re
 import statistics
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 
 LOAD = os.getloadavg()[0]  # what else the machine did in the minute before
+
+# The part of the machine's CPU that other programs may take before figures are doubtful. A subject
+# with a quarter of a CPU and the client that loads it take less than one of two.
+BUSY = 0.1
 
 
 def provenance() -> str:
@@ -23,6 +28,33 @@ def provenance() -> str:
     machine = f"{os.cpu_count()} x {found[1] if found else platform.machine()}"
     command = f"uv run python benchmarks/{' '.join([Path(sys.argv[0]).name, *sys.argv[1:]])}"
     return f"`{command}`, {machine}, at a load of {LOAD:.1f}, {datetime.date.today():%Y-%m-%d}"
+
+
+def cpu_times() -> tuple[int, int]:
+    """The machine's CPU time since it started, in ticks: in use, stolen time included; and all."""
+    with Path("/proc/stat").open() as statistics:
+        times = [int(ticks) for ticks in statistics.readline().split()[1:9]]
+    idle = times[3] + times[4]  # the latter waits for disks
+    return sum(times) - idle, sum(times)
+
+
+def others(seconds: float = 0.5) -> float:
+    """The part of the machine's CPU that other programs take while this one sleeps."""
+    used, total = cpu_times()
+    time.sleep(seconds)
+    used_after, total_after = cpu_times()
+    return (used_after - used) / max(1, total_after - total)
+
+
+def judge(samples: Sequence[float]) -> str:
+    """What the CPU that others took between the measurements says about the figures."""
+    median, most = statistics.median(samples), max(samples)
+    said = f"Other programs took {median:.0%} of the machine's CPU, at most {most:.0%}."
+    if median <= BUSY:
+        return said
+    return (
+        f"**Doubtful: measure again on an idle machine.** {said} More than {BUSY:.0%} is too much."
+    )
 
 
 def spread(values: Sequence[float], digits: int) -> str:

@@ -1,14 +1,15 @@
 """The image and the server of a fresh render, beside those of others, in interleaved rounds.
 
-    uv run python benchmarks/runtime.py [--rounds N] [--builds N] [--write]
+    make benchmark OPTIONS="[--rounds N] [--builds N] [--write]"
 
 Others are the folders in benchmarks/subjects: the guide that the template grew from, with its
 syntax fixed, and what the documentation of FastAPI and of uv proposes. The guide names no
 dependencies, so it is measured twice: with the fewest and the tools of a repository, and with
 `fastapi[standard]`, which brings uvloop and httptools, and no tools. All have the same endpoints,
 and run in a container of 0.25 vCPU and 512 MB. Needs root on Linux, a container engine
-(tests/container/engine.sh) and hey, which makes the load (apt-get install hey). Prints Markdown;
---write puts it into docs/performance.md.
+(`make benchmark` starts one if none answers) and hey, which makes the load (apt-get install hey).
+Prints Markdown, which --write puts into docs/performance.md. Before each measurement it looks how
+much of the machine's CPU other programs take, and says if that makes the figures doubtful.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import statistics
 import subprocess
@@ -35,6 +37,7 @@ import page
 
 ROOT = Path(__file__).resolve().parents[1]
 SUBJECTS = ROOT / "benchmarks" / "subjects"
+UV = os.environ.get("UV", "uv")  # `uv run` sets it, because its uv may not be on PATH
 
 REQUESTS, CONNECTIONS = 6000, 16
 BODY = json.dumps({"text": "word " * 100})
@@ -172,7 +175,7 @@ def subjects(scratch: Path) -> dict[str, Subject]:
     ours = scratch / "ours"
     words = "--quiet", "--defaults", "--vcs-ref=HEAD", f"--data-file={ROOT}/example-answers.yml"
     run(Path(sys.executable).parent / "copier", "copy", *words, ROOT, ours)
-    run("uv", "lock", "--quiet", "--project", ours)
+    run(UV, "lock", "--quiet", "--project", ours)
     (task,) = json.loads((ours / "infra" / "task-definition.json").read_text())[
         "containerDefinitions"
     ]
@@ -191,7 +194,7 @@ def subjects(scratch: Path) -> dict[str, Subject]:
         (folder / "app" / "__init__.py").touch()
         shutil.copy(SUBJECTS / "main.py", folder / "app")
         if (folder / "pyproject.toml").exists():
-            run("uv", "lock", "--quiet", "--project", folder)
+            run(UV, "lock", "--quiet", "--project", folder)
 
     # As its task definition says: read-only, and so on. The others say nothing.
     safe = "--read-only", "--cap-drop=ALL", "--init"
@@ -297,10 +300,22 @@ def cpu(container: str) -> float:
     return int(cgroup(container, "cpuacct", "cpuacct.usage")) / 1e6
 
 
-def memory(container: str) -> float:
-    """What a container holds in memory of its own, in MB."""
+def anonymous(container: str) -> float:
+    """What a container holds in memory that no file backs, in MB."""
     found = dict(line.split() for line in cgroup(container, "memory", "memory.stat").splitlines())
     return int(found["anon"] if "anon" in found else found["total_rss"]) / 1e6
+
+
+def pss(container: str) -> float:
+    """What its processes hold, file pages too, each page divided among all that map it, in MB."""
+    processes = cgroup(container, "memory", "cgroup.procs").split()
+    rollups = "".join(Path(f"/proc/{each}/smaps_rollup").read_text() for each in processes)
+    return sum(map(int, re.findall(r"^Pss: +(\d+) kB", rollups, re.M))) * 1024 / 1e6
+
+
+def keep_memory(container: str, when: str, samples: Samples) -> None:
+    samples[f"memory {when}, anonymous"].append(anonymous(container))
+    samples[f"memory {when}, PSS"].append(pss(container))
 
 
 def serve(network: Network, subject: Subject, samples: Samples) -> None:
@@ -314,7 +329,7 @@ def serve(network: Network, subject: Subject, samples: Samples) -> None:
         ready, _ = waiting.communicate()
         samples["cold start"].append(float(ready) - begin)
         samples["CPU of the start"].append(cpu(container))
-        samples["memory idle"].append(memory(container))
+        keep_memory(container, "idle", samples)
 
         load(network, subject, 500)
         begin, used = time.monotonic(), cpu(container)
@@ -323,7 +338,7 @@ def serve(network: Network, subject: Subject, samples: Samples) -> None:
         samples["requests per second"].append(REQUESTS / (time.monotonic() - begin))
         samples["p50"].append(times[len(times) // 2] * 1000)
         samples["p99"].append(times[len(times) * 99 // 100] * 1000)
-        samples["memory loaded"].append(memory(container))
+        keep_memory(container, "loaded", samples)
 
         if subject.health_check:
             used = cpu(container)
@@ -396,8 +411,10 @@ ROWS = {
     "build after an edit": ("s", 2),
     "cold start": ("s", 2),
     "CPU of the start": ("ms", 0),
-    "memory idle": ("MB", 1),
-    "memory loaded": ("MB", 1),
+    "memory idle, anonymous": ("MB", 1),
+    "memory idle, PSS": ("MB", 1),
+    "memory loaded, anonymous": ("MB", 1),
+    "memory loaded, PSS": ("MB", 1),
     "requests per second": ("", 0),
     "CPU per request": ("ms", 3),
     "p50": ("ms", 1),
@@ -460,7 +477,8 @@ def limits(samples: dict[str, Samples], code: int) -> Iterator[str]:
         ("cold start", "python -c pass", "`python -c pass` in the same image"),
         ("cold start", "bare ASGI", "an ASGI app without a framework, on uvicorn alone"),
         ("CPU per request", "bare ASGI", "the same answer from that app"),
-        ("memory idle", "bare ASGI", "that app"),
+        ("memory idle, anonymous", "bare ASGI", "that app"),
+        ("memory idle, PSS", "bare ASGI", "that app"),
         ("health check", "bare ASGI", "`true`, run the same way"),
     ):
         unit, digits = ROWS[row]
@@ -492,11 +510,14 @@ def main() -> None:
     parser.add_argument("--builds", type=int, default=3, help="rounds of the image (3)")
     parser.add_argument("--write", action="store_true", help="into docs/performance.md")
     wanted = parser.parse_args()
-    if missing := [tool for tool in ("docker", "hey", "nsenter", "uv") if not shutil.which(tool)]:
-        sys.exit(f"not installed: {', '.join(missing)}; the first lines of this file say how")
+    if missing := [tool for tool in ("docker", "hey", "nsenter") if not shutil.which(tool)]:
+        sys.exit(
+            f"not on PATH: {', '.join(missing)}; the first lines of this file say how to get it"
+        )
 
     os.environ["DOCKER_BUILDKIT"] = "1"
     samples: dict[str, Samples] = defaultdict(lambda: defaultdict(list))
+    others: list[float] = []
     with tempfile.TemporaryDirectory() as scratch:
         every = subjects(Path(scratch))
         built = [subject for name, subject in every.items() if name in COLUMNS]
@@ -509,6 +530,7 @@ def main() -> None:
             with closing(Network(every["ours"].image)) as network:
                 for _ in range(wanted.rounds):
                     for subject in random.sample(list(every.values()), len(every)):
+                        others.append(page.others())
                         serve(network, subject, samples[subject.name])
                     interpreter(network, every["ours"], samples["python -c pass"])
         finally:
@@ -519,7 +541,8 @@ def main() -> None:
     base = "stand-ins for the base images" if stand_in else "the official base images"
     text = "\n".join(
         [
-            f"{rounds}, on {base}; ratios with their spread. Made by {page.provenance()}.",
+            f"{rounds}, on {base}; ratios with their spread. Made by {page.provenance()}. "
+            f"{page.judge(others)}",
             "",
             *table(samples),
             "",

@@ -79,6 +79,9 @@ class Application:
         except NoAnswer as failure:
             self._note(call, 0, type(failure).__name__)
             raise
+        except KeyboardInterrupt:
+            self._note(call, 0, "Interrupted")
+            raise
         except Exception:
             return self._bug(asked, call)
         self._note(call, answer.status)

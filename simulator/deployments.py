@@ -6,6 +6,7 @@ from datetime import datetime
 from hashlib import md5
 from typing import TYPE_CHECKING, Any
 
+from simulator.pauses import Pauses
 from simulator.rollouts import Outcome, Steps, comes_back
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class Deployment:
     def __post_init__(self) -> None:
         self.reason = f"ECS deployment {self.id} in progress."
         self.updated = self.created
+        self.pauses = Pauses(self)
 
     # --- what it stands on ---
 
@@ -163,7 +165,9 @@ class Deployment:
     # --- what happens to it ---
 
     def advance(self) -> None:
-        """One step of what becomes of it."""
+        """One step of what becomes of it, unless a hook holds it."""
+        if self.rollout_state == "IN_PROGRESS" and self.pauses.holds():
+            return
         if self.steps is None:
             obstacle = self.service.ecs.obstacle(self)
             self.steps = (obstacle or self.outcome).play(self)

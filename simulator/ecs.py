@@ -9,7 +9,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from simulator import capacity, strategies
+from simulator import capacity, pauses, strategies
 from simulator.deployments import CAPACITY, Deployment, RunningService, Task
 from simulator.fargate import complaint
 from simulator.obstacles import Obstacles
@@ -249,6 +249,16 @@ class Ecs(Service):
         }
         return found_and_missing(parameters["serviceDeploymentArns"], known, "serviceDeployments")
 
+    def continue_service_deployment(self, parameters: Json) -> Json:
+        arn = parameters["serviceDeploymentArn"]
+        for service in self.services.values():
+            for deployment in service.deployments:
+                if deployment.history["serviceDeploymentArn"] == arn:
+                    action = parameters.get("action", "CONTINUE")
+                    deployment.pauses.answer(parameters["hookId"], action)
+                    return {"serviceDeploymentArn": arn}
+        raise Refused("ServiceDeploymentNotFoundException", "Service deployment not found.")
+
     def describe_service_revisions(self, parameters: Json) -> Json:
         known = {
             arn: revision
@@ -356,6 +366,7 @@ class Ecs(Service):
             self._check_target(target, task_definition)
         strategies.check(settings)
         limits = settings.get("deploymentConfiguration", {})
+        pauses.check(limits.get("lifecycleHooks", []))
         most = limits.get("maximumPercent", 200)
         if settings.get("availabilityZoneRebalancing") == "ENABLED" and most <= 100:
             raise invalid(

@@ -33,7 +33,7 @@ class Unreachable(NoAnswer):
 @dataclass
 class Fault:
     operation: str  # such as "ecs:DescribeServices"; "*" is every one
-    error: Exception
+    error: BaseException
     times: float = 1
     after: int = 0  # so many calls get through before
     is_late: bool = False  # it strikes once the operation was carried out
@@ -84,6 +84,11 @@ class Faults:
     def cut_off(self, operation: str = "*", *, times: float = math.inf, after: int = 0) -> None:
         """No connection to AWS: as without a network, or behind a proxy that is missing."""
         self.waiting.append(Fault(operation, Unreachable(), times, after))
+
+    def interrupt(self, *, after: int, late: bool = False) -> None:
+        """A Ctrl-C at the call that follows `after` calls, before AWS carries it out or, `late`,
+        before the client gets the answer. In process only."""
+        self.waiting.append(Fault("*", KeyboardInterrupt(), after=after, is_late=late))
 
     def strike(self, operation: str, *, late: bool = False) -> None:
         """Raises what this call meets, if anything."""

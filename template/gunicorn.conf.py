@@ -1,9 +1,13 @@
 """How gunicorn serves the app: `gunicorn` in this folder needs no arguments."""
 
 import gc
+import logging
+from asyncio import CancelledError
 from pathlib import Path
+from typing import Any
 
-from app.logs import LOGGING, capture
+from app.captured_output import capture_streams
+from app.logs import LOGGING, configure_logging
 
 wsgi_app = "app.main:app"
 
@@ -20,8 +24,16 @@ keepalive = 75
 # A worker whose event loop has hung for so long is killed and replaced.
 timeout = 60
 
-# How long requests in flight have to finish after SIGTERM; the task's stopTimeout is longer.
+# How long a worker has to stop after SIGTERM; the task's stopTimeout is longer.
 graceful_timeout = 30
+
+# The last seconds of that are for the end of the app's lifespan: before them uvicorn cuts the
+# requests that are still open, such as streams. By itself it waits for them until it is killed.
+LIFESPAN_SECONDS = 5
+
+# Bytes of a WebSocket's message, or the connection is closed with 1009. uvicorn's default is 16 MB,
+# and what has arrived of a message does not count against the budget in app/limits.py.
+WEBSOCKET_MESSAGE_SIZE = 64 * 2**10
 
 # The heartbeat file stays in memory: the root file system is read-only. macOS has no such folder.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -40,12 +52,26 @@ def post_fork(_server: object, _worker: object) -> None:
     gc.disable()
 
 
-def post_worker_init(_worker: object) -> None:
+def post_worker_init(worker: Any) -> None:  # uvicorn_worker has no types
+    worker.config.http = "app.protocol:HeaderProtocol"
+    worker.config.ws = "app.protocol:websocket_protocol"
+    worker.config.ws_max_size = WEBSOCKET_MESSAGE_SIZE
+    worker.config.timeout_graceful_shutdown = worker.cfg.graceful_timeout - LIFESPAN_SECONDS
+    # Or uvicorn makes a record for each request, at 35 µs, for a filter to drop.
+    logging.getLogger("uvicorn.access").propagate = False
+    logging.getLogger("uvicorn.error").addFilter(is_not_a_cut_request)
     gc.freeze()
     gc.enable()
+
+
+def is_not_a_cut_request(record: logging.LogRecord) -> bool:
+    """uvicorn logs how many requests it cuts, and then a traceback for each of them: drop those."""
+    error = record.exc_info and record.exc_info[1]
+    return not (isinstance(error, CancelledError) and "graceful shutdown exceeded" in str(error))
 
 
 # gunicorn reads WEB_CONCURRENCY, its arguments and this file, and finds the worker class, before it
 # runs hooks: only what is wrong with these is told as plain text.
 def on_starting(_server: object) -> None:
-    capture()
+    configure_logging()
+    capture_streams()

@@ -1,4 +1,4 @@
-"""What a request may be, so that none costs the others: not too large, not too slow to arrive.
+"""Limits on request bodies: how large, how slow to arrive, and how much of them in memory at once.
 
 The head of a request is not limited here: the load balancer takes 64 kB of it and passes it on
 only when it is complete.
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -22,25 +22,45 @@ if TYPE_CHECKING:
 
 # Bytes of a body, or 413. The server drops the rest of it: a connection closed before all is read
 # can cost the client its answer, and the load balancer too, which then answers 502. FastAPI's
-# max_body_size does as much, but at a tenth of the CPU of each request, even one without a body.
+# max_body_size does as much, for 7 µs more of each request, even one without a body (measured in
+# docs/performance.md of the template).
 MAX_BODY_SIZE = 2 * 2**20
 
-# Seconds that the app may wait for the body, or 408. A rollout cuts nothing off that keeps to it.
+# Seconds that the app may wait for the body, or 408. A rollout cuts no body that keeps to it.
 BODY_TIMEOUT = 60
 
-# Errors that a 422 tells. A list of two million bytes can hold half a million.
+# Bytes of all bodies that a worker process holds at once, or 503. An eighth of the smallest task's
+# 512 MB, because a body takes several times its size while it is parsed: 300 bodies of 2 MB of
+# which a byte is missing take 84 MB more than none, and without a budget 425 MB. With one worker
+# for each whole vCPU, all other tasks have more memory for each worker.
+BODY_BUDGET = 64 * 2**20
+
+# A body of up to so many bytes may use all of the budget, a larger one three quarters of it: large
+# bodies that do not end cannot keep the ordinary ones out.
+SMALL_BODY = 64 * 2**10
+
+# Errors that a 422 lists. A list of two million bytes can hold half a million.
 MAX_ERRORS = 100
+
+HEADERS = {
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},  # what still comes is no new request
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
+}
 
 
 class Limits:
-    """ASGI middleware: a body is refused as soon as it is too large, or announced to be, or late.
+    """ASGI middleware: refuse a body that is too large, too slow, or beyond the budget of all.
 
     For all paths: app.add_middleware(Limits, size=10_000, seconds=5). For some, by patterns, of
     which the first that matches counts: larger={"/users/*/avatar": 20 * 2**20}, slower={...: 300}.
 
-    The app sees the client leave, and what it makes of that goes nowhere: an exception would reach
-    the client as whatever the middleware on its way turns it into. So a middleware that is to work
-    on refusals too, such as CORSMiddleware, is added after this one.
+    What has arrived of a body counts against the budget until its request ends. An endpoint that
+    reads request.stream() and keeps no piece holds less: with streamed=["/users/*/video"] only the
+    latest piece of a body for this path counts.
+
+    To the app, a refusal looks as if the client had left. What the app answers to that is dropped:
+    an exception would reach the client as whatever the middleware in between turns it into. So add
+    a middleware that must see refusals, such as CORSMiddleware, after this one.
     """
 
     def __init__(
@@ -50,87 +70,117 @@ class Limits:
         seconds: float = BODY_TIMEOUT,
         larger: Mapping[str, int] | None = None,
         slower: Mapping[str, float] | None = None,
+        budget: int = BODY_BUDGET,
+        streamed: Collection[str] = (),
     ) -> None:
         self.app = app
         self.size, self.seconds = size, seconds
         self.larger, self.slower = larger or {}, slower or {}
+        self.budget, self.streamed = budget, streamed
+        self.held = 0  # bytes, of all requests
+
+        largest = max(size, *(self.larger[path] for path in self.larger if path not in streamed), 0)
+        if largest > self.room(largest):
+            raise ValueError(
+                f"Limits: a body of {largest} bytes never fits into three quarters of the budget, "
+                f"which is all that large bodies get: set budget={-(-largest * 4 // 3)} or more"
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
 
-        loop = asyncio.get_running_loop()
-        room = of(scope["path"], self.larger, self.size)
-        patience = of(scope["path"], self.slower, self.seconds)
-        begun, arriving, answering = False, True, False
-        refusal: HTTPStatus | None = None
-
-        def give_up(task: asyncio.Task[object]) -> None:
-            nonlocal refusal
-            refusal = HTTPStatus.REQUEST_TIMEOUT
-            task.cancel()
-
-        async def receive_within_limits() -> Message:
-            nonlocal arriving, begun, patience, refusal, room
-            if not begun:
-                begun = True
-                for name, value in scope["headers"]:
-                    if name == b"content-length" and int(value) > room:
-                        refusal = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-            if refusal:
-                return {"type": "http.disconnect"}
-            if not arriving:  # what comes now is the end of the connection, and that has time
-                return await receive()
-            # What asyncio.timeout does, but a timer is dear, and most bodies are there before it.
-            timer: asyncio.Handle
-            task, since = asyncio.current_task(), 0.0
-            assert task
-
-            def wait() -> None:
-                nonlocal since, timer
-                since = loop.time()
-                timer = loop.call_at(since + patience, give_up, task)
-
-            timer = loop.call_soon(wait)
-            try:
-                message = await receive()
-            except asyncio.CancelledError:
-                if not refusal or task.uncancel():  # somebody else cancels it, too
-                    raise
-                return {"type": "http.disconnect"}
-            finally:
-                timer.cancel()
-                del timer  # or it and the function hold each other, and wait for the collector
-            if since:  # what the app takes between is not the client's
-                patience -= loop.time() - since
-            room -= len(message.get("body", b""))
-            if room < 0:
-                refusal = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-                return {"type": "http.disconnect"}
-            arriving = message.get("more_body", False)
-            return message
-
-        async def send_unless_refused(message: Message) -> None:
-            nonlocal answering
-            if not refusal:
-                answering = True
-                await send(message)
-
+        request = LimitedRequest(self, scope, receive, send)
         try:
-            await self.app(scope, receive_within_limits, send_unless_refused)
+            await self.app(scope, request.receive, request.send)
         except Exception:
-            if not refusal:
+            if not request.refusal:
                 raise
+        finally:
+            self.held -= request.held
         # An answer that has begun stays without its end: the server then closes the connection.
-        if refusal and not answering:
-            close = {"connection": "close"} if refusal == HTTPStatus.REQUEST_TIMEOUT else None
-            answer = JSONResponse({"detail": refusal.phrase}, refusal, close)
+        if (refusal := request.refusal) and not request.answering:
+            answer = JSONResponse({"detail": refusal.phrase}, refusal, HEADERS.get(refusal))
             await answer(scope, receive, send)
 
+    def room(self, size: int) -> int:
+        """The bytes that a body of this size may find in use, itself included."""
+        return self.budget if size <= SMALL_BODY else self.budget * 3 // 4
 
-def of(path: str, special: Mapping[str, float], default: float) -> float:
-    """The limit of a path."""
+
+class LimitedRequest:
+    """One request: its receive and send are what the app gets."""
+
+    def __init__(self, limits: Limits, scope: Scope, receive: Receive, send: Send) -> None:
+        self.limits, self.scope = limits, scope
+        self.receive_next, self.send_on = receive, send
+        self.begun, self.arriving, self.answering = False, True, False
+        self.refusal: HTTPStatus | None = None
+        self.held = 0  # bytes that count against the budget
+        self.size, self.seconds, self.streamed = limits.size, limits.seconds, False
+
+    async def receive(self) -> Message:
+        if not self.begun:
+            self.begin()
+        if self.refusal:
+            return {"type": "http.disconnect"}
+        if not self.arriving:  # the next message is the end of the connection, which has no limit
+            return await self.receive_next()
+
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        try:
+            async with asyncio.timeout(self.seconds):
+                message = await self.receive_next()
+        except TimeoutError:
+            return self.refuse(HTTPStatus.REQUEST_TIMEOUT)
+        self.seconds -= loop.time() - begin  # what the app does in between is not the client's time
+
+        piece = len(message.get("body", b""))
+        self.size -= piece
+        if self.size < 0:
+            return self.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        if not self.hold(piece):
+            return self.refuse(HTTPStatus.SERVICE_UNAVAILABLE)
+        self.arriving = message.get("more_body", False)
+        return message
+
+    def begin(self) -> None:
+        """Look up the limits of the path, when the app asks for the body: most have none."""
+        limits, path = self.limits, self.scope["path"]
+        self.begun = True
+        self.size = limit_for(path, limits.larger, self.size)
+        self.seconds = limit_for(path, limits.slower, self.seconds)
+        self.streamed = any(fnmatchcase(path, pattern) for pattern in limits.streamed)
+        for name, value in self.scope["headers"]:
+            if name == b"content-length" and int(value) > self.size:
+                self.refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+    def hold(self, piece: int) -> bool:
+        """Count a piece against the budget, and return whether it fits."""
+        held = piece if self.streamed else self.held + piece
+        total = self.limits.held - self.held + held
+        if held > self.held and total > self.limits.room(held):
+            return False
+        self.held, self.limits.held = held, total
+        return True
+
+    def refuse(self, status: HTTPStatus) -> Message:
+        self.refusal = status
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if not self.refusal:
+            self.answering = True
+            await self.send_on(message)
+
+
+Number = TypeVar("Number", int, float)
+
+
+def limit_for(path: str, special: Mapping[str, Number], default: Number) -> Number:
+    """The limit of a path: that of the first pattern that it matches, or the default."""
     for pattern, limit in special.items():
         if fnmatchcase(path, pattern):
             return limit
@@ -138,7 +188,7 @@ def of(path: str, special: Mapping[str, float], default: float) -> float:
 
 
 async def refuse(_request: Request, error: Exception) -> Response:
-    """422 with what is wrong and where, as FastAPI does, but without repeating the input.
+    """Answer 422 with the errors and their places, as FastAPI does, but without the input.
 
     That may be large, and it may be what JSON cannot hold: NaN, half of a surrogate pair. All of
     the errors have been made by now, at a kB each: only a list's max_length ends them early.

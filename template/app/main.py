@@ -9,15 +9,24 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, StringConstraints
 
 from app.limits import Limits, refuse
-from app.logs import RequestLog
+from app.logs import configure_logging
+from app.request_log import RequestLog
 
 WORDS_PER_MINUTE = 220
+
+# Under any server, uvicorn in development included. What you configure yourself goes below.
+configure_logging()
 
 # infra/task-definition.json sets the title and the description, the Dockerfile the commit.
 app = FastAPI(
     title=os.environ.get("APP_TITLE", "service"),
     description=os.environ.get("APP_DESCRIPTION", "A FastAPI service on AWS ECS Fargate"),
     version=os.environ.get("COMMIT", "unknown"),
+    # Public, with /docs and /redoc, which read it: None turns off all three.
+    openapi_url="/openapi.json",
+    # A redirect to the path with or without a trailing slash would name the host of the client's
+    # Host header, whatever that is.
+    redirect_slashes=False,
     exception_handlers={RequestValidationError: refuse},
     # Looks for OpenTelemetry on each request: remove this line with fastapi[opentelemetry].
     telemetry={"tracing": False, "metrics": False, "logs": False},

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
+set -euo pipefail
+
 # Deploy from this machine: check everything that a deploy needs, one line each, then deploy.
 #
 #   bash infra/deploy-manual.sh
 #
-# Exit codes: 2 if a check failed (nothing was changed), else those of infra/deploy.sh.
-set -euo pipefail
+# Exit codes: 2 if a check failed (nothing was changed), else those of `uv run --frozen -m infra deploy --help`.
 
 CDPATH="" cd -- "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -14,4 +15,4 @@ if ! command -v uv >/dev/null; then
 fi
 
 uv run --frozen -m infra check
-exec bash infra/deploy.sh
+exec uv run --frozen -m infra deploy

@@ -119,7 +119,7 @@ provision() {
   fact url "$(jq -r .Url "$scratch/stack")"
   [[ -z "$DOMAIN_NAME" ]] ||
     fact dns "$DOMAIN_NAME must point (CNAME or alias) to $(jq -r .LoadBalancerDomain "$scratch/stack")"
-  fact next "infra/deploy-manual.sh, or git push origin main"
+  fact next "git push origin main, or bash infra/deploy-manual.sh"
 }
 
 plan() {

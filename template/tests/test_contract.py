@@ -133,7 +133,20 @@ def test_the_server_outlives_an_idle_connection_of_the_load_balancer() -> None:
 
 
 def test_the_server_stops_before_it_is_killed() -> None:
-    assert gunicorn()["graceful_timeout"] < container()["stopTimeout"] <= FARGATE_STOP_TIMEOUT
+    graceful = gunicorn()["graceful_timeout"]
+    assert graceful < container()["stopTimeout"] <= FARGATE_STOP_TIMEOUT
+    assert 0 < gunicorn()["LIFESPAN_SECONDS"] < graceful, "requests and the lifespan both need time"
+
+
+def test_request_bodies_leave_most_of_the_memory_to_the_app() -> None:
+    """A body takes several times its size while it is parsed."""
+    [megabytes] = re.findall(
+        r"^BODY_BUDGET = (\d+) \* 2\*\*20$", (ROOT / "app/limits.py").read_text(), re.M
+    )
+    memory = int(document("infra/task-definition.json")["memory"])
+    assert int(megabytes) * int(environment()["WEB_CONCURRENCY"]) <= memory / 8, (
+        "app/limits.py: the BODY_BUDGET of all workers is at most an eighth of the task's memory"
+    )
 
 
 def test_a_starting_task_is_not_replaced() -> None:
@@ -192,9 +205,10 @@ def test_no_request_is_cut_off_by_a_rollout() -> None:
     delay = load_balancer("deregistration_delay.timeout_seconds")
     graceful = gunicorn()["graceful_timeout"]
     assert delay >= graceful + 20, "new requests still come while ECS takes a task out"
-    assert delay + graceful >= load_balancer("idle_timeout.timeout_seconds")
+    finish = graceful - gunicorn()["LIFESPAN_SECONDS"]
+    assert delay + finish >= load_balancer("idle_timeout.timeout_seconds")
     [body] = re.findall(r"^BODY_TIMEOUT = (\d+)$", (ROOT / "app/limits.py").read_text(), re.M)
-    assert delay + graceful >= int(body), "a slow body arrives before the task is stopped"
+    assert delay + finish >= int(body), "a slow body arrives before the task is stopped"
 
 
 def test_the_settings_offer_what_the_stack_takes() -> None:

@@ -3,10 +3,9 @@
 import os
 
 import pytest
-from fastapi.testclient import TestClient
-
 from app.limits import MAX_BODY_SIZE
 from app.main import app
+from fastapi.testclient import TestClient
 
 client = TestClient(app)
 

@@ -13,10 +13,13 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 # What an owner may add one day, and what the tests ask for.
 ENDPOINTS = '''
+import asyncio
 import os
 import time
+from collections.abc import AsyncIterator
 
-from fastapi import UploadFile
+from fastapi import Request, UploadFile
+from fastapi.responses import StreamingResponse
 
 
 @app.post("/uploads")
@@ -30,6 +33,24 @@ async def worker() -> int:
     """Keep this worker busy for a moment, so that the other ones have a chance."""
     time.sleep(0.01)
     return os.getpid()
+
+
+@app.get("/scheme")
+async def scheme(request: Request) -> str:
+    """The scheme of the links that the app would make."""
+    return request.url.scheme
+
+
+@app.get("/stream")
+async def stream() -> StreamingResponse:
+    """Send a tick every second, without end."""
+
+    async def ticks() -> AsyncIterator[bytes]:
+        while True:
+            yield b"tick"
+            await asyncio.sleep(1)
+
+    return StreamingResponse(ticks())
 
 
 @app.get("/crash")

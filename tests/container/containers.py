@@ -74,6 +74,12 @@ class Script:
         assert self.process.stdout
         return self.process.stdout.readline().strip()
 
+    def go_on(self) -> None:
+        """Give it the line that it waits for."""
+        assert self.process.stdin
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
     def result(self) -> Any:
         """What it prints last, as JSON."""
         try:
@@ -99,7 +105,8 @@ class Container:
     def start(self, script: str) -> Script:
         """Start a Python script beside the container: in its network, at none of its cost."""
         process = subprocess.Popen(
-            ["docker", "exec", self.client, "python", "-c", script],
+            ["docker", "exec", "--interactive", self.client, "python", "-c", script],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -39,7 +39,7 @@ start_engine() {
     apt-get update --quiet=2
     DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --no-install-recommends docker.io >/dev/null
   fi
-  setsid dockerd --iptables=false --bridge=none --pidfile "$folder/dockerd.pid" >"$folder/dockerd.log" 2>&1 &
+  setsid dockerd --iptables=false --ip6tables=false --pidfile "$folder/dockerd.pid" >"$folder/dockerd.log" 2>&1 &
   local tries
   for tries in {1..60}; do
     ! find_client || return 0

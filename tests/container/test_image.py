@@ -5,6 +5,7 @@ import io
 import json
 import re
 import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,20 @@ def test_what_the_app_does_not_need_is_left_out(container: Container, tool: str)
     assert container.run("bash", "-c", f"type -P {tool}").returncode == 1
 
 
+def test_the_packages_of_the_tool_are_left_out(container: Container, service: Service) -> None:
+    """All but those that the app needs itself, such as pydantic, which is FastAPI's."""
+    project = tomllib.loads((service.path / "pyproject.toml").read_text(encoding="utf-8"))
+    tool = {re.split(r"[\[<>=]", line)[0] for line in project["dependency-groups"]["infra"]}
+    assert {"boto3", "rich", "typer"} <= tool, "what does the tool stand on now?"
+    script = """
+import importlib.metadata, json
+print(json.dumps([found.name.lower() for found in importlib.metadata.distributions()]))
+"""
+    installed = set(json.loads(container.run("python", "-c", script).stdout))
+    assert "fastapi" in installed
+    assert installed & (tool | {"botocore", "awscrt", "mypy", "pytest"}) == {"pydantic"}
+
+
 def test_nothing_but_the_app_is_copied(container: Container) -> None:
     found = container.run("ls", "-A", "/srv").stdout.split()
     assert found == [".venv", "__pycache__", "app", "gunicorn.conf.py"]
@@ -102,6 +117,39 @@ def test_two_builds_have_the_same_layers(image: str, service: Service, tmp_path:
     (other.path / "app" / ".env").write_text("TOKEN=secret")
     with built(other.path, "--no-cache", "--build-arg", "COMMIT=another") as again:
         assert layers(again) == layers(image)
+
+
+CONTEXT = {
+    "app/main.py": True,
+    "app/data/words.txt": True,
+    "app/.env.example": True,
+    "app/data/.env.template": True,
+    "gunicorn.conf.py": True,
+    "uv.lock": True,
+    ".env": False,
+    "app/.env": False,
+    "app/.env.local": False,
+    "app/data/.env.production": False,
+    "app/data/__pycache__/words.pyc": False,
+    ".git/config": False,
+    ".venv/pyvenv.cfg": False,
+    "infra/settings.env": False,
+    "tests/test_main.py": False,
+}
+
+
+def test_the_build_gets_the_code_and_no_secret(service: Service, tmp_path: Path) -> None:
+    """By .dockerignore: all that it lets in could be copied into the image."""
+    full = service.copy(tmp_path / "full")
+    for name in CONTEXT:
+        (full.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (full.path / name).touch()
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    context = tmp_path / "context"
+    output = f"type=local,dest={context}"
+    succeed("build", "--quiet", f"--output={output}", "--file", tmp_path / "Dockerfile", full.path)
+    let_in = {name: (context / name).exists() for name in CONTEXT}
+    assert let_in == CONTEXT, "edit .dockerignore until it lets in what is True here, and no more"
 
 
 def test_a_dependency_more_changes_the_packages_alone(

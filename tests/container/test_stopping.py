@@ -6,6 +6,8 @@ request of each client. So the load balancer takes a task out before it is stopp
 none.
 """
 
+import time
+
 import pytest
 from owned import Service
 
@@ -99,3 +101,32 @@ def test_a_stop_loses_no_request_in_flight(image: str, service: Service) -> None
     assert came.pop("refused") == REQUESTS, "who comes later is told before it sends anything"
     assert came.pop("closed", 0) <= REQUESTS, "at most one request of each that goes on"
     assert came == {"200": begun}, "and the server has seen none but those that it answered"
+
+
+# One stream that does not end.
+STREAM = """
+import http.client, json
+connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=60)
+connection.request("GET", "/stream")
+answer = connection.getresponse()
+print(json.dumps(answer.status), flush=True)
+try:
+    answer.read()
+except http.client.IncompleteRead as cut:
+    print(json.dumps(len(cut.partial)))
+"""
+
+
+def test_an_open_stream_is_cut_in_time_for_the_lifespan_to_end(
+    edited_image: str, edited: Service
+) -> None:
+    with serving(edited_image, edited.path) as container:
+        stream = container.start(STREAM)
+        assert stream.line() == "200"
+        begin = time.monotonic()
+        assert container.stop() == 0, "it ended by itself, before it would have been killed"
+        assert 25 <= time.monotonic() - begin < 30, "gunicorn.conf.py: after 25 s, before 30 s"
+        assert stream.result() > len("tick") * 20, "the client knows that the stream was cut"
+        assert container.logged("Application shutdown complete.")
+        [line] = [line for line in container.lines() if line["level"] == "ERROR"]
+    assert line["message"].startswith("Cancel 1 running task(s)"), line

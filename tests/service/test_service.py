@@ -24,7 +24,6 @@ def test_linters_and_types_have_nothing_to_say(service: Service, tmp_path: Path)
 
 
 def test_its_tests_pass_and_none_is_left_out(service: Service) -> None:
-    """They start gunicorn from its configuration, kill a worker, and stop it under load."""
     last = service.uv("run", "--locked", "pytest").splitlines()[-1]
     assert re.fullmatch(r"=+ \d+ passed in .*", last), last
 

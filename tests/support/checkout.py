@@ -4,20 +4,22 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from infra.tool import cli, settings_file
 from infra.tool.aws import Aws
 from infra.tool.console import Console
-from infra.tool.health import Response
+from infra.tool.health import Fetch, Response
 from infra.tool.runtime import Runtime
 from infra.tool.settings import Settings
 from repository import Repository
 
 from simulator.calls import Call
+from simulator.deployments import Deployment
 from simulator.simulation import SimulatedAws
 
 Json = dict[str, Any]
@@ -84,6 +86,8 @@ class Checkout(Repository):
     aws: SimulatedAws
     folder: Path  # of the service
     environment: dict[str, str] = field(default_factory=dict)  # of the commands that are run
+    answer: Response | OSError | None = None  # of the URL; None: what the load balancer answers
+    terminal: StringIO | None = None  # where output and errors go; None: each to its own
 
     def __post_init__(self) -> None:
         self.service = self.folder
@@ -137,14 +141,45 @@ class Checkout(Repository):
 
     def run(self, *words: str, principal: str = "", **environment: str) -> Run:
         """Run a command of the tool, as the deploy role unless another principal is named."""
-        names = self.settings.names
         return run_tool(
             self.aws,
             self.folder,
             *words,
-            principal=principal or f"role/{names.deploy_role}",
+            principal=principal or f"role/{self.settings.names.deploy_role}",
             environment=self.environment | environment,
+            answer=self.answer,
+            terminal=self.terminal,
         )
+
+    def process_environment(self, principal: str = "", **more: str) -> dict[str, str]:
+        """That of a command in a process of its own, which asks the simulated AWS over HTTP."""
+        who = principal or f"role/{self.settings.names.deploy_role}"
+        keys = self.aws.world.principals.credentials(who)
+        address = f"http://{self.aws.address}"
+        given = {
+            "AWS_ACCESS_KEY_ID": keys.access_key,
+            "AWS_SECRET_ACCESS_KEY": keys.secret,
+            "AWS_SESSION_TOKEN": keys.token,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_ENDPOINT_URL": address,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "HOME": os.fspath(self.folder.parent),
+            "http_proxy": address,  # so the names of load balancers lead to the simulation
+            "no_proxy": "127.0.0.1",
+        }
+        return self.environment | {name: value for name, value in given.items() if value} | more
+
+    def write_log(self, *messages: str, seconds_ago: float = 0) -> None:
+        """Lines of the app's, in its log group, one millisecond after the other."""
+        logs, group = self.aws.client("logs"), self.settings.names.log_group
+        stream = {"logGroupName": group, "logStreamName": f"ecs/app/{uuid4().hex}"}
+        first = round((self.aws.clock.now().timestamp() - seconds_ago) * 1000)
+        events = [
+            {"timestamp": first + number, "message": message}
+            for number, message in enumerate(messages)
+        ]
+        logs.create_log_stream(**stream)
+        logs.put_log_events(**stream, logEvents=events)
 
     # --- its state in AWS ---
 
@@ -153,6 +188,20 @@ class Checkout(Repository):
         """The service as it is, without moving a deployment forward."""
         names = self.settings.names
         return self.aws.ecs.services[names.cluster, names.service].described()
+
+    @property
+    def ecs_deployment(self) -> Deployment:
+        """The one that the service is at, or on its way to, as the simulation keeps it."""
+        names = self.settings.names
+        primary = self.aws.ecs.services[names.cluster, names.service].primary
+        assert primary, "the service has no deployment"
+        return primary
+
+    def stack_is(self, status: str) -> None:
+        """Put the stack in a state."""
+        name = self.settings.names.stack
+        [stack] = [each for each in self.aws.cloudformation.stacks.values() if each.name == name]
+        stack.status = status
 
     @property
     def revision(self) -> str:
@@ -167,23 +216,53 @@ class Checkout(Repository):
 
 
 def run_tool(
-    aws: SimulatedAws, root: Path, *words: str, principal: str, environment: Mapping[str, str]
+    aws: SimulatedAws,
+    root: Path,
+    *words: str,
+    principal: str,
+    environment: Mapping[str, str],
+    answer: Response | OSError | None = None,
+    terminal: StringIO | None = None,
 ) -> Run:
     """Run a command of the tool as a principal, in the service in `root`."""
     before = len(aws.calls)
-    out, err = StringIO(), StringIO()
+    out, err = terminal or StringIO(), terminal or StringIO()
+    console = Console(environment, out, err)
+    runtime = runtime_of(aws, root, principal, environment, console)
+    if answer:
+        runtime = replace(runtime, fetch=always(answer))
+    code = cli.run(words, runtime)
+    return Run(int(code), out.getvalue(), err.getvalue(), list(aws.calls)[before:])
 
-    runtime = Runtime(
+
+def always(answer: Response | OSError) -> Fetch:
+    """What every URL answers, or the error instead."""
+
+    def fetch(url: str, *, timeout: float, via: str = "") -> Response:  # noqa: ARG001
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    return fetch
+
+
+def runtime_of(
+    aws: SimulatedAws,
+    root: Path,
+    principal: str,
+    environment: Mapping[str, str],
+    console: Console,
+) -> Runtime:
+    """What a command in `root` works with, in process."""
+    return Runtime(
         root=root,
         environment=environment,
-        console=Console(environment, out, err),
+        console=console,
         clock=aws.clock,
         connect=lambda region: Aws(aws.session(principal, region=region), region),
         fetch=lambda url, *, timeout, via="": Response(*aws.fetch(url, timeout=timeout, via=via)),
         resolve=aws.resolve,
     )
-    code = cli.run(words, runtime)
-    return Run(int(code), out.getvalue(), err.getvalue(), list(aws.calls)[before:])
 
 
 def provision(checkout: Checkout) -> None:

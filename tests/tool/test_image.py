@@ -1,4 +1,4 @@
-"""The image of a commit: looked up in ECR, else built from the commit, pushed, and looked up again."""
+"""The image of a commit: looked up in ECR, else built from the commit and pushed."""
 
 import json
 import os
@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from image_service import ImageService, base_environment
 from infra.tool import docker, image
+from infra.tool.docker_login import private_configuration
 from infra.tool.errors import ExitCode, ToolError
 from rendering import Render
 
 from simulator.programs import put_program
 from simulator.simulation import SimulatedAws
+from tool.image_service import ImageService, base_environment
 
 REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 REPOSITORY = "ai-assistant"
@@ -288,6 +289,28 @@ def test_a_helper_that_cannot_store_a_login_is_not_asked_to(
     """awslabs/amazon-ecr-credential-helper#102: `docker login` says "not implemented"."""
     stage.configure_docker(**members)
     assert stage.provide()
+
+
+def test_contexts_builders_and_certificates_are_those_of_the_user(tmp_path: Path) -> None:
+    own, private = tmp_path / "own", tmp_path / "private"
+    for name in "contexts/meta/0a1b", "contexts/tls", "buildx/instances", "cli-plugins":
+        (own / name).mkdir(parents=True)
+    (own / "contexts/meta/0a1b/meta.json").write_text('{"Name":"remote"}')
+    private.mkdir()
+    given = {"DOCKER_CONFIG": os.fspath(own), "DOCKER_TLS_VERIFY": "1"}
+    assert private_configuration(given, REGISTRY, private) == {
+        "DOCKER_CONFIG": os.fspath(private),
+        "BUILDX_CONFIG": os.fspath(own / "buildx"),
+        "DOCKER_CERT_PATH": os.fspath(own),
+    }
+    assert (private / "contexts/meta/0a1b/meta.json").read_text() == '{"Name":"remote"}'
+
+    (private / "config.json").unlink()
+    shutil.rmtree(private / "contexts")
+    elsewhere = {"BUILDX_CONFIG": "/builders", "DOCKER_CERT_PATH": "/certificates"}
+    assert private_configuration(given | elsewhere, REGISTRY, private) == {
+        "DOCKER_CONFIG": os.fspath(private)
+    }
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{"])

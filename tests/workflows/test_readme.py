@@ -1,5 +1,6 @@
 """Every command that a person or an agent is told to type can be typed, every example copied."""
 
+import inspect
 import json
 import os
 import re
@@ -14,7 +15,9 @@ import pytest
 from botocore import xform_name
 from botocore.session import get_session
 from documents import api_findings
+from infra.tool import cli
 from rendering import ROOT, Render, render
+from runner import workflow
 
 from simulator.policies import trusts
 
@@ -22,6 +25,7 @@ DOCUMENTS = ["README.md", "AGENTS.md"]
 MADE_BY_THE_USER = {"uv.lock"}
 OF_THE_TEMPLATE = {"docs/update.md"}
 DOCS = ROOT / "docs"
+TOOL = "uv run --frozen -m infra "
 OF_EVERY_COMMAND = {"query", "output", "region"}
 
 # As https://cli.github.com/manual/gh_repo_create has it: without --push, it pushes nothing.
@@ -104,6 +108,24 @@ def test_every_script_can_be_started(example: Render, name: str) -> None:
             assert script.stat().st_mode & 0o111, f"{command}: not executable"
 
 
+def test_every_command_of_the_tool_exists(example: Render) -> None:
+    told = {
+        command.removeprefix(TOOL)
+        for name in DOCUMENTS
+        for command in commands(example.text(name))
+        if command.startswith(TOOL)
+    }
+    assert {words.split()[0] for words in told} >= {"status", "logs", "check"}
+    for words in told:
+        done = subprocess.run(
+            [sys.executable, "-B", "-m", "infra", *words.split(), "--help"],
+            cwd=example.path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{TOOL}{words}: {done.stderr}"
+
+
 def test_every_variable_is_a_setting(example: Render) -> None:
     text = example.text("README.md")
     used = set(re.findall(r"\$\{?([A-Z_]+)", "\n".join(commands(text))))
@@ -163,12 +185,27 @@ def test_the_first_steps_are_in_an_order_that_works(example: Render, tmp_path: P
     assert f"gh repo create {example.answers['github_repository']} " in first
 
 
-def test_the_workflow_to_disable_exists(example: Render) -> None:
-    gh = [c for c in commands(example.text("README.md")) if c.startswith("gh ")]
-    create, disable = gh
+def test_every_gh_command_names_a_workflow_and_its_inputs(example: Render) -> None:
+    create, *others = [c for c in commands(example.text("README.md")) if c.startswith("gh ")]
     assert create.startswith("gh repo create "), "played above"
-    assert disable.startswith("gh workflow disable ")
-    assert (example.path / ".github" / "workflows" / disable.split()[-1]).exists()
+    assert {command.split()[2] for command in others} == {"disable", "run"}
+    for command in others:
+        verb, name, *options = command.split()[2:]
+        path = example.path / ".github" / "workflows" / name
+        assert path.exists(), f"{command}: a service has no workflow {name}"
+        if verb == "run":
+            asked = workflow(example.path, path.stem)["on"]["workflow_dispatch"].get("inputs", {})
+            given = {option.partition("=")[0] for option in options if option != "--field"}
+            assert given <= asked.keys(), f"{command}: the workflow has the inputs {list(asked)}"
+
+
+def test_the_readme_names_workflows_and_checks_as_github_shows_them(example: Render) -> None:
+    text = example.text("README.md")
+    for name in "deploy-ecs", "rollback-ecs":
+        shown = workflow(example.path, name)["name"]
+        assert f'"{shown}"' in text, f"{name}.yml is listed under Actions as {shown}"
+    passed = workflow(example.path, "ci")["jobs"]["passed"]["name"]
+    assert f"`{passed}`" in text, "branch protection names the check by the name of the job"
 
 
 @pytest.mark.parametrize("merge", [False, True])
@@ -231,8 +268,8 @@ def test_the_first_screen_says_how_to_run_test_and_deploy(example: Render) -> No
 
 
 def test_every_exit_code_of_a_deploy_is_told(example: Render) -> None:
-    usage = example.text("infra/deploy.sh").partition("Exit codes:\n")[2].partition("\n\n")[0]
-    documented = re.findall(r"^  (\d+) ", usage, re.MULTILINE)
+    usage = inspect.getdoc(cli.deploy) or ""
+    documented = re.findall(r"^  (\d+) ", usage.partition("Exit codes:\n")[2], re.MULTILINE)
     assert len(documented) >= 5
     assert re.findall(r"^\| (\d+) \|", example.text("README.md"), re.MULTILINE) == documented
 

@@ -48,19 +48,28 @@ def test_git_keeps_every_file_of_the_template(repository: Path, example: Render)
         (".venv/bin/python", False),
         ("app/__pycache__/main.pyc", False),
         (".pytest_cache/x", False),
+        ("app/.mypy_cache/x", False),
+        (".ruff_cache/x", False),
+        ("app/.tile_cache/x", True),
         (".env", False),
+        ("app/.env", False),
         (".env.local", False),
+        (".env.production.local", False),
+        (".env.example", True),
+        ("app/.env.sample", True),
+        (".env.template", True),
     ],
 )
 def test_git_keeps_sources_and_no_secrets(repository: Path, name: str, kept: bool) -> None:
     (repository / name).parent.mkdir(parents=True, exist_ok=True)
     (repository / name).touch()
     git(repository, "add", ".")
-    assert (name in git(repository, "ls-files").splitlines()) is kept
+    found = name in git(repository, "ls-files").splitlines()
+    assert found is kept, f".gitignore: {name} {'is a source' if kept else 'is no source'}"
 
 
 def test_a_checkout_on_windows_keeps_what_linux_runs(repository: Path) -> None:
-    for name in "infra/deploy.sh", "Dockerfile", "infra/settings.env", "app/main.py":
+    for name in "infra/deploy-manual.sh", "Dockerfile", "infra/settings.env", "app/main.py":
         assert git(repository, "check-attr", "eol", name).endswith("eol: lf\n"), name
 
 

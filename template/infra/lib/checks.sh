@@ -17,56 +17,6 @@ need() {
   found="$*"
 }
 
-check_bash() {
-  local version=$((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))
-  ((version >= 302)) || not_ready "bash $BASH_VERSION is too old: 3.2 will do"
-  found="$BASH_VERSION"
-}
-
-check_tools() { need aws docker git jq; }
-
-check_docker() {
-  need docker
-  found="$(docker version --format '{{.Server.Version}}' 2>/dev/null)" ||
-    not_ready "docker does not answer: start Docker Desktop, or: sudo systemctl start docker"
-}
-
-# Leaves in $commit what is deployed. A service is a repository of its own: its commit must say what runs.
-export commit=""
-check_repository() {
-  need git
-  local above
-  above="$(git rev-parse --show-prefix 2>&1)" ||
-    not_ready "this is not a git repository ($above): git init --initial-branch main, then commit"
-  [[ -z "$above" ]] ||
-    not_ready "${above%/} is a folder of another git repository: move it out, and make it one of its own with git init"
-  commit="$(git rev-parse --quiet --verify HEAD)" ||
-    not_ready "nothing is committed yet: git add . && git commit --message 'Start from the template'"
-  found="$commit"
-}
-
-check_lock() {
-  need git
-  [[ -f uv.lock ]] || not_ready "uv.lock is missing: run uv sync, then commit the uv.lock that it makes"
-  git ls-files --error-unmatch uv.lock >/dev/null 2>&1 ||
-    not_ready "uv.lock is not committed: git add --force uv.lock && git commit --message 'Lock the dependencies'"
-  found="uv.lock"
-}
-
-# What is built is what lies here, and it is named after the commit: so the two must be the same.
-check_tree() {
-  need git
-  local changes change names="" count=0
-  changes="$(git status --porcelain --untracked-files=normal)" || not_ready "git status does not work here: see above"
-  while IFS= read -r change; do
-    [[ -n "$change" ]] || continue
-    count=$((count + 1))
-    ((count > 3)) || names="${names:+$names, }${change:3}"
-  done <<<"$changes"
-  ((count == 0)) || not_ready "not committed: $names ($count in all). Commit, stash or ignore them, then deploy"
-  found="clean"
-}
-
 # Leaves in $platform what the image is built for.
 platform=""
 check_documents() {
@@ -79,25 +29,6 @@ check_documents() {
   platform="$(query 'task_complaint // platform' infra/task-definition.json 2>&1)" || true
   [[ "$platform" == linux/* ]] || not_ready "infra/task-definition.json: ${platform:-it is empty}"
   found="for $platform"
-}
-
-# Does aws know all that infra/service.json asks for? It would say so itself, but only after image and revision.
-check_cli() {
-  need aws jq
-  local unknown
-  try_ask ecs create-service --generate-cli-skeleton input # which asks nobody
-  [[ -z "$refusal" ]] || not_ready "aws does not work on this machine: $refusal"
-  unknown="$(query 'unknown_members | join(", ")' --slurp infra/service.json "$scratch/answer")"
-  [[ -z "$unknown" ]] ||
-    not_ready "this aws is too old, or infra/service.json is wrong: aws ecs create-service does not know $unknown. \
-Update the AWS CLI (2.22.2, 1.36.7 or newer), or correct infra/service.json"
-  found="aws"
-}
-
-# check_region REGION: the settings decide, whatever region the shell of the caller is set to.
-check_region() {
-  found="$AWS_REGION"
-  [[ -z "$1" || "$1" == "$AWS_REGION" ]] || found="$AWS_REGION (not $1, as this shell is set)"
 }
 
 account=""
@@ -161,25 +92,4 @@ check_stack() {
   [[ -z "$missing" ]] ||
     not_ready "the stack $STACK_NAME lacks these outputs: $missing. Update it with infra/provision.sh"
   found="$STACK_NAME, $stack"
-}
-
-# Leaves the service as it is in $scratch/service, and its status in $service, empty where there is none or, with a
-# $refusal, where nobody knows.
-service=""
-read_service() {
-  service=""
-  try_ask ecs describe-services --cluster "$ECS_CLUSTER" --services "$ECS_SERVICE"
-  [[ -z "$refusal" ]] || return 0
-  mv "$scratch/answer" "$scratch/service"
-  service="$(query 'service.status // ""' "$scratch/service")"
-}
-
-check_service() {
-  need aws jq
-  read_service
-  [[ "$refusal" != *ClusterNotFoundException* ]] || not_there_yet "$AWS_REGION has no cluster $ECS_CLUSTER"
-  [[ -z "$refusal" ]] || refused "ecs describe-services"
-  [[ "$service" != DRAINING ]] ||
-    not_ready "the service $ECS_SERVICE is being deleted: wait until it is gone (some minutes), then deploy"
-  found="${service:-not there yet: the first deploy makes it}"
 }

@@ -69,21 +69,12 @@ infra/settings.env shows"
     not_ready "MIN_TASKS ($MIN_TASKS) is above MAX_TASKS ($MAX_TASKS) in infra/settings.env: for example 1 and 4"
 }
 
-# For a script that has a `usage`, and takes nothing but the wish to see it.
-take_no_arguments() {
-  case "$*" in
-    "") ;;
-    -h | --help)
-      usage
-      exit
-      ;;
-    *) not_ready "unknown argument \"$*\": see infra/${0##*/} --help" ;;
-  esac
-}
-
 say() { printf '%s\n' "$*"; }
 
 warn() { printf '%s\n' "$*" >&2; }
+
+# fact WHAT VALUE: one line of what a script found or did.
+fact() { printf '%-9s %s\n' "$1" "$2"; }
 
 # An error, in one line: what is wrong, and what to do. In a workflow it becomes an annotation of the run.
 complain() {
@@ -113,20 +104,6 @@ not_ready() {
 no_verdict() {
   complain "$1"
   exit 3
-}
-
-# in_group TITLE COMMAND...: a workflow's log folds away what the command prints.
-in_group() {
-  local before="" after="" status=0
-  if [[ "${GITHUB_ACTIONS:-}" == true ]]; then
-    before="::group::"
-    after="::endgroup::"
-  fi
-  say "$before$1"
-  shift
-  "$@" || status=$?
-  [[ -z "$after" ]] || say "$after"
-  return "$status"
 }
 
 # try_ask SERVICE OPERATION [ARGUMENT]...: leaves the answer of AWS in the file $scratch/answer, and what it said
@@ -177,7 +154,7 @@ why_refused() {
   esac
 }
 
-# query PROGRAM [ARGUMENT]...: jq with the definitions of infra/lib/ecs.jq. These read exported variables as `env.NAME`.
+# query PROGRAM [ARGUMENT]...: jq with the definitions of infra/lib/ecs.jq, which read exported variables as `env.NAME`.
 query() {
   local program="$1"
   shift

@@ -2,7 +2,7 @@
 # Another way in for GitHub: an IAM user with two keys (DEPLOY_USER). It gets what the deploy role may do, through a group
 # of the role's name: the document is longer than what IAM keeps on a user itself (2,048 characters; 5,120 on a group).
 # Users and keys are created and deleted by people alone.
-source infra/lib/report.sh
+source infra/lib/common.sh
 
 # Is the user there? Asked before anything is changed.
 find_deploy_user() {

@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # The stack of infra/stack.yml: it is changed by a change set, and watched by its events.
 source infra/lib/checks.sh
-source infra/lib/report.sh
 
 # pick PROGRAM [ARGUMENT]...: jq with the definitions of infra/lib/stack.jq.
 pick() {

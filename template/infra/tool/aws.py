@@ -10,12 +10,14 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
+    ClientError,
     ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
     ProxyConnectionError,
     SSLError,
 )
+from botocore.parsers import ResponseParserError
 from botocore.session import get_session
 from botocore.utils import JSONFileCache
 
@@ -126,10 +128,12 @@ def kind_of_answer(code: str) -> Kind:
     return Kind.SIGN_IN if code in CREDENTIAL_CODES else Kind.REFUSED
 
 
-def kind_of_exception(error: BotoCoreError, operation: str) -> Kind:
+def kind_of_exception(error: Exception, operation: str) -> Kind:
     """Of what botocore raised instead of an answer."""
-    if not isinstance(error, (HTTPClientError, *NOT_SENT)):
-        return Kind.SIGN_IN  # credentials, profiles, tokens: what fails before a request is sent
+    if not isinstance(error, (HTTPClientError, ResponseParserError, *NOT_SENT)):
+        # Credentials, profiles, tokens: what fails before a request is sent. A ClientError is the
+        # answer to a request for credentials, such as AssumeRole.
+        return Kind.SIGN_IN
     if is_change(operation):  # botocore retries: an earlier attempt may have been carried out
         return Kind.CHANGE_LOST
     return Kind.UNREACHABLE if isinstance(error, NOT_SENT) else Kind.LOST
@@ -175,7 +179,7 @@ class Aws:
             self.changes.append(operation)
 
     def _failed(self, service: str, *, exception: Exception, event_name: str, **_: Any) -> None:
-        if not isinstance(exception, BotoCoreError):
+        if not isinstance(exception, (BotoCoreError, ClientError, ResponseParserError)):
             return  # not a failure of the call: botocore raises it again
         name = event_name.rpartition(".")[2]
         operation, kind = f"{service}:{name}", kind_of_exception(exception, name)
@@ -218,15 +222,16 @@ def shared_session() -> boto3.Session:
     """Credentials by AWS's usual chain. Assumed roles are cached where the AWS CLI caches them, so
     that MFA is not asked for by each command.
 
-    Raises AwsError if the profile does not exist or the sign-in is over.
+    Raises AwsError if the profile does not exist or its credentials cannot be had.
     """
     core = get_session()
-    chain = core.get_component("credential_provider")
-    chain.get_provider("assume-role").cache = JSONFileCache(
-        str(Path.home() / ".aws" / "cli" / "cache")
-    )
     try:
+        chain = core.get_component("credential_provider")
+        chain.get_provider("assume-role").cache = JSONFileCache(
+            str(Path.home() / ".aws" / "cli" / "cache")
+        )
         core.get_credentials()
-    except BotoCoreError as error:
+    # OSError and ValueError: a credential_process that does not exist, or prints no JSON.
+    except (BotoCoreError, ClientError, OSError, ValueError) as error:
         raise AwsError(Kind.SIGN_IN, "sign-in", type(error).__name__, str(error)) from error
     return boto3.Session(botocore_session=core)

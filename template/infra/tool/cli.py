@@ -1,5 +1,6 @@
 """The commands. Only this module ends the process: errors and signals become exit codes here."""
 
+import io
 import os
 import re
 import signal
@@ -8,12 +9,23 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from datetime import timedelta
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from infra.tool import checks, container, deploy_plan, documents, github, image, log
+from infra.tool import (
+    checks,
+    deploy_plan,
+    documents,
+    github,
+    github_token,
+    image,
+    image_check,
+    log,
+    workflow_settings,
+)
 from infra.tool import deploy as deploying
 from infra.tool import rollback as going_back
 from infra.tool.aws import Aws, AwsError, shared_session
@@ -26,8 +38,9 @@ from infra.tool.runtime import Runtime
 from infra.tool.status import read_status
 from infra.tool.status_report import print_status, report_of
 from infra.tool.target import COMMAND, Target
+from infra.tool.text import one_line
 
-USAGE = Problem("usage", "{problem}", "uv run --frozen -m infra --help", ExitCode.NOT_READY)
+USAGE = Problem("usage", "{problem}", "{help}", ExitCode.NOT_READY)
 NOT_HEALTHY = Problem("not-healthy", "{name} is not healthy: {problems}", "{next}", ExitCode.FAILED)
 CHECK_FAILED = Problem(
     "check-failed",
@@ -38,13 +51,17 @@ UNEXPECTED = Problem(
     "unexpected",
     "an unexpected error ended the command: {error}",
     "report it with the file {file}, which says where it happened",
+    ExitCode.FAILED,
 )
 
+LONGEST = timedelta(days=3653)  # for which CloudWatch keeps a log, unless it keeps it for ever
 CHECK_WIDTH = 17  # characters, for the results and names of checks
 TITLES = {
     ExitCode.FAILED: "Failed",
     ExitCode.NOT_READY: "Not ready, nothing was changed",
     ExitCode.UNKNOWN: "Outcome unknown",
+    ExitCode.INTERRUPTED: "Stopped by Ctrl-C or by cancelling the run",
+    ExitCode.TERMINATED: "Stopped by SIGTERM or by cancelling the run",
 }
 
 app = typer.Typer(
@@ -77,6 +94,7 @@ def status(
       1    it is not: the last line says why
       2    AWS could not be asked: the message says what to do
       130  stopped by Ctrl-C
+      143  stopped by SIGTERM
     """
     target: Target = context.obj
     runtime = target.runtime
@@ -94,13 +112,16 @@ def status(
 
 def duration(text: str) -> timedelta:
     """A time span such as 90s, 10m, 2h or 1d."""
-    found = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", text)
+    found = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text)
     if not found:
         raise typer.BadParameter(
             f'expects a number with s, m, h or d, got "{text}": for example 10m'
         )
     unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[found[2]]
-    return timedelta(**{unit: int(found[1])})
+    span = timedelta(**{unit: int(found[1])})
+    if span > LONGEST:
+        raise typer.BadParameter(f'expects {LONGEST.days}d or less, got "{text}": for example 10m')
+    return span
 
 
 @app.command()
@@ -118,6 +139,7 @@ def logs(
       0    all lines were printed
       2    the log could not be read: the message says what to do
       130  stopped by Ctrl-C, which is how --follow ends
+      143  stopped by SIGTERM
     """
     target: Target = context.obj
     span = duration(since)
@@ -151,6 +173,7 @@ def check(context: typer.Context) -> None:
       0    ready to deploy
       2    at least one check failed: each says what to do
       130  stopped by Ctrl-C
+      143  stopped by SIGTERM
     """
     target: Target = context.obj
     console = target.runtime.console
@@ -196,6 +219,7 @@ def deploy(
       3    outcome unknown: it took too long, answers were lost, or the URL
            cannot be reached from here. Run it again to keep watching
       130  stopped by Ctrl-C: a deployment that has begun continues in ECS
+      143  stopped by SIGTERM, likewise
     """
     target: Target = context.obj
     if as_json and not plan:
@@ -231,6 +255,7 @@ def rollback(
       3    outcome unknown: it took too long, answers were lost, or the URL
            cannot be reached from here. Run it again to keep watching
       130  stopped by Ctrl-C: a deployment that has begun continues in ECS
+      143  stopped by SIGTERM, likewise
     """
     going_back.rollback(context.obj, revision)
 
@@ -245,7 +270,6 @@ def check_image(
 ) -> None:
     """Build the image and run it as the task definition says.
 
-    \b
     The container gets every member of its definition that docker can express; the others
     are named. It has no credentials of AWS, and stand-ins for its secrets.
 
@@ -255,11 +279,52 @@ def check_image(
       1    it is not: the message says why
       2    not ready, or the image does not build: the message says what to do
       130  stopped by Ctrl-C: the container is removed
+      143  stopped by SIGTERM, likewise
     """
     target: Target = context.obj
     commit = target.repository.head()
     found = documents.read(target.runtime.root, target.settings)
-    container.check_image(target, found, name or image.build_here(target, commit, found), commit)
+    image_check.check_image(target, found, name or image.build_here(target, commit, found), commit)
+
+
+@app.command("settings")
+def print_settings(
+    context: typer.Context,
+    as_outputs: Annotated[
+        bool, typer.Option("--github", help="Make them outputs of a workflow's step, too.")
+    ] = False,
+) -> None:
+    """Print the settings that the workflows need. Changes nothing.
+
+    \b
+    Exit codes:
+      0    they were printed
+      2    a setting or a document is wrong: the message says which
+      130  stopped by Ctrl-C
+      143  stopped by SIGTERM
+    """
+    target: Target = context.obj
+    environment, console = target.runtime.environment, target.runtime.console
+    if as_outputs and not environment.get("GITHUB_OUTPUT"):
+        raise github_token.NOT_IN_WORKFLOW()
+    for name, value in workflow_settings.outputs(target.runtime.root, target.settings).items():
+        console.fact(name, one_line(value))
+        if as_outputs:
+            github.write_output(environment, name, value)
+
+
+@app.command("explain-credentials")
+def explain_credentials(context: typer.Context) -> None:
+    """In a workflow, explain why AWS refused its credentials. Changes nothing.
+
+    \b
+    Exit codes:
+      1    the message names the cause and what to do
+      2    the cause is not known: the message says what it can be
+      130  stopped by Ctrl-C
+      143  stopped by SIGTERM
+    """
+    raise github_token.cause(context.obj)
 
 
 # --- how a command ends ---
@@ -271,23 +336,37 @@ def run(words: Sequence[str], runtime: Runtime) -> int:
     target = Target(runtime, command=" ".join(given))
     code = ExitCode.DONE
     try:
-        app(args=given, prog_name=COMMAND, standalone_mode=False, obj=target)
+        # Typer turns a KeyboardInterrupt into its exit code, and returns that.
+        if app(args=given, prog_name=COMMAND, standalone_mode=False, obj=target) == 130:
+            code = stop(target, ExitCode.INTERRUPTED)
     except ToolError as error:
         code = end(target, error)
     except typer.TyperException as error:
-        code = end(target, USAGE(problem=error.format_message().rstrip(".")))
+        code = end(target, USAGE(problem=error.format_message().rstrip("."), help=help_of(error)))
     except (KeyboardInterrupt, typer.Abort):
-        code = ExitCode.INTERRUPTED
+        code = stop(target, ExitCode.INTERRUPTED)
     except Terminated:
-        code = ExitCode.TERMINATED
+        code = stop(target, ExitCode.TERMINATED)
     except Exception as error:
         unexpected = UNEXPECTED(error=repr(error), file=write_traceback())
-        unexpected.exit = ExitCode.UNKNOWN if target.has_changed_aws else ExitCode.FAILED
+        if target.has_changed_aws:
+            unexpected.exit = ExitCode.UNKNOWN
         code = end(target, unexpected)
     if target.continuing:
-        runtime.console.warn(f"{target.continuing} To find out: {target.again}.")
-    if target.facts:
-        github.write_summary(runtime.environment, target.title, target.facts, target.report)
+        runtime.console.warn(f"{target.continuing} To find out, {target.again}")
+    if target.title:
+        github.write_summary(
+            runtime.environment, target.title, target.next_step, target.facts, target.report
+        )
+    return code
+
+
+def stop(target: Target, code: ExitCode) -> ExitCode:
+    """Note a signal as the end of the command."""
+    target.title = TITLES[code]
+    if target.continuing:
+        target.title += f". {target.continuing}"
+        target.next_step = target.again
     return code
 
 
@@ -297,10 +376,16 @@ def end(target: Target, error: ToolError) -> ExitCode:
     if target.continuing:
         code = ExitCode.UNKNOWN
     if isinstance(error, AwsError) and code is ExitCode.UNKNOWN:
-        error.remedy = f"{target.again}: it finds out"
-    target.title = f"{TITLES[code]}: {error.message}. To fix it: {error.remedy}"
+        error.remedy = f"to find out, {target.again}"
+    target.title, target.next_step = f"{TITLES[code]}: {error.message}", error.remedy
     target.runtime.console.error(error)
     return code
+
+
+def help_of(error: typer.TyperException) -> str:
+    """The command whose help explains an error of usage."""
+    context: typer.Context | None = getattr(error, "ctx", None)
+    return f"{context.command_path if context else COMMAND} --help"
 
 
 def write_traceback() -> str:
@@ -319,6 +404,9 @@ def terminate(*_: object) -> NoReturn:
 
 def real_runtime() -> Runtime:
     """This machine, its clock, and the credentials of this shell."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # text from AWS may not fit a console's encoding
     return Runtime(
         root=Path(__file__).resolve().parents[2],
         environment=os.environ,
@@ -333,4 +421,7 @@ def real_runtime() -> Runtime:
 def main(runtime: Runtime | None = None) -> NoReturn:
     """Run the command that this process was started with, in the service that holds this file."""
     signal.signal(signal.SIGTERM, terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a character that it cannot encode becomes "?"
+            stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:], runtime or real_runtime()))

@@ -43,7 +43,7 @@ class Console:
     def fact(self, name: str, value: str, width: int = LABEL_WIDTH) -> None:
         """A name and a value; on a terminal, long values are wrapped beside the name."""
         if not self._out.is_terminal:
-            self.say(f"{name:{width}}{value}")
+            self.say(f"{name:{width - 1}} {value}")
             return
         row = Table.grid()
         row.add_column(width=width)
@@ -58,7 +58,8 @@ class Console:
         """What is wrong, then what to do; in a workflow both are one annotation."""
         if self.in_github:
             text = escaped(f"{error.message}\nTo fix it: {error.remedy}")
-            self.warn(f"::error title={error.code}::{text}")
+            file = f"file={error.file}," if error.file else ""
+            self.warn(f"::error {file}title={error.code}::{text}")
         else:
             self._err.print(
                 Text.assemble(("error", "bold red"), f"[{error.code}]: {error.message}"),
@@ -70,7 +71,8 @@ class Console:
 
     @property
     def is_terminal(self) -> bool:
-        return self._out.is_terminal
+        """Whether lines can be redrawn."""
+        return self._out.is_terminal and not self._out.is_dumb_terminal
 
     def live(self) -> Live:
         """A region of the terminal that is redrawn when it is updated."""

@@ -1,5 +1,6 @@
 """Deploy a commit: image, revision, deployment, scaling, and a look at the URL."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -8,6 +9,7 @@ from infra.tool import (
     deployment,
     documents,
     github,
+    github_run,
     image,
     outcome,
     revision,
@@ -28,7 +30,7 @@ from infra.tool.target import Target
 NO_TASKS = Problem(
     "no-tasks",
     "{revision} is deployed, but the schedule {schedules} wants no task now, so it is not proven",
-    "{again} once the schedule starts tasks",
+    "once the schedule starts tasks, {again}",
     ExitCode.UNKNOWN,
 )
 REMEDY = "correct what the lines above show, commit, and deploy that"
@@ -44,7 +46,7 @@ class Plan:
     service: EcsService | None  # None: the deploy creates it
     request: Json  # what CreateService and UpdateService share
     document: str  # hash of all of it, the tag of the revision
-    schedules: list[str]  # scheduled actions that own the bounds and a count of zero
+    schedules: Sequence[str]  # scheduled actions that own the bounds and a count of zero
 
 
 class Step(Enum):
@@ -69,15 +71,13 @@ def deploy(target: Target) -> None:
         assert plan.service is not None
         before = deployment.started(plan.service)
     target.fact("revision", present.name)
-    if step is Step.NOTHING:
-        target.runtime.console.say("Already in steady state: nothing is built or deployed.")
-    else:
+    announce(target, step)
+    if step is not Step.NOTHING:
         watch_to_the_end(target, before, present, REMEDY)
     apply_scaling(target, plan)
-    require_tasks(target, plan, present)
-    reachable = target.settings.is_reachable
-    url = smoke.require(target.runtime, plan.stack, plan.commit, reachable=reachable)
-    target.fact("url", url)
+    wanted = plan.service.desired if plan.service else target.settings.tasks.min
+    require_tasks(target, present, wanted, plan.schedules)
+    target.fact("url", smoke.require(target, plan.stack, plan.commit))
     github.write_output(target.runtime.environment, "url", plan.stack.url)
     target.fact("took", f"{round((target.runtime.clock.now() - began).total_seconds())} s")
     name = target.settings.service.name
@@ -90,6 +90,7 @@ def prepare(target: Target) -> Plan:
     commit = target.repository.head()
     target.repository.require_lock()
     target.repository.require_clean()
+    github_run.require_newest(target.runtime.environment, commit)
     found = documents.read(target.runtime.root, settings)
     checks.check_credentials(target)
     stack = checks.ready_stack(target)
@@ -104,7 +105,7 @@ def prepare(target: Target) -> Plan:
         service=service,
         request=request,
         document=revision.document_hash(request, found, settings),
-        schedules=list(scaling.schedules_of_bounds(target.aws, settings.names)) if service else [],
+        schedules=scaling.schedules_of_bounds(target.aws, settings.names) if service else [],
     )
 
 
@@ -142,7 +143,9 @@ def register(target: Target, plan: Plan) -> Revision:
 def start(target: Target, plan: Plan, new: Revision) -> Started:
     """Create the service, or point it at the revision."""
     settings, ecs = target.settings, target.aws.ecs
-    with target.while_it_continues(f"Whether ECS has started to deploy {new.name} is unknown."):
+    with target.while_it_continues(
+        f"Whether ECS has started to deploy {new.name} is unknown.", then=in_progress(new.name)
+    ):
         if plan.service is None:
             request = service_request.create_request(plan.request, new.arn, settings)
             return deployment.started(as_service(ecs.create_service(**request)["service"]))
@@ -156,10 +159,23 @@ def start(target: Target, plan: Plan, new: Revision) -> Started:
         return deployment.started(as_service(ecs.update_service(**request)["service"]))
 
 
+def announce(target: Target, step: Step) -> None:
+    """Say why nothing is deployed, if nothing is."""
+    if step is Step.WATCH:
+        target.runtime.console.say("Its deployment is in progress already: watching it.")
+    if step is Step.NOTHING:
+        target.runtime.console.say("It is in steady state already: nothing is deployed.")
+
+
+def in_progress(revision: str) -> str:
+    """What continues in AWS while a deployment is watched."""
+    return f"The deployment of {revision} continues in ECS."
+
+
 def watch_to_the_end(target: Target, before: Started, deployed: Revision, remedy: str) -> None:
     """Watch a deployment. Raises ToolError unless it ends in steady state."""
     target.fact("deployment", before.id)
-    with target.while_it_continues(f"The deployment of {before.revision} continues in ECS."):
+    with target.while_it_continues(in_progress(before.revision)):
         ended = watch.watch(target, before)
     outcome.require_steady(target, before, ended, deployed, remedy)
 
@@ -167,7 +183,7 @@ def watch_to_the_end(target: Target, before: Started, deployed: Revision, remedy
 def apply_scaling(target: Target, plan: Plan) -> None:
     label = plan.stack.outputs["ScalingResourceLabel"]
     autoscaling = plan.documents.autoscaling
-    done = scaling.apply(target.aws, target.settings, autoscaling, label, plan.schedules)
+    done = scaling.apply(target, autoscaling, label, plan.schedules)
     if done.schedules:
         names = ", ".join(done.schedules)
         target.fact("scaling", f"the bounds are those of the schedule {names}: left alone")
@@ -177,9 +193,10 @@ def apply_scaling(target: Target, plan: Plan) -> None:
         )
 
 
-def require_tasks(target: Target, plan: Plan, deployed: Revision) -> None:
+def require_tasks(
+    target: Target, deployed: Revision, wanted: int, schedules: Sequence[str]
+) -> None:
     """Raises ToolError if a schedule wants no task: then nothing shows that the revision works."""
-    wanted = plan.service.desired if plan.service else target.settings.tasks.min
-    if plan.schedules and wanted == 0:
-        schedules = ", ".join(plan.schedules)
-        raise NO_TASKS(revision=deployed.name, schedules=schedules, again=target.again)
+    if schedules and wanted == 0:
+        names = ", ".join(schedules)
+        raise NO_TASKS(revision=deployed.name, schedules=names, again=target.again)

@@ -16,11 +16,13 @@ BROKEN = Problem(
     "document-broken",
     "infra/{name} is not one JSON object: {why}",
     "correct it; git diff infra/{name} shows what changed",
+    file="infra/{name}",
 )
 WRONG = Problem(
     "document-wrong",
     "infra/{name}: {complaints}",
     "correct infra/{name}, then commit it",
+    file="infra/{name}",
 )
 
 # What Git and Copier write around the two sides of a conflict.
@@ -149,8 +151,14 @@ def about_deployable(task: Json) -> Iterator[str]:
     for tag in task.get("tags", []):
         if tag.get("key") in (COMMIT, DOCUMENT):
             yield f"the tag {tag['key']} is written by a deploy: give yours another key"
-    architecture = task.get("runtimePlatform", {}).get("cpuArchitecture")
-    if architecture not in PLATFORMS:
+    yield from about_platform(task)
+
+
+def about_platform(task: Json) -> Iterator[str]:
+    """A complaint if infra/task-definition.json names no processor that Fargate has."""
+    platform = task.get("runtimePlatform")
+    architecture = platform.get("cpuArchitecture") if isinstance(platform, dict) else None
+    if architecture not in list(PLATFORMS):  # a list, because JSON has values that cannot be hashed
         yield f"runtimePlatform.cpuArchitecture is {architecture}: it must be X86_64 or ARM64"
 
 

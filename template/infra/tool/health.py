@@ -7,9 +7,8 @@ import time
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Protocol
-from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPErrorProcessor, ProxyHandler, Request, build_opener
 
 from infra.tool.text import one_line
 
@@ -32,9 +31,13 @@ class Fetch(Protocol):
     def __call__(self, url: str, *, timeout: float, via: str = "") -> Response: ...
 
 
-class NoRedirects(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
+class EveryStatus(HTTPErrorProcessor):
+    """Every status is an answer: errors are not raised, redirects are not followed."""
+
+    def http_response(self, request: Any, response: Any) -> Any:  # noqa: ARG002
+        return response
+
+    https_response = http_response
 
 
 class ConnectedElsewhere(HTTPSConnection):
@@ -54,11 +57,11 @@ def fetch(url: str, *, timeout: float, via: str = "") -> Response:
     if via:
         return fetch_via(url, timeout, via)
     request = Request(url, headers={"User-Agent": "infra"})
+    # A proxy of the environment would look for 127.0.0.1 on its own machine.
+    direct = [ProxyHandler({})] if urlsplit(url).hostname == "127.0.0.1" else []
     try:
-        with build_opener(NoRedirects).open(request, timeout=timeout) as answer:
+        with build_opener(EveryStatus, *direct).open(request, timeout=timeout) as answer:
             return Response(answer.status, answer.read(MOST_BYTES))
-    except HTTPError as answer:
-        return Response(answer.code, answer.read(MOST_BYTES))
     except HTTPException as broken:
         raise OSError(f"no HTTP response: {broken!r}") from broken
 
@@ -115,7 +118,7 @@ def commit_in(body: bytes) -> str:
     """The commit that an answer of /health names; empty if it names none."""
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter if it is nested too deeply
         return ""
     commit = answer.get("commit") if isinstance(answer, dict) else None
     return one_line(commit) if isinstance(commit, str) else ""

@@ -24,7 +24,7 @@ class Line:
         """As a person reads it: of a JSON record, its level, message and last line of exception."""
         try:
             record = json.loads(self.message)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter if it is nested too deeply
             return self.message
         if not isinstance(record, dict) or "message" not in record:
             return self.message

@@ -65,11 +65,12 @@ def require_steady(
     """
     if outcome.verdict is Verdict.STEADY:
         return
+    stopped = sorted(outcome.stopped, key=lambda task: task.stopped)
     target.report = list(
         chain(
             about_events(outcome.service),
-            about_tasks(before, outcome.stopped),
-            about_log(target.aws, target.settings.names, revision, outcome.stopped),
+            about_tasks(before, stopped),
+            about_log(target.aws, target.settings.names, revision, stopped),
         )
     )
     with target.runtime.console.quoted():

@@ -1,17 +1,28 @@
 """Roll back: point the service at an earlier revision, and watch that as a deploy does."""
 
 import re
+from collections.abc import Sequence
 
-from infra.tool import checks, deployment, history, image, revision, scaling, service_request, smoke
+from infra.tool import (
+    checks,
+    deployment,
+    github_run,
+    history,
+    image,
+    revision,
+    scaling,
+    service_request,
+    smoke,
+)
 from infra.tool.aws import AwsError
-from infra.tool.deploy import watch_to_the_end
+from infra.tool.deploy import Step, announce, in_progress, require_tasks, watch_to_the_end
 from infra.tool.deployment import Started
 from infra.tool.ecs_service import EcsService, as_service
-from infra.tool.errors import Problem
+from infra.tool.errors import ExitCode, Problem
 from infra.tool.revision import Revision
 from infra.tool.settings import Settings
 from infra.tool.stack import read_stack
-from infra.tool.target import Target
+from infra.tool.target import COMMAND, Target
 
 NOT_A_REVISION = Problem(
     "revision-name",
@@ -30,8 +41,14 @@ NO_EARLIER = Problem(
 )
 ALREADY_THERE = Problem(
     "revision-present",
-    "the service is at {revision} already ({state})",
+    "the service is at {revision} already, and not in steady state ({state})",
     "name an earlier revision, for example: rollback 41",
+)
+NO_URL = Problem(
+    "url-unknown",
+    "the rollback is complete, but its URL is not known: {why}",
+    "look at the service (uv run --frozen -m infra status), then {again}",
+    ExitCode.UNKNOWN,
 )
 NOT_USABLE = Problem(
     "revision-unusable",
@@ -55,21 +72,21 @@ def rollback(target: Target, named: str = "") -> None:
     present = history.number_of(service.primary.task_definition, settings.names.family)
     target.fact("present", f"{service.primary.revision}, {service.primary.state}")
     number = number or choose(target, service, present)
-    is_under_way = number == present and service.primary.state == "IN_PROGRESS"
     target.command = f"rollback {number}"
-    if number == present and not is_under_way:
-        state = service.primary.state if service.primary.running else "no task is running"
-        raise ALREADY_THERE(revision=service.primary.revision, state=state)
+    schedules = schedules_of_count(target, service)
+    step = next_step(service, is_present=number == present, may_want_none=bool(schedules))
     chosen = find(target, number)
     target.fact("commit", chosen.commit or "unknown")
-    if is_under_way:
-        target.runtime.console.say("This rollback is in progress already: watching it.")
-        before = deployment.started(service)
-    else:
+    before = deployment.started(service)
+    if step is Step.DEPLOY:
+        github_run.require_first_attempt(target.runtime.environment, chosen.name)
         require_usable(target, chosen)
-        before = start(target, chosen, service)
+        before = start(target, chosen, service, schedules)
     target.fact("revision", chosen.name)
-    watch_to_the_end(target, before, chosen, NOT_USABLE.remedy)
+    announce(target, step)
+    if step is not Step.NOTHING:
+        watch_to_the_end(target, before, chosen, NOT_USABLE.remedy)
+    require_tasks(target, chosen, service.desired, schedules)
     target.fact("url", look_at_url(target, chosen))
     target.done(f"{settings.service.name} is in steady state as {chosen.name}")
     target.runtime.console.say(
@@ -123,15 +140,40 @@ def require_usable(target: Target, chosen: Revision) -> None:
         raise NOT_USABLE(revision=chosen.name, why=why)
 
 
-def start(target: Target, chosen: Revision, service: EcsService) -> Started:
+def schedules_of_count(target: Target, service: EcsService) -> Sequence[str]:
+    """The schedules that may want fewer tasks than the minimum; not asked for if none does."""
+    if service.desired >= target.settings.tasks.min:
+        return []
+    return scaling.schedules_of_bounds(target.aws, target.settings.names)
+
+
+def next_step(service: EcsService, *, is_present: bool, may_want_none: bool) -> Step:
+    """Raises ToolError if the service is at the revision already, and that failed or runs no
+    task."""
+    primary = service.primary
+    if primary is None or not is_present:
+        return Step.DEPLOY
+    if primary.state == "IN_PROGRESS":
+        return Step.WATCH
+    runs = primary.running > 0 or (may_want_none and primary.desired == 0)
+    if primary.state == "COMPLETED" and runs:
+        return Step.NOTHING
+    state = primary.state if primary.state != "COMPLETED" else "no task is running"
+    raise ALREADY_THERE(revision=primary.revision, state=state)
+
+
+def start(
+    target: Target, chosen: Revision, service: EcsService, schedules: Sequence[str]
+) -> Started:
     """Point the service at the revision; nothing else of it changes but a count of zero."""
     settings, aws = target.settings, target.aws
-    schedules = scaling.schedules_of_bounds(aws, settings.names)
     count = service_request.desired_count(
         settings, service.answer, schedule_owns_count=bool(schedules)
     )
-    target.runtime.console.say(f"Rolling back to {chosen.name}.")
-    with target.while_it_continues(f"Whether ECS rolls back to {chosen.name} is unknown."):
+    target.runtime.console.say(f"Rolling back to {chosen.name}. {repeated(chosen)}")
+    with target.while_it_continues(
+        f"Whether ECS rolls back to {chosen.name} is unknown.", then=in_progress(chosen.name)
+    ):
         answer = aws.ecs.update_service(
             cluster=settings.names.cluster,
             service=settings.names.service,
@@ -141,13 +183,18 @@ def start(target: Target, chosen: Revision, service: EcsService) -> Started:
         return deployment.started(as_service(answer["service"]))
 
 
+def repeated(chosen: Revision) -> str:
+    """How to repeat a rollback: without the number, the next one goes further back."""
+    return f"To run exactly this again: {COMMAND} rollback {chosen.number}"
+
+
 def look_at_url(target: Target, chosen: Revision) -> str:
     """The stack may be in the middle of a change: a rollback does not wait for it."""
     try:
         stack = read_stack(target.aws, target.settings.names.stack)
     except AwsError as error:
-        raise smoke.UNREACHABLE(url="the URL of the stack", why=error.message) from None
+        raise NO_URL(why=error.message, again=target.again) from None
     if stack is None or not stack.url:
-        return "unknown: the stack has no URL"
-    reachable = target.settings.is_reachable
-    return smoke.require(target.runtime, stack, chosen.commit, reachable=reachable)
+        why = f"the stack {target.settings.names.stack} has no output Url"
+        raise NO_URL(why=why, again=target.again)
+    return smoke.require(target, stack, chosen.commit)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from infra.tool.api_model import Json
 from infra.tool.aws import Aws, AwsError
 from infra.tool.errors import ExitCode, Problem
-from infra.tool.settings import Names, Settings
+from infra.tool.settings import Names
+from infra.tool.target import Target
 
 NOT_SET = Problem(
     "scaling-not-set",
     "this commit is running, but its scaling could not be set: {why}",
-    "correct what AWS names, then deploy again",
-    ExitCode.FAILED,
+    "correct what AWS names (ops/iam-policy-github-actions.json grants what the deploy role may do), "
+    "then {again}",
 )
 
 
@@ -94,23 +95,26 @@ def read_policies(aws: Aws, names: Names) -> list[Json]:
 
 
 def apply(
-    aws: Aws, settings: Settings, autoscaling: Json, resource_label: str, schedules: Sequence[str]
+    target: Target, autoscaling: Json, resource_label: str, schedules: Sequence[str]
 ) -> Scaled:
     """Register the bounds, put every policy of the document, and delete the others of the service.
 
     Bounds that a schedule sets are left alone. Raises ToolError.
     """
-    target = target_of(settings.names)
+    aws, names, tasks = target.aws, target.settings.names, target.settings.tasks
+    scalable = target_of(names)
     try:
         if not schedules:
             aws.scaling.register_scalable_target(
-                **target, MinCapacity=settings.tasks.min, MaxCapacity=settings.tasks.max
+                **scalable, MinCapacity=tasks.min, MaxCapacity=tasks.max
             )
-        for request in policy_requests(autoscaling, settings.names, resource_label):
+        for request in policy_requests(autoscaling, names, resource_label):
             aws.scaling.put_scaling_policy(**request)
-        return Scaled(delete_others(aws, settings.names, autoscaling), schedules)
+        return Scaled(delete_others(aws, names, autoscaling), schedules)
     except AwsError as error:
-        raise NOT_SET(why=error.message) from None
+        if error.exit is ExitCode.UNKNOWN:  # AWS may have done it
+            raise
+        raise NOT_SET(why=error.message, again=target.again) from None
 
 
 def delete_others(aws: Aws, names: Names, autoscaling: Json) -> Sequence[str]:
@@ -119,5 +123,10 @@ def delete_others(aws: Aws, names: Names, autoscaling: Json) -> Sequence[str]:
     found = [policy["PolicyName"] for policy in read_policies(aws, names)]
     others = [name for name in found if name not in named]
     for name in others:
-        aws.scaling.delete_scaling_policy(**target_of(names), PolicyName=name)
+        try:
+            aws.scaling.delete_scaling_policy(**target_of(names), PolicyName=name)
+        except AwsError as error:
+            # Another deploy has deleted it, or this call did before its first answer was lost.
+            if error.aws_code != "ObjectNotFoundException":
+                raise
     return others

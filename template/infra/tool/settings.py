@@ -1,11 +1,13 @@
 """The settings of a service, as typed models: each value has one shape."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -15,6 +17,7 @@ from infra.tool.shapes import (
     each,
     matching,
     networks,
+    of_this_account,
     one_of,
     switch,
     whole_number,
@@ -30,7 +33,14 @@ RETENTION = (
     *(2922, 3288, 3653),
 )
 
-Text = Annotated[str, matching(r"[^\x00-\x1f\x7f]*", "text without control characters", "main")]
+Text = Annotated[
+    str,
+    matching(
+        r"(?!\s)[^\x00-\x1f\x7f]*(?<!\s)",
+        "text without control characters and without blanks at its ends",
+        "production",
+    ),
+]
 EcsName = Annotated[str, matching(ECS_NAME, "letters, digits, - and _, at most 255", "my-service")]
 RoleName = Annotated[str, matching(ROLE_NAME, "the name of a role, not its ARN", "my-role")]
 Subnets = Annotated[
@@ -53,25 +63,27 @@ class Service(Section):
             "ai-assistant",
         ),
     ]
-    account: Annotated[str, matching(r"[0-9]{12}", "12 digits", "123456789012")]
-    region: Annotated[str, matching(REGION, "the name of a region", "us-east-1")]
-    partition: Annotated[str, matching(r"aws|aws-cn|aws-us-gov", "a partition of AWS", "aws")]
-    registry: Annotated[
+    account: Annotated[
         str,
         matching(
-            r"[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?",
-            "the host of the account's ECR registry",
-            "123456789012.dkr.ecr.us-east-1.amazonaws.com",
+            r"[0-9]{12}",
+            "12 digits",
+            "what aws sts get-caller-identity --query Account --output text prints",
         ),
     ]
+    region: Annotated[str, matching(REGION, "the name of a region", "us-east-1")]
+    partition: Annotated[str, matching(r"aws|aws-cn|aws-us-gov", "a partition of AWS", "aws")]
+    registry: str
 
-    @model_validator(mode="after")
-    def _registry_is_of_account_and_region(self) -> Self:
-        ending = ".amazonaws.com.cn" if self.partition == "aws-cn" else ".amazonaws.com"
-        right = f"{self.account}.dkr.ecr.{self.region}{ending}"
-        if self.registry != right:
-            raise ValueError(f"the registry is of another account or region: expects {right}")
-        return self
+    @field_validator("registry")
+    @classmethod
+    def _registry_is_of_account_and_region(cls, registry: str, info: ValidationInfo) -> str:
+        if {"account", "region", "partition"} <= info.data.keys():  # each of them is right
+            ending = ".amazonaws.com.cn" if info.data["partition"] == "aws-cn" else ".amazonaws.com"
+            right = f"{info.data['account']}.dkr.ecr.{info.data['region']}{ending}"
+            if registry != right:
+                raise ValueError(f"expects the ECR registry of this account and region, {right}")
+        return registry
 
 
 class Names(Section):
@@ -104,13 +116,13 @@ class Tasks(Section):
     subnets: Subnets = []
     public_ip: Annotated[bool, switch("ENABLED or DISABLED")] = True
 
-    @model_validator(mode="after")
-    def _min_is_at_most_max(self) -> Self:
-        if self.min > self.max:
-            raise ValueError(
-                f"the minimum ({self.min}) is above the maximum ({self.max}): for example 1 and 4"
-            )
-        return self
+    @field_validator("max")
+    @classmethod
+    def _max_is_at_least_min(cls, most: int, info: ValidationInfo) -> int:
+        least: int = info.data.get("min", most)
+        if most < least:
+            raise ValueError(f"is below the minimum, {least}: for example {least + 3}")
+        return most
 
 
 class Deploy(Section):
@@ -136,7 +148,7 @@ class GitHub(Section):
     subject: Annotated[
         str,
         matching(
-            r"|[^*?\s:]+:[^*?\x00-\x1f\x7f]+",
+            r"|[^*?\s:]+:[^*?\x00-\x1f\x7f]+(?<!\s)",
             "the subject of one branch or environment, without * and ?",
             "repo:my-company/ai-assistant:ref:refs/heads/main",
         ),
@@ -176,13 +188,14 @@ class Https(Section):
         ),
     ] = ""
 
-    @model_validator(mode="after")
-    def _certificate_has_a_domain(self) -> Self:
-        if self.certificate and not self.domain:
+    @field_validator("certificate")
+    @classmethod
+    def _certificate_has_a_domain(cls, certificate: str, info: ValidationInfo) -> str:
+        if certificate and info.data.get("domain") == "":
             raise ValueError(
-                "a certificate needs the domain that it is for, for example api.example.com"
+                "needs a domain name that the certificate is for, for example api.example.com"
             )
-        return self
+        return certificate
 
 
 class Logs(Section):
@@ -197,6 +210,7 @@ class Permissions(Section):
     bedrock_models: Annotated[
         list[str],
         each(BEDROCK_MODEL, "ids or ARNs of models or inference profiles", "amazon.nova-lite-v1:0"),
+        AfterValidator(of_this_account),
     ] = []
     s3_read_buckets: Annotated[
         list[str],

@@ -103,6 +103,19 @@ def switch(words: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def of_this_account(values: list[str], info: ValidationInfo) -> list[str]:
+    """ARNs of no other account. Their region may be another: a model may be called there."""
+    here: Identity | None = info.context
+    if here is None:
+        return values
+    for value in values:
+        found = re.match(r"arn:([a-z-]+):[a-z]+:[a-z0-9-]*:([0-9]*):", value)
+        if found and (found[1] != here.partition or found[2] not in ("", here.account)):
+            example = here.arn("bedrock", "inference-profile/us.amazon.nova-pro-v1:0")
+            raise ValueError(f"is of another account or partition: for example {example}")
+    return values
+
+
 def networks(values: list[str]) -> list[str]:
     """CIDR blocks, such as 203.0.113.0/24. Raises ValueError for others."""
     for value in values:
@@ -117,6 +130,6 @@ def networks(values: list[str]) -> list[str]:
 # Ids and ARNs of models and of inference profiles, and ARNs of application inference profiles.
 BEDROCK_MODEL = (
     r"([a-z]{2,6}(-[a-z]+)?\.)?[a-z0-9-]+\.[A-Za-z0-9][A-Za-z0-9.:-]*"
-    r"|arn:aws[a-z-]*:bedrock:[a-z0-9-]*:(\d{12})?:"
+    r"|arn:aws[a-z-]*:bedrock:[a-z0-9-]*:([0-9]{12})?:"
     r"(foundation-model|inference-profile|application-inference-profile)/[A-Za-z0-9.:-]+"
 )

@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 from infra.tool import health
 from infra.tool.errors import ExitCode, Problem
 from infra.tool.health import Health
+from infra.tool.progress import HEARTBEAT
 from infra.tool.runtime import Runtime
 from infra.tool.stack import Stack
+from infra.tool.target import Target
 
 OTHER_COMMIT = Problem(
     "url-other-commit",
@@ -19,7 +21,7 @@ OTHER_COMMIT = Problem(
 UNREACHABLE = Problem(
     "url-unreachable",
     "the deployment is complete, but {url} cannot be reached from here: {why}",
-    "check the URL from a network that reaches it, then run the command again",
+    "check the URL from a network that reaches it, then {again}",
     ExitCode.UNKNOWN,
 )
 
@@ -62,7 +64,7 @@ def ask_until(runtime: Runtime, stack: Stack, commit: str) -> Smoke:
         and domain != balancer.lower()
         and not (runtime.resolve(domain) & runtime.resolve(balancer))
     )
-    began = clock.now()
+    began, said = clock.now(), -HEARTBEAT
     while True:
         answer, via = health.ask(runtime.fetch, stack.url), ""
         if is_elsewhere and judge(answer, commit) is not Result.THIS_COMMIT:
@@ -71,31 +73,36 @@ def ask_until(runtime: Runtime, stack: Stack, commit: str) -> Smoke:
         result = judge(answer, commit)
         if result is Result.THIS_COMMIT or seconds >= PATIENCE:
             return Smoke(result, answer, seconds, via)
+        if seconds - said >= HEARTBEAT:
+            said = seconds
+            runtime.console.say(f"  {seconds} s: {stack.url}: {in_words(answer)}, asking again")
         clock.sleep(PAUSE)
 
 
 def in_words(answer: Health) -> str:
     """An answer that was not the right one."""
+    if answer.error:
+        return f"no answer ({answer.error})"
     if answer.status == 200 and answer.commit:
         return f"it answered with commit {answer.commit}"
     return f"it answered {answer.status}"
 
 
-def require(runtime: Runtime, stack: Stack, commit: str, *, reachable: bool) -> str:
+def require(target: Target, stack: Stack, commit: str) -> str:
     """What to tell about the URL once it answers with the commit.
 
     Raises ToolError if another commit answers or nothing does; if the URL is not expected to be
     reachable from here, then the latter is told and not raised.
     """
-    smoke = ask_until(runtime, stack, commit)
+    smoke = ask_until(target.runtime, stack, commit)
     answer = smoke.answer
     if smoke.result is Result.OTHER_COMMIT:
         raise OTHER_COMMIT(
             url=stack.url, commit=commit, seconds=smoke.seconds, answer=in_words(answer)
         )
     if smoke.result is Result.UNREACHABLE:
-        if reachable:
-            raise UNREACHABLE(url=stack.url, why=answer.error)
+        if target.settings.is_reachable:
+            raise UNREACHABLE(url=stack.url, why=answer.error, again=target.again)
         return f"{stack.url} cannot be reached from here: not asked for the commit"
     if smoke.via:
         return (

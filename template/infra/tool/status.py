@@ -13,6 +13,7 @@ from infra.tool.log import Line
 from infra.tool.scaling import Bounds, read_bounds
 from infra.tool.settings import Names, Settings
 from infra.tool.stack import Stack, read_stack
+from infra.tool.target import COMMAND
 from infra.tool.text import last_part, one_line
 
 EVENTS_SHOWN = 3
@@ -154,7 +155,7 @@ def problems(status: Status) -> list[str]:
     if stack and not stack.url:
         found.append(f"the stack is {stack.status} and has no URL")
     if status.url:
-        found += problems_of_url(status.url, status.revision, service)
+        found += problems_of_url(status.url, status.revision, service, status.settings.is_reachable)
     if service.running < service.desired:
         found.append(f"{service.running} of {service.desired} tasks are running")
     if service.desired == 0:
@@ -168,10 +169,13 @@ def problems(status: Status) -> list[str]:
     return found
 
 
-def problems_of_url(url: Health, revision: Revision | None, service: EcsService) -> list[str]:
-    """While a deployment is in progress, the commit of either revision is right."""
+def problems_of_url(
+    url: Health, revision: Revision | None, service: EcsService, is_reachable: bool
+) -> list[str]:
+    """While a deployment is in progress, the commit of either revision is right. If the URL is not
+    expected to be reachable from here, no answer is no problem."""
     if url.error:
-        return ["the URL does not answer"]
+        return ["the URL does not answer"] if is_reachable else []
     if url.status != 200:
         return [f"the URL answers {url.status}"]
     done = service.primary is not None and service.primary.state == "COMPLETED"
@@ -193,7 +197,7 @@ def next_step(status: Status) -> str:
     if service.desired == 0:
         return "deploy: that starts the minimum number of tasks again"
     if service.primary and service.primary.state == "IN_PROGRESS":
-        return "wait until the deployment ends, or go back at once: infra/rollback.sh"
+        return f"wait until the deployment ends, or go back at once: {COMMAND} rollback"
     if problems(status):
-        return "read the log (logs --follow), then deploy a fix, or go back: infra/rollback.sh"
+        return f"read the log (logs --follow), then deploy a fix, or go back: {COMMAND} rollback"
     return "nothing: the service is healthy"

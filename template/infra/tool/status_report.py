@@ -11,6 +11,8 @@ from infra.tool.scaling import Bounds
 from infra.tool.status import Status, next_step, problems
 from infra.tool.text import age
 
+AGE_WIDTH = 16  # characters, for "  11 min ago"
+
 
 class Url(BaseModel):
     address: str
@@ -208,7 +210,7 @@ def print_lines(console: Console, status: Status, now: datetime) -> None:
     """The last events and log lines, each with its age or time."""
     console.say("last events")
     for event in status.events:
-        console.fact(f"  {age(event.time, now)}", event.message)
+        console.fact(f"  {age(event.time, now)}", event.message, AGE_WIDTH)
     if status.log is None:
         console.fact("log", unreadable(status, "log"))
         return

@@ -64,7 +64,7 @@ class TaskWatcher:
         """The tasks that have ended since the last call. At the end, those that are still stopping
         count too, though their exit codes may not be known. Raises AwsError."""
         ended = []
-        for task in self._describe_unsettled():
+        for task in list(self._describe_unsettled()):  # all, before any counts as settled
             ours = task.get("startedBy") == self.deployment
             if ours and task.get("lastStatus") not in ENDED and not at_the_end:
                 continue

@@ -5,13 +5,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from botocore.exceptions import ParamValidationError
+
 from infra.tool import settings_file
 from infra.tool.aws import Aws, AwsError
+from infra.tool.errors import Problem
 from infra.tool.repository import Repository
 from infra.tool.runtime import Runtime
 from infra.tool.settings import Settings
 
 COMMAND = "uv run --frozen -m infra"
+
+NOT_SENT = Problem(
+    "request-invalid",
+    "botocore refuses to send the request: {text}",
+    "correct what it names in the documents of infra/, commit, and deploy that",
+)
 
 
 @dataclass
@@ -22,6 +31,7 @@ class Target:
     command: str = ""  # with its arguments, as it is to be typed again
     facts: dict[str, str] = field(default_factory=dict)  # for the summary of a workflow's run
     title: str = ""  # how the command ended, likewise
+    next_step: str = ""  # what to do about it, likewise
     report: Sequence[str] = ()  # lines about a failure, likewise
     continuing: str = ""  # what continues in AWS if the command ends now
 
@@ -46,8 +56,12 @@ class Target:
     def again(self) -> str:
         """How to run the command once more."""
         if self.runtime.console.in_github:
+            name, _, number = self.command.partition(" ")
+            # A re-run of the job has the inputs of the first attempt, and those may name no number.
+            if name == "rollback" and number:
+                return f"run this workflow again with revision {number}"
             return "re-run this job"
-        return f"run {COMMAND} {self.command} again"
+        return f"run this again: {COMMAND} {self.command}"
 
     def fact(self, name: str, value: str) -> None:
         """Print a fact, and keep it for the summary."""
@@ -60,8 +74,11 @@ class Target:
         self.runtime.console.say(text)
 
     @contextmanager
-    def while_it_continues(self, what: str) -> Iterator[None]:
-        """If the command ends in this block, `what` may continue in AWS: the outcome is unknown."""
+    def while_it_continues(self, what: str, *, then: str = "") -> Iterator[None]:
+        """If the command ends in this block, `what` may continue in AWS: the outcome is unknown.
+
+        `then` continues after the block, until another block ends.
+        """
         self.continuing = what
         try:
             yield
@@ -69,4 +86,7 @@ class Target:
             if error.proves_nothing_began:
                 self.continuing = ""
             raise
-        self.continuing = ""
+        except ParamValidationError as error:
+            self.continuing = ""
+            raise NOT_SENT(text=error) from None
+        self.continuing = then

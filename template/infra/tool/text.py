@@ -4,8 +4,9 @@ import re
 import unicodedata
 from datetime import datetime
 
-# Cc: control characters. Cf: invisible ones, which reorder or hide text. Zl, Zp: line separators.
-INVISIBLE = frozenset({"Cc", "Cf", "Zl", "Zp"})
+# Cc: control characters. Cf: invisible ones, which reorder or hide text. Cs: halves of surrogate
+# pairs, which no output can encode. Zl, Zp: line separators.
+INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def one_line(value: object) -> str:

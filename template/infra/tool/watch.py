@@ -16,13 +16,13 @@ from infra.tool.target import Target
 TIMED_OUT = Problem(
     "deployment-timeout",
     "{revision} is not in steady state after {seconds} s (ROLLOUT_TIMEOUT){waits}",
-    "run the same command again: it keeps watching",
+    "to keep watching, {again}",
     ExitCode.UNKNOWN,
 )
 NO_ANSWER = Problem(
     "deployment-unanswered",
     "ECS did not answer three times in a row: {text}",
-    "run the same command again: it keeps watching",
+    "to keep watching, {again}",
     ExitCode.UNKNOWN,
 )
 
@@ -86,13 +86,18 @@ class Watch:
                 return Outcome(verdict, service, self.tasks.found)
             if self.seconds >= settings.timeout_seconds:
                 waits = "".join(f"; {pause.text}" for pause in self.pauses)
-                raise TIMED_OUT(revision=self.before.revision, seconds=self.seconds, waits=waits)
+                raise TIMED_OUT(
+                    revision=self.before.revision,
+                    seconds=self.seconds,
+                    waits=waits,
+                    again=self.target.again,
+                )
 
     def _tolerate(self, patience: Patience, error: AwsError) -> str:
         try:
             return patience.failed(error)
         except AwsError:
-            raise NO_ANSWER(text=error.message) from None
+            raise NO_ANSWER(text=error.message, again=self.target.again) from None
 
     def _is_believed(self, service: EcsService | None) -> bool:
         """ECS may first answer as it was before the deployment began. From when it has listed it

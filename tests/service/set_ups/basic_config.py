@@ -1,0 +1,8 @@
+import logging
+
+from probe import make_probe
+
+log = logging.getLogger("orders")
+app = make_probe(log.info, log.exception)
+
+logging.basicConfig(level=logging.INFO, force=True)

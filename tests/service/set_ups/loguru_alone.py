@@ -1,0 +1,4 @@
+from loguru import logger
+from probe import make_probe
+
+app = make_probe(logger.info, logger.exception)

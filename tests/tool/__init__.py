@@ -1,0 +1,1 @@
+"""Tests of the tool, in process unless a process is the subject."""

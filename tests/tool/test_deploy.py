@@ -1,0 +1,535 @@
+"""`deploy`: from a commit to its steady state, and what ends it before."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ParamValidationError
+from infra.tool import cli, deploy, outcome, revision
+from infra.tool.api_model import Json
+from infra.tool.deploy import Plan, Step
+from infra.tool.documents import Documents
+from infra.tool.errors import ExitCode, ToolError
+from infra.tool.revision import Revision
+from infra.tool.stack import Stack
+from support.answers import BEFORE, NEW, arn, listed, service
+from support.checkout import Checkout
+from support.targets import bench, settings
+
+from simulator.refusal import Refused
+
+PREPARES = ["sts:GetCallerIdentity", "cloudformation:DescribeStacks", "ecs:DescribeServices"]
+LOOK = ["ecs:DescribeServices", "ecs:ListTasks"]
+SCALES = [
+    "application-autoscaling:RegisterScalableTarget",
+    "application-autoscaling:PutScalingPolicy",
+    "application-autoscaling:PutScalingPolicy",
+    "application-autoscaling:DescribeScalingPolicies",
+]
+STARTS = ["ecs:RegisterTaskDefinition", "ecs:UpdateService"]
+STEADY = 'the service should be in steady state at "{}"'
+
+
+def expect_steady(checkout: Checkout, number: int) -> None:
+    """The service must be in steady state at a revision, and at no other."""
+    family = checkout.settings.names.family
+    [only] = checkout.ecs_service["deployments"]
+    found = (only["taskDefinition"].rpartition("/")[2], only["rolloutState"])
+    assert found == (f"{family}:{number}", "COMPLETED"), STEADY.format(f"{family}:{number}")
+    assert only["runningCount"] == only["desiredCount"] > 0
+
+
+# --- before AWS is asked ---
+
+
+@pytest.mark.parametrize("command", ["deploy", "rollback"])
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_needs_no_settings_and_names_every_exit_code(
+    command: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run([command, option], bench().target.runtime) == 0
+    shown = capsys.readouterr()
+    codes = re.findall(r"^ *(\d+) ", shown.out.partition("Exit codes:")[2], re.MULTILINE)
+    assert codes == ["0", "1", "2", "3", "130"]
+    assert shown.err == ""
+
+
+@pytest.mark.parametrize("words", ["deploy now", "deploy --force", "rollback 41 40", "roll"])
+def test_an_argument_that_means_nothing_is_refused(words: str) -> None:
+    tried = bench()
+    assert cli.run(words.split(), tried.target.runtime) == ExitCode.NOT_READY
+    assert "error[usage]" in tried.err
+
+
+def test_an_empty_argument_counts_as_none() -> None:
+    tried = bench()
+    cli.run(["deploy", ""], tried.target.runtime)
+    assert "error[git-missing]" in tried.err, "it must get as far as the repository"
+
+
+def break_the_tree(checkout: Checkout) -> None:
+    checkout.write("new.txt", "not committed")
+
+
+def break_the_lock(checkout: Checkout) -> None:
+    checkout.git("rm", "--quiet", "uv.lock")
+    checkout.commit("No lock")
+
+
+def break_a_document(checkout: Checkout) -> None:
+    checkout.write("infra/service.json", "[]")
+    checkout.commit("Break it")
+
+
+@pytest.mark.parametrize(
+    ("damage", "error"),
+    [
+        (break_the_tree, "not-committed"),
+        (break_the_lock, "lock-not-committed"),
+        (break_a_document, "document-broken"),
+    ],
+)
+def test_what_is_wrong_on_this_machine_is_said_before_aws_is_asked(
+    provisioned: Checkout, damage: Callable[[Checkout], None], error: str
+) -> None:
+    damage(provisioned)
+    run = provisioned.run("deploy").expect(2, error)
+    assert run.operations == []
+
+
+# --- to steady state ---
+
+
+def test_the_first_deploy_creates_the_service(provisioned: Checkout) -> None:
+    commit = provisioned.release()
+    run = provisioned.run("deploy").expect(0)
+    assert run.operations == [
+        *PREPARES,
+        "ecr:DescribeImages",
+        "ecs:RegisterTaskDefinition",
+        "ecs:CreateService",
+        *LOOK * 3,
+        *SCALES,
+    ]
+    assert run.err == "", "nothing continues in AWS"
+    names, request = provisioned.settings.names, run.request("ecs:CreateService")
+    assert request["serviceName"] == names.service
+    assert request["desiredCount"] == provisioned.settings.tasks.min
+    assert request["clientToken"] == f"{names.family}:1", "a retry must be the same request"
+    assert request["launchType"] == "FARGATE"
+    assert run.out.splitlines()[-1] == (
+        f"ai-assistant {commit[:7]} is in steady state as {names.family}:1: {url_of(provisioned)}"
+    )
+    expect_steady(provisioned, 1)
+
+
+def url_of(checkout: Checkout) -> str:
+    [stack] = checkout.aws.client("cloudformation").describe_stacks(
+        StackName=checkout.settings.names.stack
+    )["Stacks"]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+    return str(outputs["Url"])
+
+
+def test_the_next_deploy_asks_and_changes_no_more_than_it_must(deployed: Checkout) -> None:
+    commit = deployed.release()
+    run = deployed.run("deploy").expect(0)
+    assert run.operations == [
+        *PREPARES,
+        "application-autoscaling:DescribeScheduledActions",
+        "ecs:DescribeTaskDefinition",
+        "ecr:DescribeImages",
+        *STARTS,
+        *LOOK * 3,
+        "ecs:DescribeTasks",
+        *LOOK,
+        *SCALES,
+    ]
+    tags = run.request("ecs:RegisterTaskDefinition")["tags"]
+    assert {"key": "commit", "value": commit} in tags
+    expect_steady(deployed, 2)
+
+
+def test_the_documents_are_sent_as_they_are_in_git(deployed: Checkout) -> None:
+    deployed.release()
+    run = deployed.run("deploy").expect(0)
+    names, sent = deployed.settings.names, run.request("ecs:RegisterTaskDefinition")
+    document = deployed.document("infra/task-definition.json")
+    [container] = sent["containerDefinitions"]
+    [digest] = deployed.aws.client("ecr").describe_images(
+        repositoryName=names.repository, imageIds=[{"imageTag": deployed.head}]
+    )["imageDetails"]
+    image = document["containerDefinitions"][0]["image"]
+    assert container["image"] == f"{image}@{digest['imageDigest']}", "a tag could be moved"
+    assert [tag["key"] for tag in sent.pop("tags")] == ["commit", "document"]
+    container["image"] = image
+    assert sent == document
+
+    update = run.request("ecs:UpdateService")
+    of_file = deployed.document("infra/service.json")
+    of_file.pop("launchType")  # only CreateService takes it
+    assert {name: update.pop(name) for name in of_file} == of_file
+    network = update.pop("networkConfiguration")["awsvpcConfiguration"]
+    assert len(network["subnets"]) > 1
+    assert network["securityGroups"]
+    [target] = update.pop("loadBalancers")
+    assert (target["containerName"], target["containerPort"]) == (names.container, 8080)
+    assert update == {
+        "cluster": names.cluster,
+        "service": names.service,
+        "taskDefinition": deployed.ecs_service["taskDefinition"],
+    }, "the number of tasks is left to the scaling, and nothing is forced"
+
+
+def test_a_second_container_keeps_its_own_image(deployed: Checkout) -> None:
+    document = deployed.document("infra/task-definition.json")
+    sidecar = {"name": "sidecar", "image": "public.ecr.aws/example/sidecar:1", "essential": False}
+    document["containerDefinitions"].append(sidecar)
+    deployed.write("infra/task-definition.json", json.dumps(document))
+    deployed.release()
+    sent = deployed.run("deploy").expect(0).request("ecs:RegisterTaskDefinition")
+    assert sent["containerDefinitions"][1] == sidecar
+
+
+def test_a_commit_in_steady_state_only_has_its_scaling_set(deployed: Checkout) -> None:
+    run = deployed.run("deploy").expect(0)
+    assert run.operations == [
+        *PREPARES,
+        "application-autoscaling:DescribeScheduledActions",
+        "ecs:DescribeTaskDefinition",
+        *SCALES,
+    ]
+    expect_steady(deployed, 1)
+
+
+def test_a_deployment_in_progress_of_the_same_commit_is_watched(deployed: Checkout) -> None:
+    deployed.release()
+    deployed.aws.moments.when("ecs:UpdateService", interrupt)
+    deployed.run("deploy").expect(130)
+    run = deployed.run("deploy").expect(0)
+    assert set(run.changes) == {name for name in SCALES if "Describe" not in name}
+    assert "watching" in run.out
+    expect_steady(deployed, 2)
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_service_that_was_deleted_is_created_again(deployed: Checkout) -> None:
+    delete_the_service(deployed)
+    deployed.aws.client("ecs").describe_services(
+        cluster=deployed.settings.names.cluster, services=[deployed.settings.names.service]
+    )
+    run = deployed.run("deploy").expect(0)
+    assert "ecs:CreateService" in run.changes
+    assert "ecs:DescribeTaskDefinition" not in run.operations
+    expect_steady(deployed, 2)
+
+
+def delete_the_service(checkout: Checkout) -> None:
+    """And wait until ECS lists it as INACTIVE."""
+    ecs, names = checkout.aws.client("ecs"), checkout.settings.names
+    ecs.delete_service(cluster=names.cluster, service=names.service, force=True)
+    for _ in range(5):
+        ecs.describe_services(cluster=names.cluster, services=[names.service])
+    assert checkout.ecs_service["status"] == "INACTIVE"
+
+
+def test_a_commit_whose_deployment_failed_is_deployed_again(deployed: Checkout) -> None:
+    """With the image that ECR has: a failure may have had a passing cause."""
+    deployed.release()
+    deployed.ecs_deployment.rollout_state = "COMPLETED"
+    deployed.run("deploy").expect(0)
+    deployed.ecs_deployment.rollout_state = "FAILED"
+    run = deployed.run("deploy").expect(0)
+    assert run.changes[:2] == STARTS
+    expect_steady(deployed, 3)
+
+
+@pytest.mark.parametrize(
+    "status", ["UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"]
+)
+def test_a_stack_with_final_outputs_is_deployed_to(deployed: Checkout, status: str) -> None:
+    """Only a deploy releases what an update of the stack has replaced: each would wait for the
+    other."""
+    deployed.stack_is(status)
+    deployed.release()
+    deployed.run("deploy").expect(0)
+    expect_steady(deployed, 2)
+
+
+@pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"])
+def test_a_stack_that_is_being_changed_is_waited_for(deployed: Checkout, status: str) -> None:
+    deployed.stack_is(status)
+    deployed.release()
+    deployed.run("deploy").expect(2, "stack-changing").expect_no_change()
+
+
+def test_a_commit_of_another_checkout_ends_a_deployment_in_progress(deployed: Checkout) -> None:
+    deployed.release()
+    deployed.aws.moments.when("ecs:UpdateService", interrupt)
+    deployed.run("deploy").expect(130)
+    deployed.release("Another release")
+    deployed.run("deploy").expect(0)
+    expect_steady(deployed, 3)
+
+
+# --- the image, as a deploy shows it ---
+
+
+def test_an_image_that_ecr_has_needs_no_docker(provisioned: Checkout, tmp_path: Path) -> None:
+    provisioned.release()
+    (tmp_path / "git").symlink_to(str(shutil.which("git")))
+    provisioned.environment["PATH"] = str(tmp_path)
+    run = provisioned.run("deploy").expect(0)
+    assert "ecr:GetAuthorizationToken" not in run.operations
+
+
+def test_an_image_that_ecr_lacks_is_built_and_deployed_by_its_digest(
+    provisioned: Checkout,
+) -> None:
+    provisioned.docker()
+    run = provisioned.run("deploy").expect(0)
+    assert [name for name in run.operations if name.startswith("ecr:")][0:2] == [
+        "ecr:DescribeImages",
+        "ecr:GetAuthorizationToken",
+    ]
+    [container] = run.request("ecs:RegisterTaskDefinition")["containerDefinitions"]
+    assert re.search(r"@sha256:[0-9a-f]{64}\Z", container["image"])
+    expect_steady(provisioned, 1)
+
+
+# --- refused, lost ---
+
+BEFORE_ANY_CHANGE = [
+    "sts:GetCallerIdentity",
+    "cloudformation:DescribeStacks",
+    "ecs:DescribeServices",
+    "application-autoscaling:DescribeScheduledActions",
+    "ecs:DescribeTaskDefinition",
+    "ecs:RegisterTaskDefinition",
+]
+
+
+@pytest.mark.parametrize("operation", BEFORE_ANY_CHANGE)
+def test_a_refusal_before_any_change_ends_with_2(deployed: Checkout, operation: str) -> None:
+    deployed.release()
+    deployed.aws.faults.refuse_for_ever(operation, "AccessDeniedException", "not authorized")
+    run = deployed.run("deploy").expect(2, "aws-denied").expect_no_change()
+    assert run.operations[-1] == operation
+    assert "ops/iam-policy-github-actions.json" in run.err
+    assert "continues" not in run.err
+
+
+def test_a_refusal_after_a_change_ends_with_1(deployed: Checkout) -> None:
+    deployed.release()
+    deployed.aws.faults.refuse("ecs:UpdateService", "ServerException", "no", times=9)
+    run = deployed.run("deploy").expect(1, "aws-refused")
+    assert set(run.operations[run.operations.index("ecs:UpdateService") :]) == {"ecs:UpdateService"}
+    assert run.changes == ["ecs:RegisterTaskDefinition"]
+    assert "unknown" not in run.err
+    deployed.aws.faults.clear()
+    deployed.run("deploy").expect(0)
+    expect_steady(deployed, 3)
+
+
+def test_a_refusal_without_a_reason_says_so_on_one_line(deployed: Checkout) -> None:
+    deployed.aws.faults.refuse_for_ever("sts:GetCallerIdentity", Refused("Odd", "", 400))
+    run = deployed.run("deploy").expect(2, "aws-refused")
+    assert "no reason was given (Odd)" in run.err
+    assert len(run.err.splitlines()) == 2, "what is wrong, then what to do"
+    deployed.aws.faults.clear()
+    deployed.aws.faults.refuse_for_ever("ecs:DescribeServices", "Odd", "one\r\n::two\x1b[2J")
+    run = deployed.run("deploy").expect(2, "aws-refused")
+    assert "one ::two [2J" in run.err
+    assert len(run.err.splitlines()) == 2, "what is wrong, then what to do"
+
+
+def test_an_answer_that_cannot_be_read_is_a_lost_one(deployed: Checkout) -> None:
+    """Such as the page of a proxy."""
+    deployed.aws.faults.refuse_for_ever("sts:GetCallerIdentity", "Odd", "\x1b is no XML")
+    deployed.run("deploy").expect(2, "answer-lost")
+
+
+@pytest.mark.parametrize("operation", [*PREPARES, *STARTS, *SCALES])
+def test_what_aws_throttles_once_is_asked_again(deployed: Checkout, operation: str) -> None:
+    deployed.release()
+    deployed.aws.faults.throttle(operation)
+    deployed.run("deploy").expect(0)
+    expect_steady(deployed, 2)
+
+
+@pytest.mark.parametrize("operation", STARTS)
+@pytest.mark.parametrize("was_done", [True, False])
+def test_a_lost_answer_to_a_change_is_no_verdict(
+    deployed: Checkout, operation: str, was_done: bool
+) -> None:
+    """botocore asks three times."""
+    deployed.release()
+    faults = deployed.aws.faults
+    (faults.lose_answer if was_done else faults.drop)(operation, times=3)
+    run = deployed.run("deploy").expect(3, "change-unknown")
+    assert "run this again: uv run --frozen -m infra deploy" in run.err
+    says_what_may_have_begun = "Whether ECS has started to deploy" in run.err
+    assert says_what_may_have_begun == (operation == "ecs:UpdateService")
+    deployed.run("deploy").expect(0)
+    [only] = deployed.ecs_service["deployments"]
+    assert only["rolloutState"] == "COMPLETED"
+    assert tags_of(deployed)["commit"] == deployed.head
+
+
+def tags_of(checkout: Checkout) -> dict[str, str]:
+    """The tags of the revision that the service is at."""
+    tags = checkout.aws.client("ecs").describe_task_definition(
+        taskDefinition=checkout.revision, include=["TAGS"]
+    )["tags"]
+    return {tag["key"]: tag["value"] for tag in tags}
+
+
+@pytest.mark.parametrize("was_done", [True, False])
+def test_a_lost_answer_about_the_first_service_is_no_verdict(
+    provisioned: Checkout, was_done: bool
+) -> None:
+    provisioned.release()
+    faults = provisioned.aws.faults
+    (faults.lose_answer if was_done else faults.drop)("ecs:CreateService", times=3)
+    provisioned.run("deploy").expect(3, "change-unknown")
+    provisioned.run("deploy").expect(0)
+    expect_steady(provisioned, 1 if was_done else 2)
+
+
+def test_one_lost_answer_is_made_up_for_by_asking_again(provisioned: Checkout) -> None:
+    """The client token makes it the same request."""
+    provisioned.release()
+    provisioned.aws.faults.lose_answer("ecs:CreateService")
+    run = provisioned.run("deploy").expect(0)
+    assert run.operations.count("ecs:CreateService") == 2
+    expect_steady(provisioned, 1)
+
+
+def test_what_the_client_refuses_to_send_was_never_begun() -> None:
+    target = bench().target
+    with (
+        pytest.raises(ToolError) as refused,
+        target.while_it_continues("Whether it has begun is unknown."),
+    ):
+        raise ParamValidationError(report="Unknown parameter")
+    assert refused.value.code == "request-invalid"
+    assert target.continuing == ""
+
+
+def test_while_something_continues_every_failure_is_3() -> None:
+    tried = bench()
+    tried.target.continuing = "The deployment continues in ECS."
+    error = outcome.FAILED(revision="r", reason="no", remedy="do this")
+    assert cli.end(tried.target, error) == ExitCode.UNKNOWN
+
+
+def test_an_error_of_the_tool_is_1_before_a_change_and_3_after_it(
+    deployed: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed.release()
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    for name, code in (("register", 1), ("apply_scaling", 3)):
+        with monkeypatch.context() as patched:
+            patched.setattr(deploy, name, fail)
+            run = deployed.run("deploy").expect(code, "unexpected")
+        assert "Traceback" not in run.text
+        assert "ZeroDivisionError('a bug')" in run.err
+
+
+# --- decisions, without an account ---
+
+
+def plan(*deployments: Json, schedules: tuple[str, ...] = (), commit: str = "c") -> Plan:
+    now = service(*deployments) if deployments else None
+    return Plan(commit, Documents({}, {}, {}), Stack("s", "ok"), now, {}, "d", schedules)
+
+
+OURS = Revision(arn(NEW), "ACTIVE", "c", "d", {})
+# name of the row: (deployment that is PRIMARY, its revision, what is left to do)
+STEPS: dict[str, tuple[Json, Revision, Step]] = {
+    "in steady state": (listed(NEW, "COMPLETED", running=1), OURS, Step.NOTHING),
+    "in progress": (listed(NEW, "IN_PROGRESS"), OURS, Step.WATCH),
+    "failed": (listed(NEW, "FAILED", running=1), OURS, Step.DEPLOY),
+    "complete without a task": (listed(NEW, "COMPLETED", failed=17), OURS, Step.DEPLOY),
+    "without a state": (listed(NEW, "", running=1), OURS, Step.DEPLOY),
+    "of another commit": (
+        listed(BEFORE, "COMPLETED", running=1),
+        Revision(arn(BEFORE), "ACTIVE", "b", "d", {}),
+        Step.DEPLOY,
+    ),
+    "of other documents": (
+        listed(BEFORE, "IN_PROGRESS"),
+        Revision(arn(BEFORE), "ACTIVE", "c", "e", {}),
+        Step.DEPLOY,
+    ),
+    "of a revision without tags": (
+        listed(BEFORE, "COMPLETED", running=1),
+        Revision(arn(BEFORE), "ACTIVE", "", "", {}),
+        Step.DEPLOY,
+    ),
+}
+
+
+@pytest.mark.parametrize("row", STEPS)
+def test_only_an_equal_deployment_that_runs_is_not_repeated(row: str) -> None:
+    primary, present, step = STEPS[row]
+    assert deploy.next_step(plan(primary), present) is step
+
+
+def test_without_a_service_the_step_is_to_deploy() -> None:
+    assert deploy.next_step(plan(), None) is Step.DEPLOY
+
+
+def test_no_task_is_right_if_a_schedule_wants_none() -> None:
+    none = listed(NEW, "COMPLETED", desired=0)
+    assert deploy.next_step(plan(none, schedules=("night",)), OURS) is Step.NOTHING
+    assert deploy.next_step(plan(none), OURS) is Step.DEPLOY
+
+
+def test_whatever_a_deployment_depends_on_is_in_its_document_tag() -> None:
+    def hashed(
+        request: Json | None = None,
+        task: Json | None = None,
+        scaling: Json | None = None,
+        **tasks: object,
+    ) -> str:
+        documents = Documents(task or {"cpu": "256"}, {}, scaling or {"policies": []})
+        used = settings(tasks={"min": "1", "max": "4"} | tasks)
+        return revision.document_hash(request or {"a": 1}, documents, used)
+
+    changed = {
+        hashed(),
+        hashed(request={"a": 2}),
+        hashed(task={"cpu": "512"}),
+        hashed(scaling={"policies": [{}]}),
+        hashed(min="2"),
+        hashed(max="5"),
+    }
+    assert len(changed) == 6, "a change of any part must be deployed"
+    assert hashed() == hashed(request={"a": 1})
+    assert re.fullmatch("[0-9a-f]{64}", hashed())
+
+
+def test_the_order_of_members_is_no_change() -> None:
+    documents = Documents({}, {}, {})
+    one = revision.document_hash({"a": 1, "b": 2}, documents, settings())
+    assert one == revision.document_hash({"b": 2, "a": 1}, documents, settings())
+
+
+def test_the_tags_of_the_document_stay() -> None:
+    document = {"containerDefinitions": [], "tags": [{"key": "team", "value": "search"}]}
+    request = revision.register_request(document, "r@sha256:0", "c", "d")
+    assert request["tags"] == [
+        {"key": "team", "value": "search"},
+        {"key": "commit", "value": "c"},
+        {"key": "document", "value": "d"},
+    ]

@@ -1,0 +1,161 @@
+"""A deploy or a rollback that is stopped at any call: run again, it ends right."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from infra.tool import cli
+from support.checkout import Checkout, Run
+from support.targets import bench
+
+# The calls of one run. test_the_numbers_of_calls_are_right fails if a command makes others.
+FIRST_DEPLOY, NEXT_DEPLOY, ROLLBACK = 16, 21, 18
+CONTINUES = "To find out, run this again: uv run --frozen -m infra"
+
+
+def test_the_first_deploy_has_so_many_calls(provisioned: Checkout) -> None:
+    provisioned.release()
+    expect_calls(provisioned.run("deploy").expect(0), "FIRST_DEPLOY", FIRST_DEPLOY)
+
+
+def test_the_next_deploy_has_so_many_calls(deployed: Checkout) -> None:
+    deployed.release()
+    expect_calls(deployed.run("deploy").expect(0), "NEXT_DEPLOY", NEXT_DEPLOY)
+
+
+def test_a_rollback_has_so_many_calls(deployed_twice: Checkout) -> None:
+    expect_calls(deployed_twice.run("rollback").expect(0), "ROLLBACK", ROLLBACK)
+
+
+def expect_calls(run: Run, name: str, number: int) -> None:
+    assert len(run.operations) == number, f"set {name} to {len(run.operations)}: {run.operations}"
+
+
+# --- at every call: AWS has carried it out, and the tool has no answer yet ---
+
+
+@pytest.mark.parametrize("call", range(FIRST_DEPLOY))
+def test_a_first_deploy_that_is_stopped_completes_when_it_is_run_again(
+    provisioned: Checkout, call: int
+) -> None:
+    provisioned.release()
+    stopped = stop_at(provisioned, call, "deploy")
+    expect_truth(stopped, "ecs:CreateService", first_look=6)
+    provisioned.run("deploy").expect(0)
+    expect_deployed(provisioned)
+
+
+@pytest.mark.parametrize("call", range(NEXT_DEPLOY))
+def test_a_deploy_that_is_stopped_completes_when_it_is_run_again(
+    deployed: Checkout, call: int
+) -> None:
+    deployed.release()
+    stopped = stop_at(deployed, call, "deploy")
+    expect_truth(stopped, "ecs:UpdateService", first_look=8)
+    deployed.run("deploy").expect(0)
+    expect_deployed(deployed)
+
+
+@pytest.mark.parametrize("call", range(ROLLBACK))
+def test_a_rollback_that_is_stopped_completes_when_it_is_run_again(
+    deployed_twice: Checkout, call: int
+) -> None:
+    """By the command that the output names: once a rollback is complete, one without a number goes
+    further back."""
+    stopped = stop_at(deployed_twice, call, "rollback")
+    expect_truth(stopped, "ecs:UpdateService", first_look=7)
+    again = "rollback 1" if "infra rollback 1" in stopped.text else "rollback"
+    deployed_twice.run(*again.split()).expect(0)
+    assert deployed_twice.revision == "ai-assistant-task:1"
+    expect_steady(deployed_twice)
+
+
+def stop_at(checkout: Checkout, call: int, command: str) -> Run:
+    checkout.aws.faults.interrupt(after=call, late=True)
+    run = checkout.run(command).expect(130)
+    assert len(run.operations) == call + 1
+    checkout.aws.faults.clear()
+    return run
+
+
+def expect_truth(run: Run, start: str, *, first_look: int) -> None:
+    """The message must say what continues in AWS, and nothing if nothing does."""
+    looks = {"ecs:DescribeServices", "ecs:ListTasks", "ecs:DescribeTasks"}
+    is_watching = set(run.operations[first_look:]) & looks and run.operations[-1] in looks
+    if run.operations[-1] == start:
+        assert "is unknown." in run.err, "ECS may have been asked to begin"
+        assert CONTINUES in run.err
+    elif is_watching:
+        assert "continues in ECS." in run.err
+        assert CONTINUES in run.err
+    else:
+        assert run.err.strip() == "", "nothing continues in AWS"
+
+
+def expect_deployed(checkout: Checkout) -> None:
+    """The commit must be in steady state, with its scaling."""
+    ecs, scaling = checkout.aws.client("ecs"), checkout.aws.client("application-autoscaling")
+    tags = ecs.describe_task_definition(taskDefinition=checkout.revision, include=["TAGS"])["tags"]
+    assert {"key": "commit", "value": checkout.head} in tags
+    expect_steady(checkout)
+    policies = scaling.describe_scaling_policies(ServiceNamespace="ecs")["ScalingPolicies"]
+    assert {policy["PolicyName"] for policy in policies} == {"cpu", "requests"}
+
+
+def expect_steady(checkout: Checkout) -> None:
+    [only] = checkout.ecs_service["deployments"]
+    assert (only["status"], only["rolloutState"]) == ("PRIMARY", "COMPLETED")
+    assert only["runningCount"] == 1
+
+
+# --- while nothing is asked, and by other signals ---
+
+
+def test_a_stop_between_start_and_watch_says_what_continues() -> None:
+    """There is no call between the two, and a signal may come."""
+    target = bench().target
+    with target.while_it_continues("Whether it began is unknown.", then="It continues."):
+        pass
+    assert target.continuing == "It continues."
+    with target.while_it_continues("It continues."):
+        pass
+    assert target.continuing == ""
+
+
+def test_sigterm_ends_with_143_and_says_what_continues(deployed: Checkout) -> None:
+    deployed.release()
+    deployed.aws.clock.sleep = cli.terminate  # type: ignore[method-assign,assignment]
+    run = deployed.run("deploy").expect(143)
+    assert "The deployment of ai-assistant-task:2 continues in ECS. " + CONTINUES in run.err
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_process_with_its_code(
+    deployed: Checkout, sent: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    deployed.release()
+    role = f"role/{deployed.settings.names.deploy_role}"
+    environment = {**os.environ, **deployed.aws.environment(role), **deployed.environment}
+    environment["TMPDIR"] = str(tmp_path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "infra", "deploy"],
+        cwd=deployed.folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("deployment"):
+            break
+    time.sleep(0.2)  # it sleeps, before the first look
+    process.send_signal(sent)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == code, err
+    assert err == (f"The deployment of ai-assistant-task:2 continues in ECS. {CONTINUES} deploy\n")
+    assert list(tmp_path.iterdir()) == [], "no temporary file must be left"
