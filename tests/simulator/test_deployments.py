@@ -85,7 +85,7 @@ def test_the_circuit_breaker_goes_back_to_what_served(ground: Ground) -> None:
 
 
 def test_services_stable_would_call_a_rollback_a_success(ground: Ground) -> None:
-    """The reason why infra/deploy.sh does not use `aws ecs wait services-stable`."""
+    """The reason why a deploy does not use `aws ecs wait services-stable`."""
     ground.serving()
     ground.aws.next_rollout(Crashes())
     ground.roll_out()

@@ -92,11 +92,11 @@ def only_what_may_be_empty_has_a_default(service: Service) -> None:
 
 @invariant
 def nothing_of_the_service_is_in_the_stack(service: Service) -> None:
-    """infra/deploy.sh makes and moves the service: a stack update must not be able to."""
+    """A deploy creates and moves the service: a stack update must not be able to."""
     for resource in service.template["Resources"].values():
         assert not re.match(
             r"AWS::(ECS::(?!Cluster$)|ApplicationAutoScaling::|CodeDeploy::)", resource["Type"]
-        ), f"{resource['Type']} belongs to infra/deploy.sh"
+        ), f"{resource['Type']} is created by a deploy, not by the stack"
 
 
 @invariant
