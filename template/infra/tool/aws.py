@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sts import STSClient
 
@@ -196,12 +199,24 @@ class Aws:
         return self._watched(self._session.client("cloudwatch", config=self._config))
 
     @cached_property
+    def ec2(self) -> "EC2Client":
+        return self._watched(self._session.client("ec2", config=self._config))
+
+    @cached_property
     def ecr(self) -> "ECRClient":
         return self._watched(self._session.client("ecr", config=self._config))
 
     @cached_property
     def ecs(self) -> "ECSClient":
         return self._watched(self._session.client("ecs", config=self._config))
+
+    @cached_property
+    def elbv2(self) -> "ElasticLoadBalancingv2Client":
+        return self._watched(self._session.client("elbv2", config=self._config))
+
+    @cached_property
+    def iam(self) -> "IAMClient":
+        return self._watched(self._session.client("iam", config=self._config))
 
     @cached_property
     def logs(self) -> "CloudWatchLogsClient":
