@@ -70,6 +70,8 @@ CHANGE_LOST = Problem(
 
 Client = TypeVar("Client", bound=BaseClient)
 
+# A change set that is not executed changes no resource.
+PLANS = frozenset({"CreateChangeSet", "DeleteChangeSet"})
 READS = ("BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Lookup")
 DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 CREDENTIAL_CODES = frozenset(
@@ -178,7 +180,7 @@ class Aws:
             code = context.get("error_code_override") or error.get("Code", "")
             text = f"{error.get('Message') or 'no reason was given'} ({code})"
             raise AwsError(kind_of_answer(code), operation, code, text)
-        if is_change(model.name):
+        if is_change(model.name) and model.name not in PLANS:
             self.changes.append(operation)
 
     def _failed(self, service: str, *, exception: Exception, event_name: str, **_: Any) -> None:
@@ -186,7 +188,7 @@ class Aws:
             return  # not a failure of the call: botocore raises it again
         name = event_name.rpartition(".")[2]
         operation, kind = f"{service}:{name}", kind_of_exception(exception, name)
-        if kind is Kind.CHANGE_LOST:
+        if kind is Kind.CHANGE_LOST and name not in PLANS:
             self.changes.append(operation)
         raise AwsError(kind, operation, type(exception).__name__, str(exception)) from exception
 
