@@ -137,14 +137,16 @@ class Checkout(Repository):
 
     # --- the tool ---
 
-    def run(self, *words: str, principal: str = "", **environment: str) -> Run:
-        """Run a command of the tool, as the deploy role unless another principal is named."""
+    def run(self, *words: str, principal: str = "", typed: str = "", **environment: str) -> Run:
+        """Run a command of the tool, as the deploy role unless another principal is named. `typed`
+        answers its question."""
         return run_tool(
             self.aws,
             self.folder,
             *words,
             principal=principal or f"role/{self.settings.names.deploy_role}",
             environment=self.environment | environment,
+            typed=typed,
         )
 
     def process_environment(self, principal: str = "", **more: str) -> dict[str, str]:
@@ -212,13 +214,18 @@ class Checkout(Repository):
 
 
 def run_tool(
-    aws: SimulatedAws, root: Path, *words: str, principal: str, environment: Mapping[str, str]
+    aws: SimulatedAws,
+    root: Path,
+    *words: str,
+    principal: str,
+    environment: Mapping[str, str],
+    typed: str = "",
 ) -> Run:
     """Run a command of the tool as a principal, in the service in `root`."""
     before = len(aws.calls)
     out, err = StringIO(), StringIO()
     console = Console(environment, out, err)
-    code = cli.run(words, runtime_of(aws, root, principal, environment, console))
+    code = cli.run(words, runtime_of(aws, root, principal, environment, console, typed))
     return Run(int(code), out.getvalue(), err.getvalue(), list(aws.calls)[before:])
 
 
@@ -228,6 +235,7 @@ def runtime_of(
     principal: str,
     environment: Mapping[str, str],
     console: Console,
+    typed: str = "",
 ) -> Runtime:
     """What a command in `root` works with, in process."""
     return Runtime(
@@ -237,6 +245,7 @@ def runtime_of(
         clock=aws.clock,
         connect=lambda region: Aws(aws.session(principal, region=region), region),
         fetch=lambda url, *, timeout, via="": Response(*aws.fetch(url, timeout=timeout, via=via)),
+        ask=lambda _: typed,
         resolve=aws.resolve,
     )
 

@@ -1,5 +1,7 @@
 """AWS: boto3 clients whose failures are all one exception, and a record of what was changed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from functools import cached_property, partial
 from pathlib import Path
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sts import STSClient
 
@@ -139,6 +143,16 @@ def kind_of_exception(error: Exception, operation: str) -> Kind:
     return Kind.UNREACHABLE if isinstance(error, NOT_SENT) else Kind.LOST
 
 
+@contextmanager
+def tolerating(*aws_codes: str) -> Iterator[None]:
+    """Suppress an answer with one of these error codes: it says that there is nothing left to do."""
+    try:
+        yield
+    except AwsError as error:
+        if error.aws_code not in aws_codes:
+            raise
+
+
 class Aws:
     """Clients of one region. A failed call raises AwsError, whatever the cause."""
 
@@ -202,6 +216,14 @@ class Aws:
     @cached_property
     def ecs(self) -> "ECSClient":
         return self._watched(self._session.client("ecs", config=self._config))
+
+    @cached_property
+    def elbv2(self) -> "ElasticLoadBalancingv2Client":
+        return self._watched(self._session.client("elbv2", config=self._config))
+
+    @cached_property
+    def iam(self) -> "IAMClient":
+        return self._watched(self._session.client("iam", config=self._config))
 
     @cached_property
     def logs(self) -> "CloudWatchLogsClient":

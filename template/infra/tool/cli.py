@@ -18,12 +18,13 @@ import typer
 from infra.tool import checks, deploy_plan, documents, github, image, image_check, log
 from infra.tool import deploy as deploying
 from infra.tool import rollback as going_back
-from infra.tool.aws import Aws, AwsError, shared_session
+from infra.tool.aws import Aws, AwsError, Kind, shared_session
 from infra.tool.checks import Finding
 from infra.tool.clock import SystemClock
 from infra.tool.console import Console
 from infra.tool.errors import ExitCode, Problem, ToolError
 from infra.tool.health import addresses, fetch
+from infra.tool.provision import destroy as destroying
 from infra.tool.runtime import Runtime
 from infra.tool.status import read_status
 from infra.tool.status_report import print_status, report_of
@@ -249,6 +250,31 @@ def rollback(
     going_back.rollback(context.obj, revision)
 
 
+@app.command()
+def destroy(
+    context: typer.Context,
+    purge: Annotated[bool, typer.Option("--purge", help="Delete images and log, too.")] = False,
+) -> None:
+    """Delete the service and its stack, after you have typed the name of the app.
+
+    \b
+    Images and log are kept unless --purge is given. Revisions, the identity provider, AWS's
+    own roles, the deploy user and its keys are always kept. It needs an administrator's
+    permissions. Run again, it deletes what is left.
+
+    \b
+    Exit codes:
+      0    everything is deleted, but for what the output names
+      1    AWS refused a request after changes had begun, or the stack could not
+           be deleted: the message says what holds it
+      2    not ready, or another name was typed: nothing was changed in AWS
+      3    outcome unknown: it took too long, or answers were lost. Run it again
+      130  stopped by Ctrl-C: a deletion that has begun continues in AWS
+      143  stopped by SIGTERM, likewise
+    """
+    destroying.destroy(context.obj, purge=purge)
+
+
 @app.command("test-image")
 def check_image(
     context: typer.Context,
@@ -324,6 +350,8 @@ def end(target: Target, error: ToolError) -> ExitCode:
     code = error.exit or (ExitCode.FAILED if target.has_changed_aws else ExitCode.NOT_READY)
     if target.continuing:
         code = ExitCode.UNKNOWN
+    if isinstance(error, AwsError) and error.kind is Kind.DENIED and target.needs_administrator:
+        error.remedy = f"sign in as an administrator of the account, then {target.again}"
     if isinstance(error, AwsError) and code is ExitCode.UNKNOWN:
         error.remedy = f"{target.again}: it finds out"
     target.title, target.next_step = f"{TITLES[code]}: {error.message}", error.remedy
@@ -351,6 +379,15 @@ def terminate(*_: object) -> NoReturn:
     raise Terminated
 
 
+def ask(prompt: str) -> str:
+    """A line that the user types; empty at the end of the input."""
+    try:
+        return input(prompt)
+    except EOFError:
+        print()
+        return ""
+
+
 def real_runtime() -> Runtime:
     """This machine, its clock, and the credentials of this shell."""
     for stream in (sys.stdout, sys.stderr):
@@ -363,6 +400,7 @@ def real_runtime() -> Runtime:
         clock=SystemClock(),
         connect=lambda region: Aws(shared_session(), region),
         fetch=fetch,
+        ask=ask,
         resolve=addresses,
     )
 
