@@ -353,6 +353,11 @@ class CloudFormation:
         stack = self.find(parameters["StackName"])
         if stack is None or stack.status in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
             return {}
+        if stack.is_protected:  # go-to-k/delstack#475
+            raise Refused(
+                "ValidationError",
+                f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled",
+            )
         leave = parameters.get("RetainResources", [])
         if leave and stack.status != "DELETE_FAILED":
             raise Refused(
@@ -369,6 +374,12 @@ class CloudFormation:
             del self.change_sets[change_set.id]
         stack.begin(stack.delete(leave))
         return {}
+
+    def update_termination_protection(self, parameters: Json) -> Json:
+        only(parameters, "StackName", "EnableTerminationProtection")
+        stack = self.must_find(parameters["StackName"])
+        stack.is_protected = parameters["EnableTerminationProtection"]
+        return {"StackId": stack.id}
 
     def continue_update_rollback(self, parameters: Json) -> Json:
         only(parameters, "StackName")
@@ -536,6 +547,7 @@ def described(stack: Stack) -> Json:
         "CreationTime": stack.made_at,
         "StackStatus": stack.status,
         "DisableRollback": False,
+        "EnableTerminationProtection": stack.is_protected,
         "NotificationARNs": [],
         "RollbackConfiguration": {},
         "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},

@@ -75,6 +75,7 @@ class Stack:
     plan: Plan | None = None
     capabilities: list[str] = field(default_factory=list)
     tags: list[Json] = field(default_factory=list)
+    is_protected: bool = False  # from deletion
     resources: dict[str, Made] = field(default_factory=dict)
     outputs: Json = field(default_factory=dict)
     events: list[Json] = field(default_factory=list)  # the newest first

@@ -1,5 +1,7 @@
 """AWS: boto3 clients whose failures are all one exception, and a record of what was changed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from functools import cached_property, partial
 from pathlib import Path
@@ -142,6 +144,16 @@ def kind_of_exception(error: Exception, operation: str) -> Kind:
     if is_change(operation):  # botocore retries: an earlier attempt may have been carried out
         return Kind.CHANGE_LOST
     return Kind.UNREACHABLE if isinstance(error, NOT_SENT) else Kind.LOST
+
+
+@contextmanager
+def tolerating(*aws_codes: str) -> Iterator[None]:
+    """Suppress an answer with one of these error codes: it says that there is nothing left to do."""
+    try:
+        yield
+    except AwsError as error:
+        if error.aws_code not in aws_codes:
+            raise
 
 
 class Aws:

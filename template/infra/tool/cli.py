@@ -34,6 +34,7 @@ from infra.tool.clock import SystemClock
 from infra.tool.console import Console
 from infra.tool.errors import ExitCode, Problem, ToolError
 from infra.tool.health import addresses, fetch
+from infra.tool.provision import destroy as destroying
 from infra.tool.provision import plan as provision_plan
 from infra.tool.provision import provision as provisioning
 from infra.tool.provision import survey
@@ -66,8 +67,6 @@ TITLES = {
     ExitCode.INTERRUPTED: "Stopped by Ctrl-C or by cancelling the run",
     ExitCode.TERMINATED: "Stopped by SIGTERM or by cancelling the run",
 }
-
-ADMINISTRATION = ("provision", "destroy")  # commands for which no policy is in ops/
 
 app = typer.Typer(
     name="infra",
@@ -295,6 +294,31 @@ def rollback(
     going_back.rollback(context.obj, revision)
 
 
+@app.command()
+def destroy(
+    context: typer.Context,
+    purge: Annotated[bool, typer.Option("--purge", help="Delete images and log, too.")] = False,
+) -> None:
+    """Delete the service and its stack, after you have typed the name of the app.
+
+    \b
+    Images and log are kept unless --purge is given. Revisions, the identity provider, AWS's
+    own roles, the deploy user and its keys are always kept. It needs an administrator's
+    permissions. Run again, it deletes what is left.
+
+    \b
+    Exit codes:
+      0    everything is deleted, but for what the output names
+      1    AWS refused a request after changes had begun, or the stack could not
+           be deleted: the message says what holds it
+      2    not ready, or another name was typed: nothing was changed in AWS
+      3    outcome unknown: it took too long, or answers were lost. Run it again
+      130  stopped by Ctrl-C: a deletion that has begun continues in AWS
+      143  stopped by SIGTERM, likewise
+    """
+    destroying.destroy(context.obj, purge=purge)
+
+
 @app.command("test-image")
 def check_image(
     context: typer.Context,
@@ -403,10 +427,11 @@ def stop(target: Target, code: ExitCode) -> ExitCode:
 
 def end(target: Target, error: ToolError) -> ExitCode:
     """Print an error. Returns the exit code: 3 if something may continue in AWS."""
-    is_for_administrators = target.command.partition(" ")[0] in ADMINISTRATION
     code = error.exit or (ExitCode.FAILED if target.has_changed_aws else ExitCode.NOT_READY)
     if target.continuing:
         code = ExitCode.UNKNOWN
+    if isinstance(error, AwsError) and error.kind is Kind.DENIED and target.needs_administrator:
+        error.remedy = f"sign in as an administrator of the account, then {target.again}"
     if isinstance(error, AwsError) and code is ExitCode.UNKNOWN:
         error.remedy = f"to find out, {target.again}"
     target.title, target.next_step = f"{TITLES[code]}: {error.message}", error.remedy
@@ -434,6 +459,15 @@ def terminate(*_: object) -> NoReturn:
     raise Terminated
 
 
+def ask(prompt: str) -> str:
+    """A line that the user types; empty at the end of the input."""
+    try:
+        return input(prompt)
+    except EOFError:
+        print()
+        return ""
+
+
 def real_runtime() -> Runtime:
     """This machine, its clock, and the credentials of this shell."""
     for stream in (sys.stdout, sys.stderr):
@@ -446,6 +480,7 @@ def real_runtime() -> Runtime:
         clock=SystemClock(),
         connect=lambda region: Aws(shared_session(), region),
         fetch=fetch,
+        ask=ask,
         resolve=addresses,
     )
 

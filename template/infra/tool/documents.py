@@ -13,9 +13,9 @@ from infra.tool.settings import Settings
 
 BROKEN = Problem(
     "document-broken",
-    "infra/{name} is not one JSON object: {why}",
-    "correct it; git diff infra/{name} shows what changed",
-    file="infra/{name}",
+    "{path} is not one JSON object: {why}",
+    "correct it; git diff {path} shows what changed",
+    file="{path}",
 )
 WRONG = Problem(
     "document-wrong",
@@ -73,14 +73,15 @@ def require_updatable(service: Json, running: Mapping[str, Any]) -> None:
         raise WRONG(name="service.json", complaints="; ".join(complaints))
 
 
-def parse(root: Path, name: str) -> Json:
+def parse(root: Path, name: str, *, folder: str = "infra") -> Json:
     """One document. Raises ToolError if it is not one JSON object."""
+    path = f"{folder}/{name}"
     try:
-        document = json.loads((root / "infra" / name).read_text(encoding="utf-8"))
+        document = json.loads((root / path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BROKEN(name=name, why=error) from None
+        raise BROKEN(path=path, why=error) from None
     if not isinstance(document, dict):
-        raise BROKEN(name=name, why=f"it is a {type(document).__name__}")
+        raise BROKEN(path=path, why=f"it is a {type(document).__name__}")
     return document
 
 

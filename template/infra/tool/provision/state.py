@@ -18,6 +18,7 @@ class StackState:
     status: str
     parameters: Mapping[str, str] = field(default_factory=dict)  # empty if it never came up
     outputs: Mapping[str, str] = field(default_factory=dict)
+    is_protected: bool = False  # whether CloudFormation refuses to delete it
 
     @property
     def is_only_planned(self) -> bool:
@@ -62,4 +63,5 @@ def read(target: Target, name: str = "") -> StackState | None:
             for each in found.get("Outputs", [])
             if "OutputKey" in each and "OutputValue" in each
         },
+        is_protected=found.get("EnableTerminationProtection", False),
     )

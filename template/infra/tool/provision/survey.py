@@ -63,6 +63,7 @@ class Survey:
 
 def read(target: Target) -> Survey:
     """Check and read everything, local things first. Raises ToolError."""
+    target.needs_administrator = True
     settings = target.settings
     task_definition = read_task_definition(target)
     policies.require_documents(target)
@@ -135,9 +136,7 @@ def require_changeable(target: Target, stack: StackState | None) -> None:
         )
 
 
-def kept_secrets(
-    target: Target, now: Running, had: Mapping[str, str], wanted: Secrets
-) -> Secrets:
+def kept_secrets(target: Target, now: Running, had: Mapping[str, str], wanted: Secrets) -> Secrets:
     """Secrets of revisions that run stay readable, so that provisioning and deploying can come in
     any order. The deploy role writes revisions: so they add nothing to what the stack grants."""
     kept = Secrets()
@@ -150,4 +149,3 @@ def kept_secrets(
                 "now either: only infra/task-definition.json can ask for that."
             )
     return kept
-
