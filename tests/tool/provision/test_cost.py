@@ -16,7 +16,7 @@ def sized(cpu: str = "256", memory: str = "512", processor: str = "X86_64") -> J
             1,
             3,
             True,
-            "about $40 a month without traffic: the load balancer $16, 4 public addresses",
+            "about $40 a month without traffic: the load balancer $16, 4 public",
         ),
         (1, 3, True, "4 public addresses $15, 1 task $9 (a rough figure, from prices of us-east-1"),
         (3, 3, False, "about $54 a month"),
