@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from uuid import uuid4
 from infra.tool import cli, settings_file
 from infra.tool.aws import Aws
 from infra.tool.console import Console
-from infra.tool.health import Response
+from infra.tool.health import Fetch, Response
 from infra.tool.runtime import Runtime
 from infra.tool.settings import Settings
 from repository import Repository
@@ -86,6 +86,8 @@ class Checkout(Repository):
     aws: SimulatedAws
     folder: Path  # of the service
     environment: dict[str, str] = field(default_factory=dict)  # of the commands that are run
+    answer: Response | OSError | None = None  # of the URL; None: what the load balancer answers
+    terminal: StringIO | None = None  # where output and errors go; None: each to its own
 
     def __post_init__(self) -> None:
         self.service = self.folder
@@ -147,6 +149,8 @@ class Checkout(Repository):
             principal=principal or f"role/{self.settings.names.deploy_role}",
             environment=self.environment | environment,
             typed=typed,
+            answer=self.answer,
+            terminal=self.terminal,
         )
 
     def process_environment(self, principal: str = "", **more: str) -> dict[str, str]:
@@ -220,13 +224,29 @@ def run_tool(
     principal: str,
     environment: Mapping[str, str],
     typed: str = "",
+    answer: Response | OSError | None = None,
+    terminal: StringIO | None = None,
 ) -> Run:
     """Run a command of the tool as a principal, in the service in `root`."""
     before = len(aws.calls)
-    out, err = StringIO(), StringIO()
+    out, err = terminal or StringIO(), terminal or StringIO()
     console = Console(environment, out, err)
-    code = cli.run(words, runtime_of(aws, root, principal, environment, console, typed))
+    runtime = runtime_of(aws, root, principal, environment, console, typed)
+    if answer:
+        runtime = replace(runtime, fetch=always(answer))
+    code = cli.run(words, runtime)
     return Run(int(code), out.getvalue(), err.getvalue(), list(aws.calls)[before:])
+
+
+def always(answer: Response | OSError) -> Fetch:
+    """What every URL answers, or the error instead."""
+
+    def fetch(url: str, *, timeout: float, via: str = "") -> Response:  # noqa: ARG001
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    return fetch
 
 
 def runtime_of(

@@ -371,7 +371,7 @@ def test_a_lost_answer_to_a_change_is_no_verdict(
     faults = deployed.aws.faults
     (faults.lose_answer if was_done else faults.drop)(operation, times=3)
     run = deployed.run("deploy").expect(3, "change-unknown")
-    assert "run uv run --frozen -m infra deploy again" in run.err
+    assert "run this again: uv run --frozen -m infra deploy" in run.err
     says_what_may_have_begun = "Whether ECS has started to deploy" in run.err
     assert says_what_may_have_begun == (operation == "ecs:UpdateService")
     deployed.run("deploy").expect(0)

@@ -101,7 +101,7 @@ def test_what_never_ends_in_ecs_ends_as_unknown(deployed: Checkout, becomes: Out
     deployed.aws.next_rollout(becomes)
     run = deployed.run("deploy").expect(3, "deployment-timeout")
     assert "is not in steady state after 60 s" in run.err
-    assert "run uv run --frozen -m infra deploy again" in run.err
+    assert "run this again: uv run --frozen -m infra deploy" in run.err
     assert "The deployment of ai-assistant-task:2 continues in ECS." in run.err
     assert run.operations.count("ecs:DescribeServices") == 1 + 60 / 5
     assert not [name for name in run.changes if name.startswith(SCALING)]
@@ -130,7 +130,7 @@ def test_a_deployment_that_is_overtaken_is_red_and_sets_no_scaling(deployed: Che
     deployed.aws.next_rollout(Overtaken())
     run = deployed.run("deploy").expect(1, "deployment-overtaken")
     assert "by ai-assistant-task:3" in run.err
-    assert "run uv run --frozen -m infra deploy again" in run.err
+    assert "run this again: uv run --frozen -m infra deploy" in run.err
     assert not [name for name in run.changes if name.startswith(SCALING)]
 
 

@@ -3,6 +3,7 @@
 import os
 import shlex
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,8 +14,17 @@ from typing import Any
 
 import yaml
 
-WORKFLOWS = ("ci", "deploy-ecs", "template-update")
+WORKFLOWS = ("ci", "deploy-ecs", "rollback-ecs", "template-update")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+# As the workflows may call it: the tool without another look at the lock file. Anything else fails.
+UV = """
+case "$*" in
+  "sync --locked --only-group infra --no-build") ;;
+  "run --no-sync -m infra "*) shift 4; exec {command} "$@" ;;
+  *) echo "uv $*: run the tool as uv run --no-sync -m infra"; exit 9 ;;
+esac
+"""
 
 Reply = Callable[[str, Mapping[str, str]], str | int | None]
 
@@ -25,10 +35,11 @@ def workflow(service: Path, name: str) -> dict[str, Any]:
     return {"on" if key is True else key: value for key, value in loaded.items()}
 
 
-def steps(service: Path, name: str) -> dict[str, dict[str, Any]]:
-    """The steps of a workflow by name; those that call an action too."""
-    jobs = workflow(service, name)["jobs"].values()
-    return {step["name"]: step for job in jobs for step in job.get("steps", [])}
+def steps(service: Path, name: str, job: str = "") -> dict[str, dict[str, Any]]:
+    """The steps of a workflow, or of one of its jobs, by name; those that call an action too."""
+    jobs = workflow(service, name)["jobs"]
+    chosen = [jobs[job]] if job else jobs.values()
+    return {step["name"]: step for each in chosen for step in each.get("steps", [])}
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,14 @@ class Runner:
         path.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
         path.chmod(0o755)
 
+    def uv(self, *python: str) -> None:
+        """Put a stand-in for uv on the PATH: it installs nothing, and runs the tool with the Python
+        of this suite. `python` is how; by default, as uv does."""
+        command = shlex.join(python or (sys.executable, "-m", "infra"))
+        script = self.home / "uv.sh"
+        script.write_text(UV.format(command=command))
+        self.tool("uv", "sh", os.fspath(script))
+
     def run(self, name: str, step: str, **given: str) -> Result:
         """Run the step. Where its `env` has expressions, the test says what they come to."""
         found = steps(self.service, name)[step]
@@ -67,11 +86,11 @@ class Runner:
         script, outputs = self.home / "step.sh", self.home / "outputs"
         script.write_text(found["run"])
         outputs.write_text("")
+        path = self.variables.get("PATH", os.environ["PATH"])
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", script],
             cwd=self.service,
             env={
-                "PATH": f"{self.home / 'bin'}{os.pathsep}{os.environ['PATH']}",
                 "HOME": os.fspath(self.home),
                 "RUNNER_TEMP": os.fspath(self.home),
                 "GITHUB_ACTIONS": "true",
@@ -82,6 +101,7 @@ class Runner:
                 "GITHUB_SHA": COMMIT,
                 **self.variables,
                 **env,
+                "PATH": f"{self.home / 'bin'}{os.pathsep}{path}",
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -96,7 +116,8 @@ class Runner:
 def served(reply: Reply) -> Iterator[str]:
     """A web server for as long as the block lasts.
 
-    A text is the body of an answer, a number the status of a refusal, and `None` means to hang up.
+    A text is the body of an answer, or the place to which it redirects; a number is the status of a
+    refusal, and `None` means to hang up.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -107,7 +128,8 @@ def served(reply: Reply) -> Iterator[str]:
                 self.send_header("WWW-Authenticate", "Basic")
                 self.end_headers()
             elif body is not None:
-                self.send_response(200)
+                self.send_response(302 if body.startswith("http://") else 200)
+                self.send_header("Location", body)
                 self.end_headers()
                 self.wfile.write(body.encode())
 

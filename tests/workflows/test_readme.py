@@ -17,6 +17,7 @@ from botocore.session import get_session
 from documents import api_findings
 from infra.tool import cli
 from rendering import ROOT, Render, render
+from runner import workflow
 
 from simulator.policies import trusts
 
@@ -165,12 +166,27 @@ def test_the_first_steps_are_in_an_order_that_works(example: Render, tmp_path: P
     assert f"gh repo create {example.answers['github_repository']} " in first
 
 
-def test_the_workflow_to_disable_exists(example: Render) -> None:
-    gh = [c for c in commands(example.text("README.md")) if c.startswith("gh ")]
-    create, disable = gh
+def test_every_gh_command_names_a_workflow_and_its_inputs(example: Render) -> None:
+    create, *others = [c for c in commands(example.text("README.md")) if c.startswith("gh ")]
     assert create.startswith("gh repo create "), "played above"
-    assert disable.startswith("gh workflow disable ")
-    assert (example.path / ".github" / "workflows" / disable.split()[-1]).exists()
+    assert {command.split()[2] for command in others} == {"disable", "run"}
+    for command in others:
+        verb, name, *options = command.split()[2:]
+        path = example.path / ".github" / "workflows" / name
+        assert path.exists(), f"{command}: a service has no workflow {name}"
+        if verb == "run":
+            asked = workflow(example.path, path.stem)["on"]["workflow_dispatch"].get("inputs", {})
+            given = {option.partition("=")[0] for option in options if option != "--field"}
+            assert given <= asked.keys(), f"{command}: the workflow has the inputs {list(asked)}"
+
+
+def test_the_readme_names_workflows_and_checks_as_github_shows_them(example: Render) -> None:
+    text = example.text("README.md")
+    for name in "deploy-ecs", "rollback-ecs":
+        shown = workflow(example.path, name)["name"]
+        assert f'"{shown}"' in text, f"{name}.yml is listed under Actions as {shown}"
+    passed = workflow(example.path, "ci")["jobs"]["passed"]["name"]
+    assert f"`{passed}`" in text, "branch protection names the check by the name of the job"
 
 
 @pytest.mark.parametrize("merge", [False, True])

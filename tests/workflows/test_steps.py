@@ -2,17 +2,16 @@
 
 import base64
 import json
-import re
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from rendering import EXAMPLE, Render, render
-from runner import COMMIT, Runner, served
+from rendering import Render
+from runner import Runner, served
 
 REFUSED = "Say why there are no credentials"
-SMOKE = "Ask the service for this commit"
 TOKEN_PATH = "/token?api-version=2.0"
 
 
@@ -20,7 +19,9 @@ def checkout(example: Render, folder: Path) -> Runner:
     """A machine of its own for one test, with the service checked out."""
     shutil.copytree(example.path, folder / "service")
     (folder / "home").mkdir()
-    return Runner(folder / "service", folder / "home")
+    runner = Runner(folder / "service", folder / "home")
+    runner.uv()
+    return runner
 
 
 @pytest.fixture
@@ -48,104 +49,107 @@ def test_without_a_lock_file_ci_says_what_to_do(runner: Runner) -> None:
     assert runner.run("ci", "Look for the lock file").code == 0
 
 
-@pytest.mark.parametrize(
-    ("architecture", "machine"), [("X86_64", "ubuntu-24.04"), ("ARM64", "ubuntu-24.04-arm")]
-)
-def test_the_image_is_built_on_the_processor_it_runs_on(
-    template: Path, tmp_path: Path, architecture: str, machine: str
+@pytest.mark.parametrize("workflow", ["ci", "deploy-ecs", "rollback-ecs"])
+def test_the_tool_is_installed_as_it_is_locked(runner: Runner, workflow: str) -> None:
+    assert runner.run(workflow, "Install the tool").code == 0
+
+
+def test_every_workflow_reads_the_settings_by_the_tool(runner: Runner) -> None:
+    """What it reads is tested in tests/tool/test_workflow_settings.py."""
+    edit(runner.service / "infra/settings.env", 'ENVIRONMENT=""', 'ENVIRONMENT="live, europe=<<x"')
+    read = {
+        name: runner.run(name, "Read the settings") for name in ("ci", "deploy-ecs", "rollback-ecs")
+    }
+    for name, done in read.items():
+        assert done.code == 0, f"{name}.yml: {done.said}"
+        assert done.outputs == {
+            "account": "123456789012",
+            "region": "us-east-1",
+            "role": "arn:aws:iam::123456789012:role/ai-assistant-us-east-1-github-actions",
+            "environment": "live, europe=<<x",
+            "runner": "ubuntu-24.04",
+        }, f"{name}.yml"
+
+
+def test_an_architecture_that_fargate_does_not_have_is_an_annotation_on_the_file(
+    runner: Runner,
 ) -> None:
-    answers = {**EXAMPLE, "cpu_architecture": architecture}
-    runner = checkout(render(template, tmp_path / "render", answers), tmp_path)
-    done = runner.run("ci", "Read the settings")
-    assert done.code == 0, done.said
-    assert done.outputs == {"environment": "", "runner": machine}
-
-
-def test_an_architecture_that_fargate_does_not_have_is_red(runner: Runner) -> None:
     edit(runner.service / "infra/task-definition.json", '"X86_64"', '"amd64"')
     done = runner.run("ci", "Read the settings")
-    assert done.code == 1
-    assert "X86_64 or ARM64, not amd64" in done.said
+    assert done.code == 2
+    assert done.outputs == {}
+    [annotation] = done.annotations
+    assert annotation.startswith("::error file=infra/task-definition.json,title=document-wrong::")
+    assert "X86_64 or ARM64" in annotation
 
 
-def test_a_github_environment_is_a_setting(runner: Runner) -> None:
-    edit(runner.service / "infra/settings.env", 'ENVIRONMENT=""', 'ENVIRONMENT="live, europe"')
-    done = runner.run("ci", "Read the settings")
-    assert done.outputs["environment"] == "live, europe", "as the shell reads it, without quotes"
+# How CI ends
 
-
-@pytest.mark.parametrize("step", ["ci", "deploy-ecs"])
-def test_a_setting_that_is_missing_is_red(runner: Runner, step: str) -> None:
-    settings = runner.service / "infra/settings.env"
-    settings.write_text(
-        re.sub(r"(?m)^(GITHUB_ENVIRONMENT|DEPLOY_ROLE)=.*\n", "", settings.read_text())
-    )
-    done = runner.run(step, "Read the settings")
-    assert done.code != 0
-    assert "unbound variable" in done.said
+PASSED = "Look at the results"
 
 
 @pytest.mark.parametrize(
-    ("region", "partition"),
-    [("eu-west-1", "aws"), ("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn")],
+    ("settings", "check", "image", "code"),
+    [
+        ("success", "success", "success", 0),
+        ("success", "success", "skipped", 0),
+        ("success", "failure", "success", 1),
+        ("success", "success", "cancelled", 1),
+        ("failure", "skipped", "skipped", 1),
+        ("skipped", "skipped", "skipped", 1),
+    ],
 )
-def test_the_role_is_the_one_of_the_settings(
-    template: Path, tmp_path: Path, region: str, partition: str
+def test_ci_passes_unless_a_job_failed_or_was_cancelled(
+    runner: Runner, settings: str, check: str, image: str, code: int
 ) -> None:
-    answers = {**EXAMPLE, "aws_account_id": "012345678901", "aws_region": region}
-    runner = checkout(render(template, tmp_path / "render", answers), tmp_path)
-    assert runner.run("deploy-ecs", "Read the settings").outputs == {
-        "account": "012345678901",
-        "region": region,
-        "role": f"arn:{partition}:iam::012345678901:role/ai-assistant-{region}-github-actions",
-    }
+    results = {"settings": settings, "check": check, "image": image}
+    jobs = {name: {"result": result, "outputs": {}} for name, result in results.items()}
+    done = runner.run("ci", PASSED, JOBS=json.dumps(jobs, indent=2))
+    assert done.code == code, done.said
+    assert len(done.annotations) == code
+    for name, result in results.items():
+        assert f"{name}: {result}\n" in done.said
 
 
-# The service, after a deploy
+# A run of another branch
+
+ELSEWHERE = {
+    "deploy-ecs": "Say why nothing is deployed",
+    "rollback-ecs": "Refuse any branch but main",
+}
 
 
-def health(commit: str) -> str:
-    return json.dumps({"status": "ok", "commit": commit})
+@pytest.mark.parametrize("workflow", ELSEWHERE)
+def test_a_run_of_another_branch_says_why_it_does_nothing(runner: Runner, workflow: str) -> None:
+    done = runner.run(workflow, ELSEWHERE[workflow], GITHUB_REF="refs/heads/wild")
+    assert done.code == 1, "green would claim that it was done"
+    [annotation] = done.annotations
+    assert annotation.startswith("::error title=Nothing was ")
+    assert "refs/heads/wild" in annotation
+    assert "main" in annotation
 
 
-def test_a_deploy_is_green_when_this_commit_answers(runner: Runner) -> None:
-    with served(lambda path, _: health(COMMIT) if path == "/health" else None) as url:
-        done = runner.run("deploy-ecs", SMOKE, URL=url, PATIENCE="0")
+# Roll back
+
+# Prints its arguments, one a line.
+ECHO = "import sys; print(*sys.argv[1:], sep='\\n')"
+
+
+@pytest.mark.parametrize("revision", ["", "41", "ai-assistant-task:41", "--help", "$(id); echo 'x"])
+def test_a_revision_reaches_the_tool_as_it_was_typed(runner: Runner, revision: str) -> None:
+    runner.uv(sys.executable, "-c", ECHO)
+    done = runner.run("rollback-ecs", "Roll back", REVISION=revision)
     assert done.code == 0, done.said
-    assert done.said == f"{url}/health answers {COMMIT}\n"
+    assert done.said.splitlines() == ["rollback", "--", revision], (
+        "pass the input by `env`, and after `--`: it is no option"
+    )
 
 
-def test_a_deploy_is_green_once_the_last_of_the_old_tasks_is_gone(runner: Runner) -> None:
-    commits = iter(["0ld", COMMIT])
-    with served(lambda *_: health(next(commits))) as url:
-        done = runner.run("deploy-ecs", SMOKE, URL=url, PATIENCE="30")
-    assert done.code == 0, done.said
-    assert "0ld" in done.said
-
-
-@pytest.mark.parametrize(
-    "answer", [health("0ld"), health(COMMIT[:7]), "{}", "[]", "<html>502</html>", "", None]
-)
-def test_a_deploy_is_red_when_anything_else_answers(runner: Runner, answer: str | None) -> None:
-    with served(lambda *_: answer) as url:
-        done = runner.run("deploy-ecs", SMOKE, URL=url, PATIENCE="0")
-    assert done.code == 1
-    assert len(done.annotations) == 1
-    assert done.annotations[0].startswith("::error title=Another commit answers::")
-    assert (answer or "") in done.annotations[0]
-
-
-def test_a_deploy_is_red_when_nothing_answers(runner: Runner) -> None:
-    done = runner.run("deploy-ecs", SMOKE, URL="http://127.0.0.1:1", PATIENCE="0")
-    assert done.code == 1
-    assert "connect" in done.annotations[0]
-
-
-def test_what_the_service_answers_is_no_command_to_github(runner: Runner) -> None:
-    with served(lambda *_: "x\n::stop-commands::y\r::add-mask::z\n") as url:
-        done = runner.run("deploy-ecs", SMOKE, URL=url, PATIENCE="0")
-    assert len(done.annotations) == 1
-    assert "\r" not in done.said
+@pytest.mark.parametrize("revision", ["x", "--help", "-1"])
+def test_a_revision_that_is_none_is_red(runner: Runner, revision: str) -> None:
+    done = runner.run("rollback-ecs", "Roll back", REVISION=revision)
+    assert done.code == 2, done.said
+    assert done.annotations[0].startswith("::error title=revision-name::")
 
 
 # When credentials are refused
@@ -155,69 +159,32 @@ def part(content: Mapping[str, str]) -> str:
     return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
 
 
-def refuse(runner: Runner, subject: str, **given: str) -> tuple[str, str, list[str]]:
-    """What the step says, the token it was sent, and what it asked for."""
-    token = f"{part({'alg': 'RS256'})}.{part({'sub': subject, 'x': '>>>???'})}.c2lnbmF0dXJl"
-    asked = []
-
-    def reply(path: str, headers: Mapping[str, str]) -> str:
-        asked.extend([path, headers.get("Authorization", "")])
-        return json.dumps({"count": 1, "value": token})
-
-    with served(reply) as url:
-        variables = {
-            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "request-token",
-            "ACTIONS_ID_TOKEN_REQUEST_URL": url + TOKEN_PATH,
-            "ACCOUNT": "123456789012",
-            "HAS_KEYS": "false",
-            "ROLE": "arn:aws:iam::123456789012:role/deploy",
-            **given,
-        }
-        done = runner.run("deploy-ecs", REFUSED, **variables)
-    assert done.code == 0, done.said
-    return done.said, token, asked
-
-
-@pytest.mark.parametrize(
-    "subject",
-    [
-        "repo:my-company/ai-assistant:ref:refs/heads/main",
-        "repo:my-company@1234/ai-assistant@56789:ref:refs/heads/main",
-        "repo:my-company@1234/ai-assistant@567890:environment:live",
-        "repo:my-company@12/ai-assistant@5678:ref:refs/heads/main",
-    ],
-)
-def test_a_refused_role_says_who_asked_and_keeps_the_token_to_itself(
-    runner: Runner, subject: str
+@pytest.mark.parametrize("workflow", ["deploy-ecs", "rollback-ecs"])
+def test_a_refused_role_is_explained_and_the_token_never_printed(
+    runner: Runner, workflow: str
 ) -> None:
-    said, token, asked = refuse(runner, subject)
-    assert asked == [f"{TOKEN_PATH}&audience=sts.amazonaws.com", "bearer request-token"]
-    assert f'GITHUB_SUBJECT="{subject}"' in said
-    assert "infra/provision.sh" in said
-    for secret in (*token.split("."), "request-token", "RS256"):
-        assert secret not in said
+    """What it says is tested in tests/tool/test_github_token.py."""
+    subject = "repo:my-company@1234/ai-assistant@56789:ref:refs/heads/main"
+    issuer = "https://token.actions.githubusercontent.com"
+    claims = {"iss": issuer, "aud": "sts.amazonaws.com", "sub": subject, "x": ">>>???"}
+    token = f"{part({'alg': 'RS256'})}.{part(claims)}.c2lnbmF0dXJl"
+    with served(lambda *_: json.dumps({"count": 1, "value": token})) as url:
+        done = runner.run(
+            workflow,
+            REFUSED,
+            HAS_KEYS="false",
+            ACTIONS_ID_TOKEN_REQUEST_TOKEN="request-token",
+            ACTIONS_ID_TOKEN_REQUEST_URL=url + TOKEN_PATH,
+        )
+    assert done.code == 2, done.said
+    [annotation] = done.annotations
+    assert f'GITHUB_SUBJECT="{subject}"' in annotation
+    secrets = [*token.split("."), "request-token", "RS256"]
+    assert [secret for secret in secrets if secret in done.said] == [], "a token must stay secret"
 
 
-def test_the_setting_that_it_names_exists(example: Render) -> None:
-    assert "GITHUB_SUBJECT" in example.settings()
-
-
-def test_a_refused_run_of_another_branch_is_not_told_to_widen_the_trust(runner: Runner) -> None:
-    subject = "repo:my-company/ai-assistant:ref:refs/heads/wild"
-    said, _, _ = refuse(runner, subject, GITHUB_REF="refs/heads/wild")
-    assert "main alone" in said
-    assert "GITHUB_SUBJECT" not in said
-
-
-def test_without_a_token_the_rest_is_still_said(runner: Runner) -> None:
-    nowhere = "http://127.0.0.1:1/token?"
-    said, _, _ = refuse(runner, "repo:x", ACTIONS_ID_TOKEN_REQUEST_URL=nowhere)
-    assert "GitHub gave no token" in said
-    assert "infra/provision.sh" in said
-
-
-def test_refused_keys_are_not_taken_for_a_refused_role(runner: Runner) -> None:
-    said, _, asked = refuse(runner, "repo:x", HAS_KEYS="true")
-    assert asked == []
-    assert "AWS_SECRET_ACCESS_KEY" in said
-    assert "123456789012" in said
+@pytest.mark.parametrize("workflow", ["deploy-ecs", "rollback-ecs"])
+def test_refused_keys_are_not_taken_for_a_refused_role(runner: Runner, workflow: str) -> None:
+    done = runner.run(workflow, REFUSED, HAS_KEYS="true")
+    assert done.code == 1, done.said
+    assert done.annotations[0].startswith("::error title=keys-refused::")

@@ -247,3 +247,64 @@ def test_a_template_that_cannot_be_read_is_red_without_a_stack_trace(
     assert "_src_path" in done.said
     assert "Traceback" not in done.said
     assert template_of.state()["changes"] == 0, "an issue is neither opened nor closed"
+
+
+# --- what Copier, its dependencies or the template's host print is no command to GitHub ---
+
+# Stands for a Copier that was taken over, or for a host that answers with these lines.
+HOSTILE = """
+import json, sys
+if "check-update" in sys.argv and {fails}:
+    sys.exit("x\\n::add-mask::a\\r::stop-commands::b ##[error]c")
+print(json.dumps({{"update_available": True, "current_version": {current!r},
+                  "latest_version": {latest!r}, "note": "##[add-mask]x"}}))
+"""
+
+
+def take_over(template: Template, *, fails: bool = False, latest: str = "2.0.0") -> None:
+    script = HOSTILE.format(fails=fails, current="1.0.0", latest=latest)
+    template.runner.tool("uvx", sys.executable, "-c", script)
+
+
+def test_an_error_of_the_template_s_host_stays_on_the_line_of_its_annotation(
+    template_of: Template,
+) -> None:
+    template_of.release("v1.0.0")
+    template_of.copy()
+    take_over(template_of, fails=True)
+    done = template_of.week()
+    assert done.code == 1
+    assert "\r" not in done.said, "GitHub's runner reads a line behind it"
+    assert len(done.annotations) == 1, done.said
+
+
+def test_what_copier_answers_is_quoted(template_of: Template) -> None:
+    template_of.release("v1.0.0")
+    template_of.copy()
+    take_over(template_of)
+    found = template_of.runner.run("template-update", LOOK)
+    assert found.code == 0, found.said
+    [stop, answer, resume] = found.said.splitlines()
+    assert "##[add-mask]x" in answer
+    assert stop == f"::stop-commands::{resume.strip(':')}", "or the runner obeys what is in between"
+
+
+@pytest.mark.parametrize(
+    "latest",
+    ["2 ##[error]x", "$(id)", "2\n::error::x", "2.0.0 is out: click [here](http://x)", "2;"],
+)
+def test_a_version_that_is_none_opens_no_issue(template_of: Template, latest: str) -> None:
+    template_of.copy()
+    done = template_of.runner.run(
+        "template-update",
+        KEEP,
+        CURRENT="1.0.0",
+        WAITING=latest,
+        GH_REPO="my-company/ai-assistant",
+        GH_TOKEN="token",
+    )
+    assert done.code == 1, done.said
+    [annotation] = done.annotations
+    assert annotation.startswith("::error title=Not a version::")
+    assert latest not in done.said
+    assert template_of.state()["changes"] == 0

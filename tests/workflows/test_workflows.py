@@ -39,14 +39,146 @@ def test_actions_are_pinned_by_commit_and_alike_everywhere(example: Render) -> N
     assert all(len(pin) == 1 for pin in pins.values()), f"two pins for one action: {pins}"
 
 
+# Every job and what it may do with GitHub. `id-token` lets a job assume the deploy role.
+READ = {"contents": "read"}
+PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
+    "ci": {"settings": READ, "check": READ, "image": READ, "passed": {}},
+    "deploy-ecs": {"branch": {}, "ci": READ, "deploy": READ | {"id-token": "write"}},
+    "rollback-ecs": {"settings": READ, "rollback": READ | {"id-token": "write"}},
+    "template-update": {"check": READ, "issue": {"issues": "write"}},
+}
+
+
 @ANY_WORKFLOW
 def test_every_job_has_the_permissions_it_needs_and_no_more(example: Render, name: str) -> None:
     assert workflow(example.path, name)["permissions"] == {}, "nothing, unless a job asks for it"
+    found = {job: content["permissions"] for job, content in jobs(example.path, name).items()}
+    assert found == PERMISSIONS[name], f"{name}.yml: give each job what its own steps need"
+
+
+# Every condition, by job, or by job and step. One that is lost or changed is seen nowhere else.
+CONDITIONS = {
+    "ci": {
+        "passed": "always()",
+        "check: Test": "${{ !cancelled() }}",
+    },
+    "deploy-ecs": {
+        "branch": "github.ref != 'refs/heads/main'",
+        "ci": "github.ref == 'refs/heads/main'",
+        "deploy: Say why there are no credentials": (
+            "failure() && steps.credentials.outcome == 'failure'"
+        ),
+    },
+    "rollback-ecs": {
+        "settings: Refuse any branch but main": "github.ref != 'refs/heads/main'",
+        "rollback: Say why there are no credentials": (
+            "failure() && steps.credentials.outcome == 'failure'"
+        ),
+    },
+    "template-update": {"issue": "needs.check.outputs.current != ''"},
+}
+
+
+@ANY_WORKFLOW
+def test_nothing_runs_on_other_conditions(example: Render, name: str) -> None:
+    found: dict[str, str] = {}
     for job, content in jobs(example.path, name).items():
-        assert content["permissions"].pop("contents") == "read", f"{name}.yml: {job}"
-        more = {"deploy": {"id-token": "write"}, "check": {"issues": "write"}}
-        allowed = more.get(job, {}) if name != "ci" else {}
-        assert content["permissions"] == allowed, f"{name}.yml: {job}"
+        parts = {job: content} | {f"{job}: {s['name']}": s for s in content.get("steps", [])}
+        found |= {part: each["if"] for part, each in parts.items() if "if" in each}
+    assert found == CONDITIONS[name], (
+        f"{name}.yml: `if` decides what is deployed, and when. If the change is meant, change "
+        "CONDITIONS in this test, too"
+    )
+
+
+INSTALL = "uv sync --locked --only-group infra --no-build"
+TOOL = "uv run --no-sync -m infra"
+# Every command that is one line, in order. Longer scripts are run in test_steps.py.
+COMMANDS = {
+    "ci": {
+        "settings": [INSTALL, f"{TOOL} settings --github"],
+        "image": [INSTALL, f"{TOOL} test-image"],
+        "check": [
+            "uv run --locked pre-commit run --all-files --show-diff-on-failure",
+            "uv run --locked pytest",
+        ],
+    },
+    "deploy-ecs": {
+        "deploy": [
+            INSTALL,
+            f"{TOOL} settings --github",
+            f"{TOOL} explain-credentials",
+            f"{TOOL} deploy",
+        ],
+    },
+    "rollback-ecs": {
+        "settings": [INSTALL, f"{TOOL} settings --github"],
+        "rollback": [
+            INSTALL,
+            f"{TOOL} settings --github",
+            f"{TOOL} explain-credentials",
+            f'{TOOL} rollback -- "$REVISION"',
+        ],
+    },
+}
+# Every longer script: test_steps.py and test_template_update.py run them.
+SCRIPTS = {
+    "Look for the lock file",
+    "Look at the results",
+    "Say why nothing is deployed",
+    "Refuse any branch but main",
+    "Look for a newer template",
+    "Keep the issue",
+}
+
+
+@pytest.mark.parametrize(("name", "job"), [(n, j) for n, jobs in COMMANDS.items() for j in jobs])
+def test_a_job_runs_these_commands_and_no_others(example: Render, name: str, job: str) -> None:
+    found = [step["run"] for step in steps(example.path, name, job).values() if "run" in step]
+    short = [command for command in found if "\n" not in command]
+    assert short == COMMANDS[name][job], (
+        f"{name}.yml, {job}: a linter or test that is left out is red nowhere, and a command that "
+        "is added runs with the job's secrets. If the change is meant, change COMMANDS in this test"
+    )
+
+
+def test_no_script_is_untested(example: Render) -> None:
+    found = {
+        step
+        for name in WORKFLOWS
+        for step, content in steps(example.path, name).items()
+        if "\n" in content.get("run", "")
+    }
+    assert found == SCRIPTS, "test a new script in test_steps.py, then add it to SCRIPTS"
+
+
+def test_only_these_steps_see_a_secret(example: Render) -> None:
+    """What a step has in its environment, it can print in a form that GitHub does not mask."""
+    found = {
+        (name, step, secret)
+        for name in WORKFLOWS
+        for step, content in steps(example.path, name).items()
+        for secret in re.findall(r"secrets\.\w+|github\.token", str(content))
+    }
+    keys = {"secrets.AWS_ACCESS_KEY_ID", "secrets.AWS_SECRET_ACCESS_KEY"}
+    expected = {("template-update", "Keep the issue", "github.token")}
+    expected |= {("deploy-ecs", "Deploy this commit", "github.token")}
+    for name in "deploy-ecs", "rollback-ecs":
+        expected |= {(name, "Get credentials", key) for key in keys}
+        expected |= {(name, "Say why there are no credentials", "secrets.AWS_ACCESS_KEY_ID")}
+    assert found == expected, "pass a secret to the one step that needs it, and to no other"
+    for name in "deploy-ecs", "rollback-ecs":
+        told = steps(example.path, name)["Say why there are no credentials"]["env"]
+        assert told == {"HAS_KEYS": "${{ secrets.AWS_ACCESS_KEY_ID != '' }}"}, (
+            f"{name}.yml: whether there is a key, never the key"
+        )
+
+
+@ANY_WORKFLOW
+def test_no_job_but_a_step_has_variables(example: Render, name: str) -> None:
+    loaded = workflow(example.path, name)
+    for content in (loaded, *loaded["jobs"].values()):
+        assert "env" not in content, f"{name}.yml: give variables to the step that needs them"
 
 
 @ANY_WORKFLOW
@@ -77,31 +209,49 @@ def test_no_credentials_stay_in_the_checkout(example: Render, name: str) -> None
             assert content["with"]["persist-credentials"] is False, step
 
 
-def test_no_workflow_waits_for_another(example: Render) -> None:
+CONCURRENCY = {
+    "ci": ("ci-${{ github.ref }}", True),
+    "deploy-ecs": ("deploy-ecs-${{ github.ref }}", False),
+    "rollback-ecs": ("rollback-ecs", True),
+    "template-update": ("template-update", False),
+}
+
+
+@ANY_WORKFLOW
+def test_no_workflow_waits_for_another_or_cancels_its_runs(example: Render, name: str) -> None:
     """A called workflow that has its caller's group waits for it for ever."""
-    groups = [workflow(example.path, name)["concurrency"]["group"] for name in WORKFLOWS]
-    assert len(set(groups)) == len(groups)
-    assert [re.sub(r"\$\{\{ github\.ref \}\}$", "", group) for group in groups] == [
-        "ci-",
-        "deploy-ecs",
-        "template-update",
-    ]
+    found = workflow(example.path, name)["concurrency"]
+    assert (found["group"], found["cancel-in-progress"]) == CONCURRENCY[name], (
+        "a group per workflow: deploys of one branch queue, a dispatch on another branch cancels "
+        "none of them, and a rollback waits for nothing"
+    )
 
 
-def test_a_rollout_under_way_is_not_cut_off(example: Render) -> None:
-    deploy = workflow(example.path, "deploy-ecs")
-    assert deploy["concurrency"]["cancel-in-progress"] is False
-    minutes = deploy["jobs"]["deploy"]["timeout-minutes"]
+TRIGGERS: dict[str, dict[str, Any]] = {
+    "deploy-ecs": {"push": {"branches": ["main"]}, "workflow_dispatch": {}},
+    "template-update": {"schedule": [{"cron": "17 6 * * 1"}], "workflow_dispatch": {}},
+}
+
+
+@pytest.mark.parametrize("name", TRIGGERS)
+def test_a_workflow_starts_on_these_events_and_no_others(example: Render, name: str) -> None:
+    assert workflow(example.path, name)["on"] == TRIGGERS[name]
+
+
+def test_ci_runs_for_pull_requests_merge_groups_and_deploys(example: Render) -> None:
+    assert set(workflow(example.path, "ci")["on"]) == {
+        "pull_request",
+        "merge_group",
+        "workflow_call",
+    }
+
+
+@pytest.mark.parametrize(("name", "job"), [("deploy-ecs", "deploy"), ("rollback-ecs", "rollback")])
+def test_a_rollout_under_way_is_watched_to_its_end(example: Render, name: str, job: str) -> None:
+    minutes = jobs(example.path, name)[job]["timeout-minutes"]
     rollout = int(example.settings()["ROLLOUT_TIMEOUT"]) / 60
     assert rollout + 10 <= minutes, "10 minutes for the build, before ROLLOUT_TIMEOUT begins"
     assert minutes < 60, "the role's credentials last for an hour"
-
-
-def test_main_is_deployed_and_nothing_else(example: Render) -> None:
-    assert workflow(example.path, "deploy-ecs")["on"] == {
-        "push": {"branches": ["main"]},
-        "workflow_dispatch": {},
-    }
 
 
 def test_nothing_is_deployed_that_ci_refuses(example: Render) -> None:
@@ -114,18 +264,99 @@ def test_nothing_is_deployed_that_ci_refuses(example: Render) -> None:
     assert asked == told.keys()
 
 
-def test_the_workflow_adds_credentials_and_nothing_else(example: Render) -> None:
-    scripts = [step.get("run", "") for step in steps(example.path, "deploy-ecs").values()]
-    assert scripts.count("infra/deploy.sh") == 1
-    for script in scripts:
-        assert not re.search(r"\b(aws|docker) [a-z]", script), "infra/deploy.sh is what does that"
+def test_ci_does_not_stand_between_a_rollback_and_its_start(example: Render) -> None:
+    found = jobs(example.path, "rollback-ecs")
+    assert found["rollback"]["needs"] == "settings", "its only job before: which environment it is"
+    assert not any("uses" in job for job in found.values()), "CI may be red: that is why"
 
 
-def test_credentials_are_for_this_account_and_refused_soon(example: Render) -> None:
-    given = steps(example.path, "deploy-ecs")["Get credentials"]["with"]
-    assert given["allowed-account-ids"] == "${{ steps.settings.outputs.account }}"
-    assert given["retry-max-attempts"] <= 3, "the default of 12 takes three minutes to say no"
-    assert "github.run_id" in given["role-session-name"]
+@pytest.mark.parametrize(
+    ("name", "job", "needs"),
+    [("deploy-ecs", "deploy", "ci"), ("rollback-ecs", "rollback", "settings")],
+)
+def test_a_job_with_credentials_runs_in_the_environment_of_the_settings(
+    example: Render, name: str, job: str, needs: str
+) -> None:
+    found = jobs(example.path, name)[job]["environment"]
+    assert found == f"${{{{ needs.{needs}.outputs.environment }}}}", (
+        "its approvals and the subject of its token depend on it"
+    )
+
+
+def test_one_check_with_a_name_that_stays_stands_for_all_of_ci(example: Render) -> None:
+    """Branch protection names checks; those of a matrix have versions in their names."""
+    ci = jobs(example.path, "ci")
+    assert list(ci)[-1] == "passed"
+    assert ci["passed"]["name"] == "CI passed", "services require the check by this name"
+    assert set(ci["passed"]["needs"]) == ci.keys() - {"passed"}, "add the job to `needs`"
+    [step] = ci["passed"]["steps"]
+    assert step["env"] == {"JOBS": "${{ toJSON(needs) }}"}
+
+
+@pytest.mark.parametrize("name", ["deploy-ecs", "rollback-ecs"])
+def test_the_workflow_adds_credentials_and_nothing_else(example: Render, name: str) -> None:
+    for script in (step.get("run", "") for step in steps(example.path, name).values()):
+        assert not re.search(r"\b(aws|docker) [a-z]", script), "the tool does that"
+
+
+@pytest.mark.parametrize(("name", "job"), [("deploy-ecs", "deploy"), ("rollback-ecs", "rollback")])
+def test_nothing_is_installed_once_there_are_credentials(
+    example: Render, name: str, job: str
+) -> None:
+    found = steps(example.path, name, job)
+    order = list(found)
+    assert order.index("Install the tool") < order.index("Get credentials"), (
+        "a package that is built or replaced must not find credentials"
+    )
+    after = [found[step].get("run", "") for step in order[order.index("Get credentials") :]]
+    assert all("--no-sync" in command for command in after if command), "use uv run --no-sync"
+
+
+@ANY_WORKFLOW
+def test_no_cache_reaches_a_job_that_can_assume_the_role(example: Render, name: str) -> None:
+    for job, content in jobs(example.path, name).items():
+        if "id-token" in content["permissions"]:
+            for step in content["steps"]:
+                assert "actions/cache" not in step.get("uses", ""), f"{name}.yml: {job}"
+                if step.get("uses", "").startswith("astral-sh/setup-uv@"):
+                    assert step["with"].get("enable-cache") is False, (
+                        f"{name}.yml: {job}: any workflow of this repository can write the cache"
+                    )
+
+
+def test_a_job_that_can_write_issues_runs_no_code_of_others(example: Render) -> None:
+    """Copier and what it depends on are not locked."""
+    writes = [
+        step
+        for job in jobs(example.path, "template-update").values()
+        if "issues" in job["permissions"]
+        for step in job["steps"]
+    ]
+    assert [step["name"] for step in writes] == ["Keep the issue"]
+    assert not re.search(r"\b(uvx?|pip|copier)\b", writes[0]["run"].replace("Copier named", ""))
+
+
+@pytest.mark.parametrize("name", ["deploy-ecs", "rollback-ecs"])
+def test_credentials_are_for_this_account_and_refused_soon(example: Render, name: str) -> None:
+    given = steps(example.path, name)["Get credentials"]["with"]
+    assert given.pop("retry-max-attempts") <= 3, "the default of 12 takes three minutes to say no"
+    assert given == {
+        "aws-region": "${{ steps.settings.outputs.region }}",
+        "allowed-account-ids": "${{ steps.settings.outputs.account }}",
+        "aws-access-key-id": "${{ secrets.AWS_ACCESS_KEY_ID }}",
+        "aws-secret-access-key": "${{ secrets.AWS_SECRET_ACCESS_KEY }}",
+        "role-to-assume": "${{ !secrets.AWS_ACCESS_KEY_ID && steps.settings.outputs.role || '' }}",
+        "role-session-name": "run-${{ github.run_id }}-${{ github.run_attempt }}",
+    }, f"{name}.yml: the keys if they are set, else the role, and for this account alone"
+
+
+def test_a_rollback_takes_its_revision_from_the_form(example: Render) -> None:
+    asked = workflow(example.path, "rollback-ecs")["on"]
+    assert asked.keys() == {"workflow_dispatch"}, "a rollback is started by hand alone"
+    [(name, given)] = asked["workflow_dispatch"]["inputs"].items()
+    assert (name, given["type"], given["default"]) == ("revision", "string", "")
+    step = steps(example.path, "rollback-ecs", "rollback")["Roll back"]
+    assert step["env"] == {"REVISION": "${{ inputs.revision }}"}
 
 
 def test_uv_is_the_same_in_ci_and_in_the_image(example: Render) -> None:
@@ -147,14 +378,10 @@ def test_ci_runs_the_oldest_python_and_the_one_of_the_image(example: Render) -> 
     assert tested == [oldest[0], image[0]]
 
 
-def test_ci_builds_and_tests_the_image_as_a_laptop_does(example: Render) -> None:
-    """What the command does is tested in tests/tool and tests/container."""
-    image = jobs(example.path, "ci")["image"]
-    assert image["runs-on"] == "${{ needs.settings.outputs.runner }}", "its processor is Fargate's"
-    assert [step["run"] for step in image["steps"] if "run" in step] == [
-        "uv sync --locked --only-group infra --no-build",
-        "uv run --no-sync -m infra test-image",
-    ]
+def test_ci_builds_and_tests_the_image_on_the_processor_of_fargate(example: Render) -> None:
+    """What its command does is tested in tests/tool and tests/container."""
+    found = jobs(example.path, "ci")["image"]["runs-on"]
+    assert found == "${{ needs.settings.outputs.runner }}", "infra/task-definition.json names it"
 
 
 def test_the_template_is_asked_with_a_copier_that_can_read_it(example: Render) -> None:

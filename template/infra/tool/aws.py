@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
@@ -71,6 +72,8 @@ CHANGE_LOST = Problem(
 
 Client = TypeVar("Client", bound=BaseClient)
 
+# A change set that is not executed changes no resource.
+PLANS = frozenset({"CreateChangeSet", "DeleteChangeSet"})
 READS = ("BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Lookup")
 DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 CREDENTIAL_CODES = frozenset(
@@ -145,7 +148,7 @@ def kind_of_exception(error: Exception, operation: str) -> Kind:
 
 @contextmanager
 def tolerating(*aws_codes: str) -> Iterator[None]:
-    """Suppress an answer with one of these error codes: it says that there is nothing left to do."""
+    """Suppress an answer with one of these error codes: there is nothing left to do."""
     try:
         yield
     except AwsError as error:
@@ -189,7 +192,7 @@ class Aws:
             code = context.get("error_code_override") or error.get("Code", "")
             text = f"{error.get('Message') or 'no reason was given'} ({code})"
             raise AwsError(kind_of_answer(code), operation, code, text)
-        if is_change(model.name):
+        if is_change(model.name) and model.name not in PLANS:
             self.changes.append(operation)
 
     def _failed(self, service: str, *, exception: Exception, event_name: str, **_: Any) -> None:
@@ -197,7 +200,7 @@ class Aws:
             return  # not a failure of the call: botocore raises it again
         name = event_name.rpartition(".")[2]
         operation, kind = f"{service}:{name}", kind_of_exception(exception, name)
-        if kind is Kind.CHANGE_LOST:
+        if kind is Kind.CHANGE_LOST and name not in PLANS:
             self.changes.append(operation)
         raise AwsError(kind, operation, type(exception).__name__, str(exception)) from exception
 
@@ -208,6 +211,10 @@ class Aws:
     @cached_property
     def cloudwatch(self) -> "CloudWatchClient":
         return self._watched(self._session.client("cloudwatch", config=self._config))
+
+    @cached_property
+    def ec2(self) -> "EC2Client":
+        return self._watched(self._session.client("ec2", config=self._config))
 
     @cached_property
     def ecr(self) -> "ECRClient":

@@ -15,7 +15,17 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from infra.tool import checks, deploy_plan, documents, github, image, image_check, log
+from infra.tool import (
+    checks,
+    deploy_plan,
+    documents,
+    github,
+    github_token,
+    image,
+    image_check,
+    log,
+    workflow_settings,
+)
 from infra.tool import deploy as deploying
 from infra.tool import rollback as going_back
 from infra.tool.aws import Aws, AwsError, Kind, shared_session
@@ -29,6 +39,7 @@ from infra.tool.runtime import Runtime
 from infra.tool.status import read_status
 from infra.tool.status_report import print_status, report_of
 from infra.tool.target import COMMAND, Target
+from infra.tool.text import one_line
 
 USAGE = Problem("usage", "{problem}", "{help}", ExitCode.NOT_READY)
 NOT_HEALTHY = Problem("not-healthy", "{name} is not healthy: {problems}", "{next}", ExitCode.FAILED)
@@ -302,6 +313,42 @@ def check_image(
     image_check.check_image(target, found, name or image.build_here(target, commit, found), commit)
 
 
+@app.command("settings")
+def print_settings(
+    context: typer.Context,
+    as_outputs: Annotated[
+        bool, typer.Option("--github", help="Make them outputs of a workflow's step, too.")
+    ] = False,
+) -> None:
+    """Print the settings that the workflows need. Changes nothing.
+
+    \b
+    Exit codes:
+      0    they were printed
+      2    a setting or a document is wrong: the message says which
+    """
+    target: Target = context.obj
+    environment, console = target.runtime.environment, target.runtime.console
+    if as_outputs and not environment.get("GITHUB_OUTPUT"):
+        raise github_token.NOT_IN_WORKFLOW()
+    for name, value in workflow_settings.outputs(target.runtime.root, target.settings).items():
+        console.fact(name, one_line(value))
+        if as_outputs:
+            github.write_output(environment, name, value)
+
+
+@app.command("explain-credentials")
+def explain_credentials(context: typer.Context) -> None:
+    """In a workflow, explain why AWS refused its credentials. Changes nothing.
+
+    \b
+    Exit codes:
+      1    the message names the cause and what to do
+      2    the cause is not known: the message says what it can be
+    """
+    raise github_token.cause(context.obj)
+
+
 # --- how a command ends ---
 
 
@@ -328,7 +375,7 @@ def run(words: Sequence[str], runtime: Runtime) -> int:
             unexpected.exit = ExitCode.UNKNOWN
         code = end(target, unexpected)
     if target.continuing:
-        runtime.console.warn(f"{target.continuing} To find out: {target.again}.")
+        runtime.console.warn(f"{target.continuing} To find out, {target.again}")
     if target.title:
         github.write_summary(
             runtime.environment, target.title, target.next_step, target.facts, target.report
@@ -353,7 +400,7 @@ def end(target: Target, error: ToolError) -> ExitCode:
     if isinstance(error, AwsError) and error.kind is Kind.DENIED and target.needs_administrator:
         error.remedy = f"sign in as an administrator of the account, then {target.again}"
     if isinstance(error, AwsError) and code is ExitCode.UNKNOWN:
-        error.remedy = f"{target.again}: it finds out"
+        error.remedy = f"to find out, {target.again}"
     target.title, target.next_step = f"{TITLES[code]}: {error.message}", error.remedy
     target.runtime.console.error(error)
     return code
@@ -384,7 +431,7 @@ def ask(prompt: str) -> str:
     try:
         return input(prompt)
     except EOFError:
-        print()
+        sys.stdout.write("\n")
         return ""
 
 

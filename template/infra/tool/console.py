@@ -58,7 +58,8 @@ class Console:
         """What is wrong, then what to do; in a workflow both are one annotation."""
         if self.in_github:
             text = escaped(f"{error.message}\nTo fix it: {error.remedy}")
-            self.warn(f"::error title={error.code}::{text}")
+            file = f"file={error.file}," if error.file else ""
+            self.warn(f"::error {file}title={error.code}::{text}")
         else:
             self._err.print(
                 Text.assemble(("error", "bold red"), f"[{error.code}]: {error.message}"),

@@ -9,6 +9,7 @@ from infra.tool import (
     deployment,
     documents,
     github,
+    github_run,
     image,
     outcome,
     revision,
@@ -29,7 +30,7 @@ from infra.tool.target import Target
 NO_TASKS = Problem(
     "no-tasks",
     "{revision} is deployed, but the schedule {schedules} wants no task now, so it is not proven",
-    "{again} once the schedule starts tasks",
+    "once the schedule starts tasks, {again}",
     ExitCode.UNKNOWN,
 )
 REMEDY = "correct what the lines above show, commit, and deploy that"
@@ -89,6 +90,7 @@ def prepare(target: Target) -> Plan:
     commit = target.repository.head()
     target.repository.require_lock()
     target.repository.require_clean()
+    github_run.require_newest(target.runtime.environment, commit)
     found = documents.read(target.runtime.root, settings)
     checks.check_credentials(target)
     stack = checks.ready_stack(target)

@@ -15,11 +15,13 @@ BROKEN = Problem(
     "document-broken",
     "{path} is not one JSON object: {why}",
     "correct it; git diff {path} shows what changed",
+    file="{path}",
 )
 WRONG = Problem(
     "document-wrong",
     "infra/{name}: {complaints}",
     "correct infra/{name}, then commit it",
+    file="infra/{name}",
 )
 
 # Tags of a revision, by which a deploy recognises its own.
@@ -108,9 +110,14 @@ def about_task_definition(task: Json, settings: Settings) -> Iterator[str]:
     for tag in tags if isinstance(tags, list) else []:
         if isinstance(tag, dict) and tag.get("key") in (COMMIT, DOCUMENT):
             yield f"the tag {tag['key']} is written by a deploy: give yours another key"
+    yield from about_platform(task)
+
+
+def about_platform(task: Json) -> Iterator[str]:
+    """A complaint if infra/task-definition.json names no processor that Fargate has."""
     platform = task.get("runtimePlatform")
     architecture = platform.get("cpuArchitecture") if isinstance(platform, dict) else None
-    if architecture not in PLATFORMS:
+    if architecture not in list(PLATFORMS):  # a list, because JSON has values that cannot be hashed
         yield f"runtimePlatform.cpuArchitecture is {architecture}: it must be X86_64 or ARM64"
 
 

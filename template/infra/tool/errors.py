@@ -30,6 +30,7 @@ class Problem:
     message: str  # what is wrong, and where
     remedy: str  # what to do: one right command or value
     exit: ExitCode | None = None  # None: 2 as long as nothing has changed in AWS, 1 afterwards
+    file: str = ""  # the file that is wrong, likewise: GitHub shows the error beside it
 
     def __call__(self, /, **details: object) -> "ToolError":
         """The error, with untrusted details made harmless."""
@@ -45,4 +46,5 @@ class ToolError(Exception):
         self.message = problem.message.format(**harmless)
         self.remedy = problem.remedy.format(**harmless)
         self.exit = problem.exit
+        self.file = problem.file.format(**harmless)
         super().__init__(f"{self.code}: {self.message}")

@@ -5,7 +5,10 @@ from pathlib import Path
 
 
 def write_output(environment: Mapping[str, str], name: str, value: str) -> None:
-    """Set an output of the step. `value` is one line."""
+    """Set an output of the step. Raises ValueError if `value` is more than one line: the rest would
+    set other outputs."""
+    if "\n" in value or "\r" in value:
+        raise ValueError(f"the output {name} must be one line, got {value!r}")
     append(environment, "GITHUB_OUTPUT", f"{name}={value}\n")
 
 

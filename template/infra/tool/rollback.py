@@ -3,7 +3,17 @@
 import re
 from collections.abc import Sequence
 
-from infra.tool import checks, deployment, history, image, revision, scaling, service_request, smoke
+from infra.tool import (
+    checks,
+    deployment,
+    github_run,
+    history,
+    image,
+    revision,
+    scaling,
+    service_request,
+    smoke,
+)
 from infra.tool.aws import AwsError
 from infra.tool.deploy import Step, announce, in_progress, require_tasks, watch_to_the_end
 from infra.tool.deployment import Started
@@ -69,6 +79,7 @@ def rollback(target: Target, named: str = "") -> None:
     target.fact("commit", chosen.commit or "unknown")
     before = deployment.started(service)
     if step is Step.DEPLOY:
+        github_run.require_first_attempt(target.runtime.environment, chosen.name)
         require_usable(target, chosen)
         before = start(target, chosen, service, schedules)
     target.fact("revision", chosen.name)
@@ -174,7 +185,7 @@ def start(
 
 def repeated(chosen: Revision) -> str:
     """How to repeat a rollback: without the number, the next one goes further back."""
-    return f"To repeat exactly this: {COMMAND} rollback {chosen.number}"
+    return f"To run exactly this again: {COMMAND} rollback {chosen.number}"
 
 
 def look_at_url(target: Target, chosen: Revision) -> str:

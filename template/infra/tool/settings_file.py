@@ -19,11 +19,13 @@ MISSING = Problem(
     "settings-missing",
     f"{FILE} does not exist",
     f"take it back from git: git restore {FILE}",
+    file=FILE,
 )
 WRONG = Problem(
     "settings-wrong",
     f"{FILE}: {{complaints}}",
     f"correct each value; git log --patch {FILE} shows earlier ones",
+    file=FILE,
 )
 
 # The variables of infra/settings.env, by where the models keep them.
@@ -52,6 +54,7 @@ ENVIRONMENT = {
     "GITHUB_REPO": ("github", "repository"),
     "GITHUB_ENVIRONMENT": ("github", "environment"),
     "GITHUB_SUBJECT": ("github", "subject"),
+    "GITHUB_ISSUER": ("github", "issuer"),
     "DEPLOY_USER": ("github", "deploy_user"),
     "VPC_ID": ("network", "vpc"),
     "SUBNET_IDS": ("network", "subnets"),
@@ -111,6 +114,12 @@ def identity(section: dict[str, Any]) -> Identity | None:
         service = Service.model_validate(section)
         return Identity(service.partition, service.region, service.account)
     return None
+
+
+def assignment(section: str, key: str, value: str) -> str:
+    """The line of the file that gives a setting a value."""
+    [name] = [name for name, path in ENVIRONMENT.items() if path == (section, key)]
+    return f'{name}="{value}"'
 
 
 def complaint(error: ErrorDetails) -> str:

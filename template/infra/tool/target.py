@@ -62,7 +62,7 @@ class Target:
             if name == "rollback" and number:
                 return f"run this workflow again with revision {number}"
             return "re-run this job"
-        return f"run {COMMAND} {self.command} again"
+        return f"run this again: {COMMAND} {self.command}"
 
     def fact(self, name: str, value: str) -> None:
         """Print a fact, and keep it for the summary."""

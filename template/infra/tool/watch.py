@@ -16,13 +16,13 @@ from infra.tool.target import Target
 TIMED_OUT = Problem(
     "deployment-timeout",
     "{revision} is not in steady state after {seconds} s (ROLLOUT_TIMEOUT){waits}",
-    "{again}: it keeps watching",
+    "to keep watching, {again}",
     ExitCode.UNKNOWN,
 )
 NO_ANSWER = Problem(
     "deployment-unanswered",
     "ECS did not answer three times in a row: {text}",
-    "{again}: it keeps watching",
+    "to keep watching, {again}",
     ExitCode.UNKNOWN,
 )
 
