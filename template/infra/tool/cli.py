@@ -35,6 +35,9 @@ from infra.tool.console import Console
 from infra.tool.errors import ExitCode, Problem, ToolError
 from infra.tool.health import addresses, fetch
 from infra.tool.provision import destroy as destroying
+from infra.tool.provision import plan as provision_plan
+from infra.tool.provision import provision as provisioning
+from infra.tool.provision import survey
 from infra.tool.runtime import Runtime
 from infra.tool.status import read_status
 from infra.tool.status_report import print_status, report_of
@@ -64,6 +67,8 @@ TITLES = {
     ExitCode.INTERRUPTED: "Stopped by Ctrl-C or by cancelling the run",
     ExitCode.TERMINATED: "Stopped by SIGTERM or by cancelling the run",
 }
+
+ADMINISTRATION = ("provision", "destroy")  # commands for which no policy is in ops/
 
 app = typer.Typer(
     name="infra",
@@ -236,6 +241,37 @@ def deploy(
 
 
 @app.command()
+def provision(
+    context: typer.Context,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would change.")] = False,
+) -> None:
+    """Create or update the infrastructure of the service.
+
+    It needs the permissions of an administrator. infra/stack.yml is applied by a change set;
+    GitHub's identity provider and the service-linked roles are created if the account has none; the
+    lifecycle policy of the images and the policy of the deploy role are applied as they are. Run
+    again, it changes only what differs.
+
+    \b
+    Exit codes:
+      0    everything is as the settings say; --plan: the plan was made
+      1    AWS refused a request after changes had begun, or the stack failed:
+           the first failure is named
+      2    not ready: nothing was changed in AWS
+      3    outcome unknown: CloudFormation continues, but it took too long or
+           its answers were lost
+      130  stopped by Ctrl-C: an operation that has begun continues in AWS
+      143  stopped by SIGTERM, likewise
+    """
+    target: Target = context.obj
+    target.needs_administrator = True
+    if plan:
+        provision_plan.print_plan(target, survey.read(target))
+    else:
+        provisioning.provision(target)
+
+
+@app.command()
 def rollback(
     context: typer.Context,
     revision: Annotated[
@@ -283,7 +319,9 @@ def destroy(
       130  stopped by Ctrl-C: a deletion that has begun continues in AWS
       143  stopped by SIGTERM, likewise
     """
-    destroying.destroy(context.obj, purge=purge)
+    target: Target = context.obj
+    target.needs_administrator = True
+    destroying.destroy(target, purge=purge)
 
 
 @app.command("test-image")
@@ -394,6 +432,7 @@ def stop(target: Target, code: ExitCode) -> ExitCode:
 
 def end(target: Target, error: ToolError) -> ExitCode:
     """Print an error. Returns the exit code: 3 if something may continue in AWS."""
+    is_for_administrators = target.command.partition(" ")[0] in ADMINISTRATION
     code = error.exit or (ExitCode.FAILED if target.has_changed_aws else ExitCode.NOT_READY)
     if target.continuing:
         code = ExitCode.UNKNOWN
