@@ -432,7 +432,6 @@ def stop(target: Target, code: ExitCode) -> ExitCode:
 
 def end(target: Target, error: ToolError) -> ExitCode:
     """Print an error. Returns the exit code: 3 if something may continue in AWS."""
-    is_for_administrators = target.command.partition(" ")[0] in ADMINISTRATION
     code = error.exit or (ExitCode.FAILED if target.has_changed_aws else ExitCode.NOT_READY)
     if target.continuing:
         code = ExitCode.UNKNOWN
