@@ -148,9 +148,9 @@ class Checkout(Repository):
             *words,
             principal=principal or f"role/{self.settings.names.deploy_role}",
             environment=self.environment | environment,
-            typed=typed,
             answer=self.answer,
             terminal=self.terminal,
+            typed=typed,
         )
 
     def process_environment(self, principal: str = "", **more: str) -> dict[str, str]:
@@ -223,9 +223,9 @@ def run_tool(
     *words: str,
     principal: str,
     environment: Mapping[str, str],
-    typed: str = "",
     answer: Response | OSError | None = None,
     terminal: StringIO | None = None,
+    typed: str = "",
 ) -> Run:
     """Run a command of the tool as a principal, in the service in `root`."""
     before = len(aws.calls)

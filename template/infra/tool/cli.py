@@ -68,8 +68,6 @@ TITLES = {
     ExitCode.TERMINATED: "Stopped by SIGTERM or by cancelling the run",
 }
 
-ADMINISTRATION = ("provision", "destroy")  # commands for which no policy is in ops/
-
 app = typer.Typer(
     name="infra",
     help="Provision, deploy and watch this service on AWS.",

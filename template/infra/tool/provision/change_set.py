@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from infra.tool.aws import AwsError
 from infra.tool.errors import ExitCode, Problem, ToolError
@@ -13,6 +14,9 @@ from infra.tool.provision import change, events, state
 from infra.tool.provision.change import Change, Status
 from infra.tool.provision.state import StackState
 from infra.tool.target import Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import DescribeChangeSetOutputTypeDef
 
 REFUSED = Problem(
     "change-set-failed",
@@ -74,7 +78,7 @@ class ChangeSet:
                     raise NOT_READY(name=self.name, seconds=seconds, again=again)
                 clock.sleep(settings.poll_seconds)
 
-    def is_ready(self, answer: "change.DescribeChangeSetOutputTypeDef") -> bool:
+    def is_ready(self, answer: "DescribeChangeSetOutputTypeDef") -> bool:
         """Whether it can be executed, or is empty. Raises ToolError if it failed."""
         status = change.status(answer)
         if status is Status.FAILED:
