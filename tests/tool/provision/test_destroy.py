@@ -35,14 +35,16 @@ def repositories(checkout: Checkout) -> list[str]:
 
 
 def log_groups(checkout: Checkout) -> list[str]:
-    return [g["logGroupName"] for g in checkout.aws.client("logs").describe_log_groups()["logGroups"]]
+    groups = checkout.aws.client("logs").describe_log_groups()["logGroups"]
+    return [group["logGroupName"] for group in groups]
 
 
 def expect_destroyed(checkout: Checkout, *, purged: bool = False) -> None:
     """Nothing must be left but what is kept on purpose."""
     aws = checkout.aws
     assert stack(checkout) == ""
-    assert aws.client("ecs").list_clusters()["clusterArns"] == []
+    clusters = aws.client("ecs").describe_clusters(clusters=["ai-assistant-cluster"])["clusters"]
+    assert [cluster for cluster in clusters if cluster["status"] == "ACTIVE"] == []
     assert [task for task in aws.ecs.tasks if task.status != "STOPPED"] == []
     targets = aws.client("application-autoscaling").describe_scalable_targets(
         ServiceNamespace="ecs"
@@ -277,7 +279,7 @@ def test_a_stack_that_cannot_be_deleted_names_what_holds_it(deployed: Checkout) 
     iam.put_role_policy(RoleName=role, PolicyName="theirs", PolicyDocument=ALLOW)
     run = destroy(deployed, "--purge").expect(1, "stack-not-deleted")
     assert "DeployRole: " in run.err
-    assert "infra destroy --purge again" in run.err
+    assert "run this again: uv run --frozen -m infra destroy --purge" in run.err
     assert not set(PURGES) & set(run.operations)
     iam.delete_role_policy(RoleName=role, PolicyName="theirs")
     destroy(deployed, "--purge").expect(0)
@@ -296,9 +298,10 @@ def delete_elsewhere(checkout: Checkout) -> None:
     """As another administrator does meanwhile."""
     ecs, client = checkout.aws.client("ecs"), checkout.aws.client("cloudformation")
     role = checkout.settings.names.deploy_role
-    while ecs.describe_services(**CLUSTER, services=["ai-assistant-service"])["services"][0][
-        "status"
-    ] != "INACTIVE":
+    while (
+        ecs.describe_services(**CLUSTER, services=["ai-assistant-service"])["services"][0]["status"]
+        != "INACTIVE"
+    ):
         pass
     while any(task.status != "STOPPED" for task in checkout.aws.ecs.tasks):
         for task in checkout.aws.ecs.tasks:
@@ -379,7 +382,9 @@ def test_a_long_wait_is_never_silent(deployed: Checkout) -> None:
     assert max(gaps) <= 35, "a line is due every 30 s, at the first look after them"
 
 
-@pytest.mark.parametrize("operation", ["ecs:DescribeServices", "ecs:ListTasks", "ecs:DescribeTasks"])
+@pytest.mark.parametrize(
+    "operation", ["ecs:DescribeServices", "ecs:ListTasks", "ecs:DescribeTasks"]
+)
 def test_two_lost_answers_do_no_harm_and_three_end_it(deployed: Checkout, operation: str) -> None:
     begin = {"ecs:ListTasks": 1, "ecs:DescribeTasks": 1}.get(operation, 0)  # of the protections
     once = {"AWS_MAX_ATTEMPTS": "1"}
@@ -396,7 +401,7 @@ def test_three_lost_answers_in_a_row_end_it_before_the_stack(deployed: Checkout)
     deployed.aws.faults.drop("ecs:DescribeServices", times=99)
     run = destroy(deployed).expect(3, "service-unanswered")
     assert "cloudformation:DeleteStack" not in run.operations
-    assert "infra destroy again" in run.err
+    assert "run this again: uv run --frozen -m infra destroy" in run.err
     deployed.aws.faults.clear()
     destroy(deployed).expect(0)
     expect_destroyed(deployed)
@@ -406,7 +411,10 @@ def test_three_lost_answers_in_a_row_end_it_before_the_stack(deployed: Checkout)
     ("operation", "continues"),
     [
         ("ecs:DeleteService", "ECS continues to stop the service ai-assistant-service."),
-        ("cloudformation:DeleteStack", "CloudFormation continues to delete the stack ai-assistant."),
+        (
+            "cloudformation:DeleteStack",
+            "CloudFormation continues to delete the stack ai-assistant.",
+        ),
     ],
 )
 def test_a_lost_answer_to_a_deletion_leaves_it_open(
@@ -420,9 +428,9 @@ def test_a_lost_answer_to_a_deletion_leaves_it_open(
     expect_destroyed(deployed)
 
 
-# --- stopped at any call ---
+# --- stopped at any call: AWS has carried it out, and the tool has no answer yet ---
 
-CALLS = 0  # of a run with --purge; the next test fails if the command makes others
+CALLS = 29  # of a run with --purge; the next test fails if the command makes others
 
 
 def test_it_has_so_many_calls(deployed: Checkout) -> None:
@@ -430,21 +438,26 @@ def test_it_has_so_many_calls(deployed: Checkout) -> None:
     assert len(run.operations) == CALLS, f"set CALLS to {len(run.operations)}: {run.operations}"
 
 
-@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("call", range(CALLS))
-def test_stopped_at_any_call_and_run_again_it_ends_right(
-    deployed: Checkout, call: int, late: bool
-) -> None:
-    """Before AWS carries the call out, and after that."""
-    deployed.aws.faults.interrupt(after=call, late=late)
+def test_stopped_at_any_call_and_run_again_it_ends_right(deployed: Checkout, call: int) -> None:
+    deployed.aws.faults.interrupt(after=call, late=True)
     run = destroy(deployed, "--purge").expect(130)
-    waits = ("ecs:DeleteService", "ecs:Describe", "ecs:List", "cloudformation:DeleteStack")
-    begun = "ecs:DeleteService" in run.operations
-    if begun and run.operations[-1].startswith((*waits, "cloudformation:DescribeStackEvents")):
-        is_mark = run.operations.count("cloudformation:DescribeStackEvents") == 1
-        assert ("continues to" in run.err) is not is_mark or "DeleteStack" in run.operations[-1]
-    else:
-        assert run.err.strip() == "", "nothing continues in AWS"
+    assert len(run.operations) == call + 1
+    expect_truth(run)
     deployed.aws.faults.clear()
     destroy(deployed, "--purge").expect(0)
     expect_destroyed(deployed, purged=True)
+
+
+def expect_truth(run: Run) -> None:
+    """The message must say what continues in AWS, and nothing if nothing does."""
+    if is_between(run, "cloudformation:DeleteStack", "ecr:DeleteRepository"):
+        assert "CloudFormation continues to delete the stack ai-assistant. To find out:" in run.err
+    elif is_between(run, "ecs:DeleteService", "iam:GetGroup"):
+        assert "ECS continues to stop the service ai-assistant-service. To find out:" in run.err
+    else:
+        assert run.err.strip() == "", "nothing continues in AWS"
+
+
+def is_between(run: Run, first: str, end: str) -> bool:
+    return first in run.operations and end not in run.operations

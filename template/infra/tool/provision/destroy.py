@@ -11,7 +11,7 @@ from infra.tool.target import COMMAND, Target
 NOT_CONFIRMED = Problem(
     "not-confirmed",
     'expected the name of the app, got "{typed}": nothing was changed',
-    "{again}, and type {name}",
+    "if you want to delete it, type {name}: {again}",
     ExitCode.NOT_READY,
 )
 
