@@ -198,12 +198,9 @@ class Logs(Service):
         self.protected: set[str] = set()  # names of log groups
 
     def put_log_group_deletion_protection(self, parameters: Json) -> Json:
-        change = (
-            self.protected.add
-            if parameters["deletionProtectionEnabled"]
-            else self.protected.discard
-        )
-        change(parameters["logGroupIdentifier"])
+        group = {parameters["logGroupIdentifier"]}
+        is_on = parameters["deletionProtectionEnabled"]
+        self.protected = self.protected | group if is_on else self.protected - group
         return {}
 
     def describe_log_groups(self, parameters: Json) -> Json:

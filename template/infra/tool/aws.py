@@ -148,7 +148,7 @@ def kind_of_exception(error: Exception, operation: str) -> Kind:
 
 @contextmanager
 def tolerating(*aws_codes: str) -> Iterator[None]:
-    """Suppress an answer with one of these error codes: it says that there is nothing left to do."""
+    """Suppress an answer with one of these error codes: there is nothing left to do."""
     try:
         yield
     except AwsError as error:

@@ -262,6 +262,7 @@ def provision(
       143  stopped by SIGTERM, likewise
     """
     target: Target = context.obj
+    target.needs_administrator = True
     if plan:
         provision_plan.print_plan(target, survey.read(target))
     else:
@@ -316,7 +317,9 @@ def destroy(
       130  stopped by Ctrl-C: a deletion that has begun continues in AWS
       143  stopped by SIGTERM, likewise
     """
-    destroying.destroy(context.obj, purge=purge)
+    target: Target = context.obj
+    target.needs_administrator = True
+    destroying.destroy(target, purge=purge)
 
 
 @app.command("test-image")
@@ -464,7 +467,7 @@ def ask(prompt: str) -> str:
     try:
         return input(prompt)
     except EOFError:
-        print()
+        sys.stdout.write("\n")
         return ""
 
 

@@ -31,7 +31,7 @@ ROLES_DELETED = Problem(
 RESOURCES_DELETED = Problem(
     "resources-deleted",
     "these resources of the stack {stack} were deleted by hand: {resources}",
-    "create them again, empty: {commands}",
+    "create them again, empty: {commands}; then {again}",
 )
 
 
@@ -111,6 +111,7 @@ def require_existing(target: Target, stack: StackState | None) -> None:
             stack=stack.name,
             resources=", ".join(commands),
             commands=" && ".join(commands.values()),
+            again=target.again,
         )
 
 

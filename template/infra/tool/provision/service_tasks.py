@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 TIMED_OUT = Problem(
     "service-timeout",
     "the service {service} is not gone after {seconds} s (ROLLOUT_TIMEOUT): {phase}",
-    "{again}: it keeps waiting, then deletes the rest",
+    "to keep waiting and then delete the rest, {again}",
     ExitCode.UNKNOWN,
 )
 NO_ANSWER = Problem(
     "service-unanswered",
     "ECS did not answer three times in a row: {text}",
-    "{again}: it keeps waiting, then deletes the rest",
+    "to keep waiting and then delete the rest, {again}",
     ExitCode.UNKNOWN,
 )
 
