@@ -8,7 +8,7 @@ from typing import Any
 from moto.iam.models import iam_backends
 
 from simulator.refusal import Refused
-from simulator.service import Service
+from simulator.service import Service, World
 
 Json = dict[str, Any]
 
@@ -206,9 +206,51 @@ class LoadBalancing(Service):
         if not Ec2(self.world).describe_internet_gateways(asked)["InternetGateways"]:
             raise Refused("InvalidSubnet", f"VPC {vpc} has no internet gateway")
 
+    def delete_load_balancer(self, parameters: Json) -> Json:
+        """DeleteLoadBalancer: OperationNotPermitted; hashicorp/terraform-provider-aws#1559."""
+        arn = {"LoadBalancerArn": parameters["LoadBalancerArn"]}
+        try:
+            found = self.moto("DescribeLoadBalancerAttributes", arn)["Attributes"]
+        except Refused:
+            found = []  # "If the load balancer does not exist [...] the call succeeds"
+        if {"Key": "deletion_protection.enabled", "Value": "true"} in found:
+            raise Refused(
+                "OperationNotPermitted",
+                f"Load balancer '{parameters['LoadBalancerArn']}' cannot be deleted because "
+                "deletion protection is enabled",
+            )
+        return self.moto("DeleteLoadBalancer", parameters)
+
 
 class Logs(Service):
+    """moto knows no deletion protection (PutLogGroupDeletionProtection, API Reference)."""
+
     name = "logs"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.reset()
+
+    def reset(self) -> None:
+        self.protected: set[str] = set()  # names of log groups
+
+    def put_log_group_deletion_protection(self, parameters: Json) -> Json:
+        group = {parameters["logGroupIdentifier"]}
+        is_on = parameters["deletionProtectionEnabled"]
+        self.protected = self.protected | group if is_on else self.protected - group
+        return {}
+
+    def describe_log_groups(self, parameters: Json) -> Json:
+        answer = self.moto("DescribeLogGroups", parameters)
+        for group in answer["logGroups"]:
+            group["deletionProtectionEnabled"] = group["logGroupName"] in self.protected
+        return answer
+
+    def delete_log_group(self, parameters: Json) -> Json:
+        """The error is one that the model has for this operation; its text is ours."""
+        if parameters["logGroupName"] in self.protected:
+            raise Refused("ValidationException", "Deletion protection is enabled on the log group.")
+        return self.moto("DeleteLogGroup", parameters)
 
     def put_retention_policy(self, parameters: Json) -> Json:
         if parameters["retentionInDays"] not in RETENTIONS:

@@ -67,6 +67,7 @@ class Trial:
                 clock=SystemClock(),
                 connect=self.never,
                 fetch=fetch,
+                ask=input,
                 resolve=addresses,
             )
         )

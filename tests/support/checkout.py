@@ -139,8 +139,9 @@ class Checkout(Repository):
 
     # --- the tool ---
 
-    def run(self, *words: str, principal: str = "", **environment: str) -> Run:
-        """Run a command of the tool, as the deploy role unless another principal is named."""
+    def run(self, *words: str, principal: str = "", typed: str = "", **environment: str) -> Run:
+        """Run a command of the tool, as the deploy role unless another principal is named. `typed`
+        answers its question."""
         return run_tool(
             self.aws,
             self.folder,
@@ -149,7 +150,12 @@ class Checkout(Repository):
             environment=self.environment | environment,
             answer=self.answer,
             terminal=self.terminal,
+            typed=typed,
         )
+
+    def administer(self, *words: str, **environment: str) -> Run:
+        """Run a command of the tool as an administrator."""
+        return self.run(*words, principal="root", **environment)
 
     def process_environment(self, principal: str = "", **more: str) -> dict[str, str]:
         """That of a command in a process of its own, which asks the simulated AWS over HTTP."""
@@ -223,12 +229,13 @@ def run_tool(
     environment: Mapping[str, str],
     answer: Response | OSError | None = None,
     terminal: StringIO | None = None,
+    typed: str = "",
 ) -> Run:
     """Run a command of the tool as a principal, in the service in `root`."""
     before = len(aws.calls)
     out, err = terminal or StringIO(), terminal or StringIO()
     console = Console(environment, out, err)
-    runtime = runtime_of(aws, root, principal, environment, console)
+    runtime = runtime_of(aws, root, principal, environment, console, typed)
     if answer:
         runtime = replace(runtime, fetch=always(answer))
     code = cli.run(words, runtime)
@@ -252,6 +259,7 @@ def runtime_of(
     principal: str,
     environment: Mapping[str, str],
     console: Console,
+    typed: str = "",
 ) -> Runtime:
     """What a command in `root` works with, in process."""
     return Runtime(
@@ -261,6 +269,7 @@ def runtime_of(
         clock=aws.clock,
         connect=lambda region: Aws(aws.session(principal, region=region), region),
         fetch=lambda url, *, timeout, via="": Response(*aws.fetch(url, timeout=timeout, via=via)),
+        ask=lambda _: typed,
         resolve=aws.resolve,
     )
 

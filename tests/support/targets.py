@@ -87,6 +87,7 @@ def bench(
         clock=clock,
         connect=lambda _: aws,
         fetch=fetch,
+        ask=lambda _: "",
         resolve=lambda host: frozenset((hosts or {}).get(host, [host])),
     )
     target = Target(runtime, command=command)

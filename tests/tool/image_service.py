@@ -58,6 +58,7 @@ class ImageService(Repository):
             clock=Clock(),
             connect=self.connect,
             fetch=fetch,
+            ask=input,
             resolve=lambda _: frozenset(),
         )
 

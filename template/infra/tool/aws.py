@@ -1,5 +1,7 @@
 """AWS: boto3 clients whose failures are all one exception, and a record of what was changed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from functools import cached_property, partial
 from pathlib import Path
@@ -27,8 +29,11 @@ if TYPE_CHECKING:
     from mypy_boto3_application_autoscaling import ApplicationAutoScalingClient
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_ecr import ECRClient
     from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_iam import IAMClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sts import STSClient
 
@@ -67,6 +72,8 @@ CHANGE_LOST = Problem(
 
 Client = TypeVar("Client", bound=BaseClient)
 
+# A change set that is not executed changes no resource.
+PLANS = frozenset({"CreateChangeSet", "DeleteChangeSet"})
 READS = ("BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Lookup")
 DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 CREDENTIAL_CODES = frozenset(
@@ -139,6 +146,16 @@ def kind_of_exception(error: Exception, operation: str) -> Kind:
     return Kind.UNREACHABLE if isinstance(error, NOT_SENT) else Kind.LOST
 
 
+@contextmanager
+def tolerating(*aws_codes: str) -> Iterator[None]:
+    """Suppress an answer with one of these error codes: there is nothing left to do."""
+    try:
+        yield
+    except AwsError as error:
+        if error.aws_code not in aws_codes:
+            raise
+
+
 class Aws:
     """Clients of one region. A failed call raises AwsError, whatever the cause."""
 
@@ -175,7 +192,7 @@ class Aws:
             code = context.get("error_code_override") or error.get("Code", "")
             text = f"{error.get('Message') or 'no reason was given'} ({code})"
             raise AwsError(kind_of_answer(code), operation, code, text)
-        if is_change(model.name):
+        if is_change(model.name) and model.name not in PLANS:
             self.changes.append(operation)
 
     def _failed(self, service: str, *, exception: Exception, event_name: str, **_: Any) -> None:
@@ -183,7 +200,7 @@ class Aws:
             return  # not a failure of the call: botocore raises it again
         name = event_name.rpartition(".")[2]
         operation, kind = f"{service}:{name}", kind_of_exception(exception, name)
-        if kind is Kind.CHANGE_LOST:
+        if kind is Kind.CHANGE_LOST and name not in PLANS:
             self.changes.append(operation)
         raise AwsError(kind, operation, type(exception).__name__, str(exception)) from exception
 
@@ -196,12 +213,24 @@ class Aws:
         return self._watched(self._session.client("cloudwatch", config=self._config))
 
     @cached_property
+    def ec2(self) -> "EC2Client":
+        return self._watched(self._session.client("ec2", config=self._config))
+
+    @cached_property
     def ecr(self) -> "ECRClient":
         return self._watched(self._session.client("ecr", config=self._config))
 
     @cached_property
     def ecs(self) -> "ECSClient":
         return self._watched(self._session.client("ecs", config=self._config))
+
+    @cached_property
+    def elbv2(self) -> "ElasticLoadBalancingv2Client":
+        return self._watched(self._session.client("elbv2", config=self._config))
+
+    @cached_property
+    def iam(self) -> "IAMClient":
+        return self._watched(self._session.client("iam", config=self._config))
 
     @cached_property
     def logs(self) -> "CloudWatchLogsClient":

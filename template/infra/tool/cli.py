@@ -28,12 +28,16 @@ from infra.tool import (
 )
 from infra.tool import deploy as deploying
 from infra.tool import rollback as going_back
-from infra.tool.aws import Aws, AwsError, shared_session
+from infra.tool.aws import Aws, AwsError, Kind, shared_session
 from infra.tool.checks import Finding
 from infra.tool.clock import SystemClock
 from infra.tool.console import Console
 from infra.tool.errors import ExitCode, Problem, ToolError
 from infra.tool.health import addresses, fetch
+from infra.tool.provision import destroy as destroying
+from infra.tool.provision import plan as provision_plan
+from infra.tool.provision import provision as provisioning
+from infra.tool.provision import survey
 from infra.tool.runtime import Runtime
 from infra.tool.status import read_status
 from infra.tool.status_report import print_status, report_of
@@ -235,6 +239,37 @@ def deploy(
 
 
 @app.command()
+def provision(
+    context: typer.Context,
+    plan: Annotated[bool, typer.Option("--plan", help="Show what would change.")] = False,
+) -> None:
+    """Create or update the infrastructure of the service.
+
+    It needs the permissions of an administrator. infra/stack.yml is applied by a change set;
+    GitHub's identity provider and the service-linked roles are created if the account has none; the
+    lifecycle policy of the images and the policy of the deploy role are applied as they are. Run
+    again, it changes only what differs.
+
+    \b
+    Exit codes:
+      0    everything is as the settings say; --plan: the plan was made
+      1    AWS refused a request after changes had begun, or the stack failed:
+           the first failure is named
+      2    not ready: nothing was changed in AWS
+      3    outcome unknown: CloudFormation continues, but it took too long or
+           its answers were lost
+      130  stopped by Ctrl-C: an operation that has begun continues in AWS
+      143  stopped by SIGTERM, likewise
+    """
+    target: Target = context.obj
+    target.needs_administrator = True
+    if plan:
+        provision_plan.print_plan(target, survey.read(target))
+    else:
+        provisioning.provision(target)
+
+
+@app.command()
 def rollback(
     context: typer.Context,
     revision: Annotated[
@@ -258,6 +293,33 @@ def rollback(
       143  stopped by SIGTERM, likewise
     """
     going_back.rollback(context.obj, revision)
+
+
+@app.command()
+def destroy(
+    context: typer.Context,
+    purge: Annotated[bool, typer.Option("--purge", help="Delete images and log, too.")] = False,
+) -> None:
+    """Delete the service and its stack, after you have typed the name of the app.
+
+    \b
+    Images and log are kept unless --purge is given. Revisions, the identity provider, AWS's
+    own roles, the deploy user and its keys are always kept. It needs an administrator's
+    permissions. Run again, it deletes what is left.
+
+    \b
+    Exit codes:
+      0    everything is deleted, but for what the output names
+      1    AWS refused a request after changes had begun, or the stack could not
+           be deleted: the message says what holds it
+      2    not ready, or another name was typed: nothing was changed in AWS
+      3    outcome unknown: it took too long, or answers were lost. Run it again
+      130  stopped by Ctrl-C: a deletion that has begun continues in AWS
+      143  stopped by SIGTERM, likewise
+    """
+    target: Target = context.obj
+    target.needs_administrator = True
+    destroying.destroy(target, purge=purge)
 
 
 @app.command("test-image")
@@ -375,6 +437,8 @@ def end(target: Target, error: ToolError) -> ExitCode:
     code = error.exit or (ExitCode.FAILED if target.has_changed_aws else ExitCode.NOT_READY)
     if target.continuing:
         code = ExitCode.UNKNOWN
+    if isinstance(error, AwsError) and error.kind is Kind.DENIED and target.needs_administrator:
+        error.remedy = f"sign in as an administrator of the account, then {target.again}"
     if isinstance(error, AwsError) and code is ExitCode.UNKNOWN:
         error.remedy = f"to find out, {target.again}"
     target.title, target.next_step = f"{TITLES[code]}: {error.message}", error.remedy
@@ -402,6 +466,15 @@ def terminate(*_: object) -> NoReturn:
     raise Terminated
 
 
+def ask(prompt: str) -> str:
+    """A line that the user types; empty at the end of the input."""
+    try:
+        return input(prompt)
+    except EOFError:
+        sys.stdout.write("\n")
+        return ""
+
+
 def real_runtime() -> Runtime:
     """This machine, its clock, and the credentials of this shell."""
     for stream in (sys.stdout, sys.stderr):
@@ -414,6 +487,7 @@ def real_runtime() -> Runtime:
         clock=SystemClock(),
         connect=lambda region: Aws(shared_session(), region),
         fetch=fetch,
+        ask=ask,
         resolve=addresses,
     )
 

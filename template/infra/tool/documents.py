@@ -14,9 +14,9 @@ from infra.tool.settings import Settings
 
 BROKEN = Problem(
     "document-broken",
-    "infra/{name} is not one JSON object: {why}",
-    "correct it; git diff infra/{name} shows what changed",
-    file="infra/{name}",
+    "{path} is not one JSON object: {why}",
+    "correct it; git diff {path} shows what changed",
+    file="{path}",
 )
 WRONG = Problem(
     "document-wrong",
@@ -83,18 +83,18 @@ def require_updatable(service: Json, running: Mapping[str, Any]) -> None:
         raise WRONG(name="service.json", complaints="; ".join(complaints))
 
 
-def parse(root: Path, name: str) -> Json:
+def parse(root: Path, name: str, *, folder: str = "infra") -> Json:
     """One document. Raises ToolError if it is not one JSON object."""
-    text = ""
+    path, text = f"{folder}/{name}", ""
     try:
-        text = (root / "infra" / name).read_text(encoding="utf-8")
+        text = (root / path).read_text(encoding="utf-8")
         document = json.loads(text, object_pairs_hook=without_repetition)
     except FileNotFoundError:
-        raise BROKEN(name=name, why="it does not exist") from None
+        raise BROKEN(path=path, why="it does not exist") from None
     except (OSError, ValueError) as error:
-        raise BROKEN(name=name, why=reason(text, error)) from None
+        raise BROKEN(path=path, why=reason(text, error)) from None
     if not isinstance(document, dict):
-        raise BROKEN(name=name, why=f"it is {JSON_TYPES.get(type(document), 'a number')}")
+        raise BROKEN(path=path, why=f"it is {JSON_TYPES.get(type(document), 'a number')}")
     return document
 
 

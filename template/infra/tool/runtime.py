@@ -18,4 +18,5 @@ class Runtime:
     clock: Clock
     connect: Callable[[str], Aws]  # of a region; raises AwsError
     fetch: Fetch
+    ask: Callable[[str], str]  # prints a prompt and reads a line: empty if the input has ended
     resolve: Callable[[str], frozenset[str]]  # the addresses of a host, none if it has none

@@ -33,6 +33,7 @@ class Target:
     title: str = ""  # how the command ended, likewise
     next_step: str = ""  # what to do about it, likewise
     report: Sequence[str] = ()  # lines about a failure, likewise
+    needs_administrator: bool = False  # whether the policy of the deploy role is not enough
     continuing: str = ""  # what continues in AWS if the command ends now
 
     @cached_property

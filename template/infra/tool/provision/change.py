@@ -1,0 +1,139 @@
+"""What a change set does to each resource, and its request. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from infra.tool.errors import Problem
+from infra.tool.provision.state import StackState
+from infra.tool.settings import Names
+from infra.tool.text import one_line
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation.type_defs import (
+        ChangeTypeDef,
+        CreateChangeSetInputTypeDef,
+        DescribeChangeSetOutputTypeDef,
+        OperationEventTypeDef,
+    )
+
+TEMPLATE = Problem(
+    "template-names",
+    "infra/stack.yml has {count} lines `{line}`, and exactly one is needed: existing resources are "
+    "taken over only by a name that is written into the template",
+    "take the line back: git diff infra/stack.yml shows what changed",
+)
+
+NOTHING = ("didn't contain changes", "No updates are to be performed")
+
+
+class Action(Enum):
+    """In the words of a plan."""
+
+    ADD = "add"
+    CHANGE = "change"
+    REPLACE = "replace"
+    MAY_REPLACE = "change or replace"
+    REMOVE = "remove"
+    IMPORT = "take over"
+
+
+@dataclass(frozen=True)
+class Change:
+    action: str  # of Action, or the word of CloudFormation for another one
+    resource: str  # its logical id
+    type: str
+
+
+class Status(Enum):
+    """Of a change set."""
+
+    WAITING = "not ready yet"
+    READY = "ready"
+    EMPTY = "nothing to change"
+    FAILED = "failed"
+
+
+def request(
+    name: str,
+    names: Names,
+    template: str,
+    parameters: Mapping[str, str],
+    stack: StackState | None,
+) -> "CreateChangeSetInputTypeDef":
+    """For CreateChangeSet. Raises ToolError if the template cannot be given the names."""
+    return {
+        "StackName": names.stack,
+        "ChangeSetName": name,
+        "ClientToken": name,  # by it, CloudFormation recognises a request that is repeated
+        "ChangeSetType": "CREATE" if stack is None or stack.is_only_planned else "UPDATE",
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+        "ImportExistingResources": True,
+        "TemplateBody": with_names(template, names),
+        "Parameters": [
+            {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
+        ],
+    }
+
+
+def with_names(template: str, names: Names) -> str:
+    """The template with two names as words. CloudFormation takes over what exists already only if
+    the template does not refer to its name."""
+    for key, name in (("RepositoryName", names.repository), ("LogGroupName", names.log_group)):
+        line = f"      {key}: !Ref {key}\n"
+        if (count := template.count(line)) != 1:
+            raise TEMPLATE(count=count, line=line)
+        template = template.replace(line, f"      {key}: {name}\n")
+    return template
+
+
+def status(answer: "DescribeChangeSetOutputTypeDef") -> Status:
+    if answer["Status"] == "CREATE_COMPLETE":
+        return Status.READY
+    if answer["Status"] != "FAILED":
+        return Status.WAITING
+    reason = answer.get("StatusReason", "")
+    return Status.EMPTY if any(text in reason for text in NOTHING) else Status.FAILED
+
+
+def changes(answers: Iterable["ChangeTypeDef"]) -> list[Change]:
+    """Of the answers of DescribeChangeSet."""
+    found = (answer["ResourceChange"] for answer in answers if "ResourceChange" in answer)
+    return [
+        Change(action(each), each.get("LogicalResourceId", ""), each.get("ResourceType", ""))
+        for each in found
+    ]
+
+
+def action(change: Mapping[str, Any]) -> str:
+    if change["Action"] == "Modify":
+        kinds = {"True": Action.REPLACE, "Conditional": Action.MAY_REPLACE}
+        return kinds.get(change.get("Replacement", ""), Action.CHANGE).value
+    kinds = {"Add": Action.ADD, "Remove": Action.REMOVE, "Import": Action.IMPORT}
+    return kinds[change["Action"]].value if change["Action"] in kinds else str(change["Action"])
+
+
+def summary(changes: Sequence[Change]) -> str:
+    """How many resources there are of each action."""
+    counts = Counter(change.action for change in changes)
+    return ", ".join(f"{counts[word]} to {word}" for word in sorted(counts)) or "nothing to change"
+
+
+def takes_over(changes: Iterable[Change], resource: str) -> bool:
+    return any(
+        change.resource == resource and change.action == Action.IMPORT.value for change in changes
+    )
+
+
+def not_valid(events: Iterable["OperationEventTypeDef"]) -> str:
+    """The first thing that CloudFormation finds wrong before it begins; empty if it tells none."""
+    for event in events:
+        if event.get("EventType") == "VALIDATION_ERROR":
+            reason = one_line(event.get("ValidationStatusReason", ""))
+            text = f"{event.get('LogicalResourceId', '')}: {reason}"
+            if text.endswith("already exists."):
+                text += " Delete that, or choose another name in infra/settings.env"
+            return text
+    return ""

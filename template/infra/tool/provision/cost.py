@@ -1,0 +1,73 @@
+"""What a month costs without traffic. Pure."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from infra.tool.api_model import Json
+
+# Dollars an hour in us-east-1, as of April 2026. Sources: https://aws.amazon.com/fargate/pricing,
+# https://aws.amazon.com/elasticloadbalancing/pricing, https://aws.amazon.com/vpc/pricing
+VCPU = {"X86_64": 0.04048, "ARM64": 0.03238}
+GIGABYTE = {"X86_64": 0.004445, "ARM64": 0.00356}
+LOAD_BALANCER = 0.0225
+PUBLIC_ADDRESS = 0.005
+SOURCE = "a rough figure, from prices of us-east-1 in April 2026"
+HOURS = 730  # of a month
+
+UNITS = 1024  # of a vCPU or a gigabyte
+SIZE = re.compile(r"\s*([0-9]+|[0-9]*\.[0-9]+)\s*(|MB|MiB|GB|GiB|vCPU)\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Dollars a month."""
+
+    load_balancer: float
+    addresses: int
+    address_cost: float
+    tasks: int
+    task_cost: float
+
+    def __str__(self) -> str:
+        total = self.load_balancer + self.address_cost + self.task_cost
+        return (
+            f"about ${round(total)} a month without traffic: the load balancer "
+            f"${round(self.load_balancer)}, {counted(self.addresses, 'public address', 'es')} "
+            f"${round(self.address_cost)}, {counted(self.tasks, 'task', 's')} "
+            f"${round(self.task_cost)} ({SOURCE})"
+        )
+
+
+def cost(task_definition: Json, *, tasks: int, subnets: int, public_ip: bool) -> Cost:
+    """Of so many tasks, behind a load balancer in so many subnets."""
+    processor = task_definition["runtimePlatform"]["cpuArchitecture"]
+    hour = VCPU[processor] * units(task_definition["cpu"]) / UNITS
+    hour += GIGABYTE[processor] * units(task_definition["memory"]) / UNITS
+    addresses = subnets + (tasks if public_ip else 0)
+    return Cost(
+        load_balancer=HOURS * LOAD_BALANCER,
+        addresses=addresses,
+        address_cost=HOURS * PUBLIC_ADDRESS * addresses,
+        tasks=tasks,
+        task_cost=HOURS * tasks * hour,
+    )
+
+
+def units(size: str) -> float:
+    """256 of "256", 1024 of "1 vCPU" and of "1 GB", 512 of "512 MB"."""
+    found = SIZE.fullmatch(size)
+    assert found, "complaints() has refused it"
+    return float(found[1]) * (1 if found[2].lower() in ("", "mb", "mib") else UNITS)
+
+
+def complaints(task_definition: Json) -> Iterator[str]:
+    """Sizes of infra/task-definition.json that Fargate does not have."""
+    for name, example in (("cpu", "256"), ("memory", "512")):
+        size = task_definition.get(name, "")
+        if not SIZE.fullmatch(size):
+            yield f'its {name} is "{size}": for example "{example}"'
+
+
+def counted(number: int, thing: str, plural: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else plural}"

@@ -1,0 +1,199 @@
+"""The network of the load balancer and of the tasks: of the settings, the stack, or the default."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from infra.tool.errors import Problem
+from infra.tool.provision.parameters import listed
+from infra.tool.settings import Settings
+from infra.tool.target import COMMAND, Target
+
+HALF = Problem(
+    "network-half",
+    "VPC_ID and SUBNET_IDS in infra/settings.env go together, and only one of them has a value",
+    'set both, for example VPC_ID="vpc-0a1b2c3d" and SUBNET_IDS="subnet-0a1b2c3d,subnet-4e5f6a7b"',
+)
+OTHER_VPC = Problem(
+    "network-moved",
+    "the load balancer of this service is in {had}, and it cannot move to {wanted}",
+    'set VPC_ID="{had}" in infra/settings.env, or delete everything first: {destroy}',
+)
+NO_DEFAULT = Problem(
+    "network-no-default",
+    "{region} has no default VPC in this account",
+    "set VPC_ID and SUBNET_IDS in infra/settings.env, or create one: aws ec2 create-default-vpc "
+    "--region {region}",
+)
+NO_DEFAULT_SUBNETS = Problem(
+    "network-no-subnets",
+    "the default VPC {vpc} has no default subnets",
+    'set VPC_ID="{vpc}" and SUBNET_IDS in infra/settings.env',
+)
+WRONG = Problem(
+    "network-wrong",
+    "{complaints}",
+    "choose others with VPC_ID, SUBNET_IDS and TASK_SUBNET_IDS in infra/settings.env",
+)
+CUT_OFF = Problem(
+    "network-zone-in-use",
+    "tasks run in {subnets}, and SUBNET_IDS in infra/settings.env takes the load balancer out of "
+    "that zone: they would get no more requests",
+    'set SUBNET_IDS="{had}" and TASK_SUBNET_IDS to subnets of the zones that stay, provision, '
+    "deploy, and only then change SUBNET_IDS",
+)
+NO_GATEWAY = Problem(
+    "network-no-gateway",
+    "{vpc} has no internet gateway, which an internet-facing load balancer needs",
+    "attach one: aws ec2 attach-internet-gateway --region {region} --vpc-id {vpc} "
+    "--internet-gateway-id ID, or choose another VPC with VPC_ID and SUBNET_IDS",
+)
+
+# Of the default VPC: each zone costs a public address of the load balancer, and two are the least.
+MOST_ZONES = 3
+
+
+@dataclass(frozen=True)
+class Subnet:
+    id: str
+    vpc: str
+    zone: str
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.zone})"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Where the load balancer is to be."""
+
+    vpc: str
+    subnets: Sequence[str]
+    source: str  # in words
+
+
+@dataclass(frozen=True)
+class Network:
+    choice: Choice
+    balancer: Sequence[Subnet]
+    tasks: Sequence[Subnet]  # none: those of the load balancer
+
+
+def read(target: Target, had: Mapping[str, str], running: Iterable[str]) -> Network:
+    """The network, after checking it. `had` are the parameters of the stack, `running` the subnets
+    in which tasks run. Raises ToolError."""
+    settings, ec2 = target.settings, target.aws.ec2
+    choice = chosen(settings, had) or default(target)
+    kept = listed(had.get("SubnetIds", "")) if running else []
+    ids = {*choice.subnets, *settings.tasks.subnets, *running, *kept}
+    found = {
+        each["SubnetId"]: Subnet(each["SubnetId"], each["VpcId"], each["AvailabilityZone"])
+        for page in ec2.get_paginator("describe_subnets").paginate(SubnetIds=sorted(ids))
+        for each in page["Subnets"]
+    }
+    network = Network(
+        choice,
+        [found[id] for id in choice.subnets],
+        [found[id] for id in settings.tasks.subnets],
+    )
+    used = [found[id] for id in sorted(running)]
+    if wrong := [*complaints(network)]:
+        raise WRONG(complaints="; ".join(wrong))
+    if leaving := cut_off(network, [found[id] for id in kept], used):
+        raise CUT_OFF(subnets=", ".join(map(str, leaving)), had=had["SubnetIds"])
+    require_gateway(target, choice.vpc)
+    return network
+
+
+def chosen(settings: Settings, had: Mapping[str, str]) -> Choice | None:
+    """By the settings, or as the stack has it. Raises ToolError."""
+    wanted = settings.network
+    if bool(wanted.vpc) != bool(wanted.subnets):
+        raise HALF()
+    if not wanted.vpc:
+        if "VpcId" not in had:
+            return None
+        return Choice(had["VpcId"], listed(had["SubnetIds"]), "as it is")
+    if had.get("VpcId", wanted.vpc) != wanted.vpc:
+        raise OTHER_VPC(had=had["VpcId"], wanted=wanted.vpc, destroy=f"{COMMAND} destroy")
+    return Choice(wanted.vpc, wanted.subnets, "as infra/settings.env says")
+
+
+def default(target: Target) -> Choice:
+    """The default VPC, and its default subnets in the first zones. Raises ToolError."""
+    ec2, region = target.aws.ec2, target.settings.service.region
+    vpcs = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    if not vpcs:
+        raise NO_DEFAULT(region=region)
+    vpc = vpcs[0]["VpcId"]
+    filters = [
+        {"Name": "vpc-id", "Values": [vpc]},
+        {"Name": "default-for-az", "Values": ["true"]},
+    ]
+    subnets = [
+        (each["AvailabilityZone"], each["SubnetId"])
+        for page in ec2.get_paginator("describe_subnets").paginate(Filters=filters)  # type: ignore[arg-type]
+        for each in page["Subnets"]
+    ]
+    if not subnets:
+        raise NO_DEFAULT_SUBNETS(vpc=vpc)
+    return Choice(vpc, [id for _, id in sorted(subnets)][:MOST_ZONES], "the default one")
+
+
+def require_gateway(target: Target, vpc: str) -> None:
+    """Raises ToolError unless an internet gateway is attached to the VPC."""
+    found = target.aws.ec2.describe_internet_gateways(
+        Filters=[{"Name": "attachment.vpc-id", "Values": [vpc]}]
+    )
+    if not found["InternetGateways"]:
+        raise NO_GATEWAY(vpc=vpc, region=target.settings.service.region)
+
+
+# --- decisions, pure ---
+
+
+def complaints(network: Network) -> Iterator[str]:
+    """A load balancer takes one subnet of each zone, in two zones or more, and sends no requests
+    to any other zone."""
+    vpc = network.choice.vpc
+    for subnet in {*network.balancer, *network.tasks}:
+        if subnet.vpc != vpc:
+            yield f"the subnet {subnet.id} is not of {vpc}"
+    by_zone: dict[str, list[str]] = {}
+    for subnet in network.balancer:
+        by_zone.setdefault(subnet.zone, []).append(subnet.id)
+    for zone, ids in by_zone.items():
+        if len(ids) > 1:
+            yield (
+                f"the load balancer takes one subnet of each zone, and {', '.join(ids)} are all of "
+                f"{zone}"
+            )
+    if len(by_zone) < 2:
+        yield (
+            f"the load balancer needs subnets in two zones or more, and those of {vpc} are in "
+            f"{len(by_zone)}"
+        )
+    for subnet in network.tasks:
+        if subnet.zone not in by_zone:
+            yield (
+                f"TASK_SUBNET_IDS names {subnet}, a zone that the load balancer is not in: tasks "
+                "there get no requests"
+            )
+
+
+def cut_off(network: Network, before: Iterable[Subnet], used: Iterable[Subnet]) -> list[Subnet]:
+    """Subnets with tasks, in zones that the load balancer would leave: until the next deploy, their
+    tasks would get no requests."""
+    leaving = {subnet.zone for subnet in before} - {subnet.zone for subnet in network.balancer}
+    return [subnet for subnet in used if subnet.zone in leaving]
+
+
+def in_zones(subnets: Iterable[Subnet]) -> str:
+    return ", ".join(map(str, sorted(subnets, key=lambda subnet: subnet.zone)))
+
+
+def describe(network: Network, *, public_ip: bool) -> Iterator[tuple[str, str]]:
+    """Facts about it."""
+    choice = network.choice
+    yield "network", f"{choice.vpc} ({choice.source}): {in_zones(network.balancer)}"
+    where = in_zones(network.tasks) or "the same subnets"
+    yield "tasks", f"{'with' if public_ip else 'without'} public addresses, in {where}"

@@ -1,0 +1,77 @@
+"""The parameters of infra/stack.yml. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from infra.tool.provision import arns
+from infra.tool.provision.arns import Secrets
+from infra.tool.settings import Settings
+
+# Parameters that grant something, in the words of a plan.
+GRANTS = {
+    "SecretArns": "secret",
+    "ParameterArns": "secret",
+    "BedrockModelArns": "model",
+    "S3BucketArns": "bucket",
+}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the settings leave open, or what is read elsewhere."""
+
+    secrets: Secrets
+    subject: str
+    vpc: str
+    subnets: tuple[str, ...]
+
+
+def parameters(settings: Settings, choices: Choices) -> dict[str, str]:
+    """Every parameter of infra/stack.yml. Lists are comma separated."""
+    names, permissions = settings.names, settings.permissions
+    return {
+        "AppName": settings.service.name,
+        "RepositoryName": names.repository,
+        "LogGroupName": names.log_group,
+        "LogRetentionDays": str(settings.logs.retention_days),
+        "ClusterName": names.cluster,
+        "ServiceName": names.service,
+        "ExecutionRoleName": names.execution_role,
+        "SecretArns": ",".join(sorted(choices.secrets.managed)),
+        "ParameterArns": ",".join(sorted(choices.secrets.stored)),
+        "SecretsKeyArn": permissions.secrets_key,
+        "TaskRoleName": names.task_role,
+        "BedrockModelArns": ",".join(arns.models(settings)),
+        "S3BucketArns": ",".join(arns.buckets(settings)),
+        "Tracing": permissions.tracing,
+        "DeployRoleName": names.deploy_role,
+        "GitHubSubject": choices.subject,
+        "VpcId": choices.vpc,
+        "SubnetIds": ",".join(choices.subnets),
+        "TaskSubnetIds": ",".join(settings.tasks.subnets),
+        "AssignPublicIp": "ENABLED" if settings.tasks.public_ip else "DISABLED",
+        "DomainName": settings.https.domain,
+        "CertificateArn": settings.https.certificate,
+        "AlarmTopicArn": settings.alarms.topic,
+    }
+
+
+def granted(had: Mapping[str, str]) -> Secrets:
+    """The secrets that the stack grants today."""
+    return Secrets(
+        managed=frozenset(listed(had.get("SecretArns", ""))),
+        stored=frozenset(listed(had.get("ParameterArns", ""))),
+    )
+
+
+def changed_grants(had: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:
+    """Each ARN that would be added or removed."""
+    for name, word in GRANTS.items():
+        before, after = listed(had.get(name, "")), listed(wanted[name])
+        yield from (f"to add: {word} {arn}" for arn in after if arn not in before)
+        yield from (f"to remove: {word} {arn}" for arn in before if arn not in after)
+
+
+def listed(text: str) -> list[str]:
+    """The items of a comma separated list."""
+    return [item for item in text.split(",") if item]

@@ -1,0 +1,64 @@
+"""`provision --plan`: what a provision would change."""
+
+from infra.tool.errors import Problem
+from infra.tool.provision import change, change_set, deploy_user, policies, roles, take_over
+from infra.tool.provision.change import Change
+from infra.tool.provision.change_set import ChangeSet
+from infra.tool.provision.parameters import changed_grants
+from infra.tool.provision.survey import Survey
+from infra.tool.target import COMMAND, Target
+
+NO_TEMPLATE = Problem(
+    "template-missing",
+    "infra/stack.yml cannot be read: {why}",
+    "take it back from git: git restore infra/stack.yml",
+)
+
+WIDTH = 18  # characters: the longest word of change.Action, and a blank
+
+
+def print_plan(target: Target, survey: Survey) -> None:
+    """Print everything that would be created, changed and applied. Raises ToolError."""
+    stack, console = survey.stack, target.runtime.console
+    if stack and stack.creation_failed:
+        target.fact(
+            "stack",
+            f"{stack.name}: its creation failed ({stack.status}), so it would be deleted and "
+            "created again. Until then, CloudFormation cannot show a change set",
+        )
+    else:
+        template = template_of(target)
+        with change_set.planned(target, stack, template, survey.parameters) as planned:
+            print_changes(target, survey, planned)
+            for each in planned.changes:
+                console.say(line(each))
+    roles.print_plan(target, survey.missing)
+    target.fact("documents", f"to apply: {policies.LIFECYCLE}, {policies.DEPLOY}")
+    deploy_user.print_plan(target, survey.user)
+    target.fact("costs", str(survey.cost))
+    target.done(f"Nothing was changed. To do it: {COMMAND} provision")
+
+
+def template_of(target: Target) -> str:
+    """infra/stack.yml. Raises ToolError."""
+    try:
+        return (target.runtime.root / "infra" / "stack.yml").read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise NO_TEMPLATE(why=error) from None
+
+
+def print_changes(target: Target, survey: Survey, planned: ChangeSet) -> None:
+    """What the change set does, whom the trust moves to, and what is granted and revoked."""
+    target.fact("stack", f"{planned.stack}: {change.summary(planned.changes)}")
+    before, after = survey.had.get("GitHubSubject", ""), survey.parameters["GitHubSubject"]
+    if before and before != after:
+        target.fact("trust", f"{before} -> {after}")
+    for text in changed_grants(survey.had, survey.parameters):
+        target.fact("grants", text)
+    settings, lifecycle = target.settings, survey.lifecycle
+    for name, value in take_over.consequences(planned.changes, settings, lifecycle):
+        target.fact(name, value)
+
+
+def line(change: Change) -> str:
+    return f"  {change.action:{WIDTH}}{change.resource} ({change.type})"

@@ -1,0 +1,46 @@
+"""The two documents that provisioning applies as they are in git, and the settings of what a stack
+has imported."""
+
+from infra.tool import documents
+from infra.tool.target import Target
+
+LIFECYCLE = "infra/ecr-lifecycle-policy.json"
+DEPLOY = "ops/iam-policy-github-actions.json"
+NAME = "deploy"  # of the inline policy of the deploy role, and of the deploy user's group
+
+
+def require_documents(target: Target) -> None:
+    """Raises ToolError if one of the two is not one JSON object."""
+    for path in (LIFECYCLE, DEPLOY):
+        folder, _, name = path.partition("/")
+        documents.parse(target.runtime.root, name, folder=folder)
+
+
+def text(target: Target, path: str) -> str:
+    """A document as it is in git."""
+    return (target.runtime.root / path).read_text(encoding="utf-8")
+
+
+def apply(target: Target) -> None:
+    """Apply both documents, and the settings that an import leaves as they were.
+
+    CloudFormation imports a resource as it is, and believes from then on that it is as the stack
+    says. So every run sets it right: an earlier run may have been interrupted.
+    """
+    aws, names = target.aws, target.settings.names
+    aws.ecr.put_image_tag_mutability(
+        repositoryName=names.repository, imageTagMutability="IMMUTABLE"
+    )
+    aws.ecr.put_image_scanning_configuration(
+        repositoryName=names.repository, imageScanningConfiguration={"scanOnPush": True}
+    )
+    aws.logs.put_retention_policy(
+        logGroupName=names.log_group, retentionInDays=target.settings.logs.retention_days
+    )
+    aws.ecr.put_lifecycle_policy(
+        repositoryName=names.repository, lifecyclePolicyText=text(target, LIFECYCLE)
+    )
+    aws.iam.put_role_policy(
+        RoleName=names.deploy_role, PolicyName=NAME, PolicyDocument=text(target, DEPLOY)
+    )
+    target.fact("documents", f"applied: {LIFECYCLE}, {DEPLOY}")

@@ -1,0 +1,39 @@
+"""`provision`: the stack, and what it needs around it."""
+
+from infra.tool import checks
+from infra.tool.provision import change_set, deploy_user, policies, roles, survey
+from infra.tool.provision.deletion import delete_stack
+from infra.tool.provision.plan import print_changes, template_of
+from infra.tool.provision.survey import Survey
+from infra.tool.target import COMMAND, Target
+
+
+def provision(target: Target) -> None:
+    """Create or update everything that a deploy needs. Raises ToolError."""
+    found = survey.read(target)
+    template = template_of(target)
+    stack = found.stack
+    if stack and stack.creation_failed:
+        target.fact("stack", f"{stack.name}: its creation failed, so it is created again")
+        delete_stack(target, stack)
+        stack = None
+    with change_set.planned(target, stack, template, found.parameters) as planned:
+        print_changes(target, found, planned)
+        # The stack needs both, and nothing is created before its change set is valid.
+        roles.create(target, found.missing)
+        if not planned.is_empty:
+            planned.execute()
+    policies.apply(target)
+    deploy_user.apply(target, found.user)
+    print_result(target, found)
+
+
+def print_result(target: Target, found: Survey) -> None:
+    """What a deploy finds now. Raises ToolError if that is not enough for one."""
+    stack, domain = checks.ready_stack(target), target.settings.https.domain
+    target.fact("costs", str(found.cost))
+    target.fact("url", stack.url)
+    if domain:
+        target.fact("dns", f"{domain} must point (CNAME or alias) to {stack.load_balancer_domain}")
+    target.fact("next", "git push origin main, or bash infra/deploy-manual.sh")
+    target.done(f"{target.settings.service.name} is provisioned. To see it: {COMMAND} status")

@@ -1,0 +1,67 @@
+"""The CloudFormation stack as it is: its state, and the parameters that it was last given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from infra.tool.aws import AwsError
+from infra.tool.target import Target
+
+# A stack in such a state has never come up: CloudFormation can only delete it, or, if it is only
+# planned (REVIEW_IN_PROGRESS), create it.
+NEVER_CAME_UP = ("REVIEW_", "ROLLBACK_", "CREATE_FAILED")
+
+
+@dataclass(frozen=True)
+class StackState:
+    id: str  # ARN: it finds the stack after its deletion, too
+    name: str
+    status: str
+    parameters: Mapping[str, str] = field(default_factory=dict)  # empty if it never came up
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    is_protected: bool = False  # whether CloudFormation refuses to delete it
+
+    @property
+    def is_only_planned(self) -> bool:
+        """Whether a change set has brought it into being, and none was executed."""
+        return self.status == "REVIEW_IN_PROGRESS"
+
+    @property
+    def creation_failed(self) -> bool:
+        """Whether CloudFormation can only delete it."""
+        return self.status.startswith(NEVER_CAME_UP) and not self.is_changing
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether an operation is in progress, so that no other can begin."""
+        return self.status.endswith("_IN_PROGRESS") and not self.is_only_planned
+
+
+def read(target: Target, name: str = "") -> StackState | None:
+    """The stack of the settings, or of a name or id; None if it does not exist. Raises AwsError."""
+    wanted = name or target.settings.names.stack
+    try:
+        answer = target.aws.cloudformation.describe_stacks(StackName=wanted)
+    except AwsError as error:
+        # The only ValidationError of DescribeStacks for a valid name: the stack does not exist.
+        if error.aws_code == "ValidationError":
+            return None
+        raise
+    [found] = answer["Stacks"]
+    status = found["StackStatus"]
+    came_up = not status.startswith(NEVER_CAME_UP)
+    return StackState(
+        id=found.get("StackId", ""),
+        name=found["StackName"],
+        status=status,
+        parameters={
+            each["ParameterKey"]: each["ParameterValue"]
+            for each in found.get("Parameters", [])
+            if came_up and "ParameterKey" in each and "ParameterValue" in each
+        },
+        outputs={
+            each["OutputKey"]: each["OutputValue"]
+            for each in found.get("Outputs", [])
+            if "OutputKey" in each and "OutputValue" in each
+        },
+        is_protected=found.get("EnableTerminationProtection", False),
+    )

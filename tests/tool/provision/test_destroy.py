@@ -1,0 +1,463 @@
+"""`destroy` takes the service down, asks first, and keeps what may be missed."""
+
+import json
+from collections.abc import Callable, Mapping
+
+import pytest
+from support.checkout import Checkout, Run
+
+from simulator.deployments import Task
+
+NAME = "ai-assistant"
+TAKES_DOWN = [
+    "application-autoscaling:DeregisterScalableTarget",
+    "ecs:DeleteService",
+    "iam:DeleteRolePolicy",
+    "cloudformation:DeleteStack",
+]
+PURGES = ["ecr:DeleteRepository", "logs:DeleteLogGroup"]
+CLUSTER = {"cluster": "ai-assistant-cluster"}
+
+
+def destroy(checkout: Checkout, *options: str, typed: str = NAME, **environment: str) -> Run:
+    return checkout.run("destroy", *options, principal="root", typed=typed, **environment)
+
+
+def stack(checkout: Checkout) -> str:
+    """The status of the stack; empty if it is gone."""
+    stacks = checkout.aws.client("cloudformation").describe_stacks()["Stacks"]
+    return "".join(stack["StackStatus"] for stack in stacks)
+
+
+def repositories(checkout: Checkout) -> list[str]:
+    found = checkout.aws.client("ecr").describe_repositories()["repositories"]
+    return [each["repositoryName"] for each in found]
+
+
+def log_groups(checkout: Checkout) -> list[str]:
+    groups = checkout.aws.client("logs").describe_log_groups()["logGroups"]
+    return [group["logGroupName"] for group in groups]
+
+
+def expect_destroyed(checkout: Checkout, *, purged: bool = False) -> None:
+    """Nothing must be left but what is kept on purpose."""
+    aws = checkout.aws
+    assert stack(checkout) == ""
+    clusters = aws.client("ecs").describe_clusters(clusters=["ai-assistant-cluster"])["clusters"]
+    assert [cluster for cluster in clusters if cluster["status"] == "ACTIVE"] == []
+    assert [task for task in aws.ecs.tasks if task.status != "STOPPED"] == []
+    targets = aws.client("application-autoscaling").describe_scalable_targets(
+        ServiceNamespace="ecs"
+    )
+    assert targets["ScalableTargets"] == []
+    roles = [role["RoleName"] for role in aws.client("iam").list_roles()["Roles"]]
+    assert [role for role in roles if role.startswith(NAME)] == []
+    assert repositories(checkout) == ([] if purged else [NAME])
+    assert log_groups(checkout) == ([] if purged else ["/ecs/ai-assistant-app"])
+
+
+# --- what goes, and what stays ---
+
+
+def test_it_deletes_everything_but_images_and_log(deployed: Checkout) -> None:
+    run = destroy(deployed).expect(0)
+    assert run.changes == TAKES_DOWN
+    expect_destroyed(deployed)
+    images = deployed.aws.client("ecr").list_images(repositoryName=NAME)["imageIds"]
+    assert deployed.head in [image["imageTag"] for image in images]
+
+
+def test_purge_deletes_images_and_log_last(deployed: Checkout) -> None:
+    run = destroy(deployed, "--purge").expect(0)
+    assert run.changes == [*TAKES_DOWN, *PURGES]
+    expect_destroyed(deployed, purged=True)
+
+
+def test_it_asks_for_exactly_these_resources(deployed: Checkout) -> None:
+    names = deployed.settings.names
+    [described] = deployed.aws.client("cloudformation").describe_stacks()["Stacks"]
+    run = destroy(deployed, "--purge").expect(0)
+    target, service, policy, deleted = (run.request(name) for name in TAKES_DOWN)
+    assert target == {
+        "ServiceNamespace": "ecs",
+        "ScalableDimension": "ecs:service:DesiredCount",
+        "ResourceId": f"service/{names.cluster}/{names.service}",
+    }
+    assert service == {"cluster": names.cluster, "service": names.service, "force": True}
+    assert policy == {"RoleName": names.deploy_role, "PolicyName": "deploy"}
+    assert deleted == {"StackName": described["StackId"]}, "another stack may have the name now"
+    repository, group = (run.request(name) for name in PURGES)
+    assert repository == {"repositoryName": names.repository, "force": True}
+    assert group == {"logGroupName": names.log_group}
+
+
+def test_what_other_services_may_use_is_kept(deployed: Checkout) -> None:
+    iam, ecs = deployed.aws.client("iam"), deployed.aws.client("ecs")
+    iam.create_open_id_connect_provider(
+        Url="https://token.actions.githubusercontent.com", ClientIDList=["sts.amazonaws.com"]
+    )
+    destroy(deployed, "--purge").expect(0)
+    assert len(iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]) == 1
+    roles = [role["RoleName"] for role in iam.list_roles()["Roles"]]
+    assert len([role for role in roles if role.startswith("AWSServiceRoleFor")]) == 3
+    assert ecs.list_task_definitions()["taskDefinitionArns"] != [], "revisions are kept"
+
+
+def test_the_deploy_user_loses_its_permissions_and_stays(deployed: Checkout) -> None:
+    iam, group = deployed.aws.client("iam"), deployed.settings.names.deploy_role
+    iam.create_user(UserName="github")
+    iam.create_access_key(UserName="github")
+    iam.create_group(GroupName=group)
+    iam.put_group_policy(GroupName=group, PolicyName="deploy", PolicyDocument=ALLOW)
+    iam.add_user_to_group(GroupName=group, UserName="github")
+    run = destroy(deployed).expect(0)
+    assert run.changes.index("ecs:DeleteService") < run.changes.index("iam:DeleteGroup")
+    assert iam.list_groups()["Groups"] == []
+    assert len(iam.list_access_keys(UserName="github")["AccessKeyMetadata"]) == 1
+
+
+ALLOW = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}],
+    }
+)
+
+
+# --- the question ---
+
+
+@pytest.mark.parametrize("typed", ["", "yes", "AI-assistant", "ai-assistant-2"])
+def test_any_other_name_changes_nothing(deployed: Checkout, typed: str) -> None:
+    """The empty one is that of an input that has ended, as in a workflow."""
+    destroy(deployed, typed=typed).expect(2, "not-confirmed").expect_no_change()
+
+
+@pytest.mark.parametrize("options", [[], ["--purge"]])
+def test_it_says_what_goes_and_what_stays_before_it_asks(
+    deployed: Checkout, options: list[str]
+) -> None:
+    run = destroy(deployed, *options, typed="").expect(2, "not-confirmed")
+    for name in ("ai-assistant-service", "the stack ai-assistant", "/ecs/ai-assistant-app"):
+        assert name in run.out
+    assert ("It also deletes all images" in run.out) is bool(options)
+    assert ("It keeps the images" in run.out) is not bool(options)
+
+
+# --- protections: asked before the question ---
+
+
+def protect_stack(checkout: Checkout) -> None:
+    checkout.aws.client("cloudformation").update_termination_protection(
+        StackName=NAME, EnableTerminationProtection=True
+    )
+
+
+def protect_load_balancer(checkout: Checkout) -> None:
+    elb = checkout.aws.client("elbv2")
+    [balancer] = elb.describe_load_balancers()["LoadBalancers"]
+    elb.modify_load_balancer_attributes(
+        LoadBalancerArn=balancer["LoadBalancerArn"],
+        Attributes=[{"Key": "deletion_protection.enabled", "Value": "true"}],
+    )
+
+
+def protect_log(checkout: Checkout) -> None:
+    checkout.aws.client("logs").put_log_group_deletion_protection(
+        logGroupIdentifier=checkout.settings.names.log_group, deletionProtectionEnabled=True
+    )
+
+
+PROTECTIONS: Mapping[str, tuple[Callable[[Checkout], None], str]] = {
+    "stack": (protect_stack, "aws cloudformation update-termination-protection"),
+    "load balancer": (protect_load_balancer, "aws elbv2 modify-load-balancer-attributes"),
+    "log": (protect_log, "aws logs put-log-group-deletion-protection"),
+}
+
+
+@pytest.mark.parametrize("what", PROTECTIONS)
+def test_a_protection_is_found_before_anything_is_deleted(deployed: Checkout, what: str) -> None:
+    protect, command = PROTECTIONS[what]
+    protect(deployed)
+    run = destroy(deployed, "--purge").expect(2, "deletion-protected").expect_no_change()
+    assert command in run.err
+    assert "To continue, type" not in run.out
+
+
+def test_all_protections_are_named_at_once(deployed: Checkout) -> None:
+    for protect, _ in PROTECTIONS.values():
+        protect(deployed)
+    run = destroy(deployed, "--purge").expect(2, "deletion-protected")
+    assert all(command in run.err for _, command in PROTECTIONS.values())
+
+
+def test_a_protected_log_that_is_kept_does_not_matter(deployed: Checkout) -> None:
+    protect_log(deployed)
+    destroy(deployed).expect(0)
+    expect_destroyed(deployed)
+
+
+def test_another_service_in_the_cluster_is_found_before_anything_is_deleted(
+    deployed: Checkout,
+) -> None:
+    start_another_service(deployed)
+    run = destroy(deployed).expect(2, "cluster-in-use").expect_no_change()
+    assert "the service another" in run.err
+
+
+def start_another_service(checkout: Checkout) -> None:
+    service = checkout.ecs_service
+    checkout.aws.client("ecs").create_service(
+        **CLUSTER,
+        serviceName="another",
+        taskDefinition=service["taskDefinition"],
+        desiredCount=1,
+        networkConfiguration=service["networkConfiguration"],
+    )
+
+
+def test_a_task_that_is_of_no_service_is_found_before_anything_is_deleted(
+    deployed: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [task] = deployed.aws.ecs.tasks
+    described = Task.described
+    alone = {"group": "family:ai-assistant-task"}  # as RunTask starts it
+    monkeypatch.setattr(Task, "described", lambda task: described(task) | alone)
+    run = destroy(deployed).expect(2, "cluster-in-use").expect_no_change()
+    assert f"the task {task.id}" in run.err
+
+
+@pytest.mark.parametrize(
+    "status", ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"]
+)
+def test_a_stack_that_is_being_changed_is_left_alone(deployed: Checkout, status: str) -> None:
+    deployed.stack_is(status)
+    destroy(deployed).expect(2, "stack-not-deletable").expect_no_change()
+
+
+@pytest.mark.parametrize(
+    "status", ["DELETE_FAILED", "ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS", "CREATE_FAILED"]
+)
+def test_a_stack_in_any_other_state_is_deleted(deployed: Checkout, status: str) -> None:
+    deployed.stack_is(status)
+    destroy(deployed).expect(0)
+    expect_destroyed(deployed)
+
+
+# --- what is gone already, and what AWS refuses ---
+
+
+@pytest.mark.parametrize("options", [[], ["--purge"]])
+def test_a_second_run_finds_everything_gone(deployed: Checkout, options: list[str]) -> None:
+    destroy(deployed, "--purge").expect(0)
+    run = destroy(deployed, *options).expect(0)
+    assert "cloudformation:DeleteStack" not in run.operations
+    assert run.changes == []
+
+
+def test_a_service_that_was_deleted_by_hand_is_no_error(deployed: Checkout) -> None:
+    deployed.aws.client("ecs").delete_service(**CLUSTER, service="ai-assistant-service", force=True)
+    destroy(deployed).expect(0)
+    expect_destroyed(deployed)
+
+
+@pytest.mark.parametrize("operation", [*TAKES_DOWN, *PURGES])
+def test_a_refusal_ends_it_at_that_step(deployed: Checkout, operation: str) -> None:
+    everything = [*TAKES_DOWN, *PURGES]
+    done = everything[: everything.index(operation)]
+    deployed.aws.faults.refuse(operation, "AccessDenied")
+    run = destroy(deployed, "--purge").expect(1 if done else 2, "aws-denied")
+    assert run.changes == done
+    assert operation in run.err
+    assert "sign in as an administrator" in run.err
+    destroy(deployed, "--purge").expect(0)
+    expect_destroyed(deployed, purged=True)
+
+
+def test_a_stack_that_cannot_be_deleted_names_what_holds_it(deployed: Checkout) -> None:
+    iam, role = deployed.aws.client("iam"), deployed.settings.names.deploy_role
+    iam.put_role_policy(RoleName=role, PolicyName="theirs", PolicyDocument=ALLOW)
+    run = destroy(deployed, "--purge").expect(1, "stack-not-deleted")
+    assert "DeployRole: " in run.err
+    assert "run this again: uv run --frozen -m infra destroy --purge" in run.err
+    assert not set(PURGES) & set(run.operations)
+    iam.delete_role_policy(RoleName=role, PolicyName="theirs")
+    destroy(deployed, "--purge").expect(0)
+    expect_destroyed(deployed, purged=True)
+
+
+def test_a_stack_that_is_gone_before_the_name_is_typed_is_not_awaited(deployed: Checkout) -> None:
+    """Its id finds the events of a stack that is deleted."""
+    deployed.aws.moments.when("ecs:DeleteService", lambda: delete_elsewhere(deployed))
+    run = destroy(deployed).expect(0)
+    assert "cloudformation:DeleteStack" not in run.operations
+    expect_destroyed(deployed)
+
+
+def delete_elsewhere(checkout: Checkout) -> None:
+    """As another administrator does meanwhile."""
+    ecs, client = checkout.aws.client("ecs"), checkout.aws.client("cloudformation")
+    role = checkout.settings.names.deploy_role
+    while (
+        ecs.describe_services(**CLUSTER, services=["ai-assistant-service"])["services"][0]["status"]
+        != "INACTIVE"
+    ):
+        pass
+    while any(task.status != "STOPPED" for task in checkout.aws.ecs.tasks):
+        for task in checkout.aws.ecs.tasks:
+            task.stop()
+    checkout.aws.client("iam").delete_role_policy(RoleName=role, PolicyName="deploy")
+    client.delete_stack(StackName=NAME)
+    while stack(checkout):
+        pass
+
+
+# --- the wait for the tasks ---
+
+
+def test_the_stack_waits_until_the_last_task_has_stopped(deployed: Checkout) -> None:
+    """ECS calls the service INACTIVE before that, and a task holds the cluster."""
+    stuck = keep_tasks_stopping(deployed, looks=9)
+    run = destroy(deployed).expect(0)
+    assert stuck == [], "it must have looked until the task has stopped"
+    last = len(run.operations) - 1 - run.operations[::-1].index("ecs:DescribeTasks")
+    assert last < run.operations.index("cloudformation:DeleteStack")
+
+
+def keep_tasks_stopping(checkout: Checkout, *, looks: float) -> list[int]:
+    """Tasks stay in DEPROVISIONING for so many calls of DescribeTasks. Returns those to come."""
+    left = list(range(int(looks)))
+    stop = Task.stop
+
+    def delayed(task: Task) -> None:
+        if not left:
+            stop(task)
+
+    Task.stop = delayed  # type: ignore[method-assign]
+    checkout.aws.moments.whenever("ecs:DescribeTasks", lambda: left and left.pop())
+    return left
+
+
+def test_tasks_of_another_service_are_not_awaited(deployed: Checkout) -> None:
+    """They may run for ever. A cluster that they still hold is CloudFormation's to report."""
+    deployed.aws.moments.when("ecs:DeleteService", lambda: start_another_service(deployed))
+    destroy(deployed).expect(1, "stack-not-deleted")
+
+
+def test_tasks_that_have_stopped_are_not_described_again(deployed_twice: Checkout) -> None:
+    run = destroy(deployed_twice).expect(0)
+    asked = [call.parameters["tasks"] for call in run.calls if call.name == "ecs:DescribeTasks"]
+    arns = [arn for arns in asked[1:] for arn in arns]  # the first call is that of the protections
+    settled = [task.arn for task in deployed_twice.aws.ecs.tasks if arns.count(task.arn) == 1]
+    assert len(deployed_twice.aws.ecs.tasks) == 2
+    assert settled, "the task of the first release had stopped before"
+
+
+def test_at_most_a_hundred_tasks_are_described_at_once(deployed: Checkout) -> None:
+    """DescribeTasks refuses more."""
+    [task] = deployed.aws.ecs.tasks
+    for _ in range(249):
+        deployed.ecs_deployment.service.new_task(task.deployment)
+    run = destroy(deployed).expect(0)
+    asked = [call.parameters["tasks"] for call in run.calls if call.name == "ecs:DescribeTasks"]
+    assert max(len(arns) for arns in asked) == 100
+    assert len({arn for arns in asked for arn in arns}) == 250
+
+
+def test_a_service_that_never_stops_ends_it_before_the_stack(deployed: Checkout) -> None:
+    deployed.set("ROLLOUT_TIMEOUT", "60")
+    keep_tasks_stopping(deployed, looks=1000)
+    run = destroy(deployed).expect(3, "service-timeout")
+    assert "cloudformation:DeleteStack" not in run.operations
+    assert "ECS continues to stop the service ai-assistant-service." in run.err
+
+
+def test_a_long_wait_is_never_silent(deployed: Checkout) -> None:
+    deployed.set("ROLLOUT_TIMEOUT", "120")
+    keep_tasks_stopping(deployed, looks=1000)
+    run = destroy(deployed).expect(3, "service-timeout")
+    times = [int(line.split()[0]) for line in run.out.splitlines() if " s: " in line]
+    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    assert times[-1] >= 90
+    assert max(gaps) <= 35, "a line is due every 30 s, at the first look after them"
+
+
+@pytest.mark.parametrize(
+    "operation", ["ecs:DescribeServices", "ecs:ListTasks", "ecs:DescribeTasks"]
+)
+def test_two_lost_answers_do_no_harm_and_three_end_it(deployed: Checkout, operation: str) -> None:
+    begin = {"ecs:ListTasks": 1, "ecs:DescribeTasks": 1}.get(operation, 0)  # of the protections
+    once = {"AWS_MAX_ATTEMPTS": "1"}
+    deployed.aws.faults.drop(operation, times=2, after=begin)
+    destroy_once(deployed, once).expect(0)
+    expect_destroyed(deployed)
+
+
+def destroy_once(checkout: Checkout, environment: Mapping[str, str]) -> Run:
+    return destroy(checkout, **environment)
+
+
+def test_three_lost_answers_in_a_row_end_it_before_the_stack(deployed: Checkout) -> None:
+    deployed.aws.faults.drop("ecs:DescribeServices", times=99)
+    run = destroy(deployed).expect(3, "service-unanswered")
+    assert "cloudformation:DeleteStack" not in run.operations
+    assert "run this again: uv run --frozen -m infra destroy" in run.err
+    deployed.aws.faults.clear()
+    destroy(deployed).expect(0)
+    expect_destroyed(deployed)
+
+
+@pytest.mark.parametrize(
+    ("operation", "continues"),
+    [
+        ("ecs:DeleteService", "ECS continues to stop the service ai-assistant-service."),
+        (
+            "cloudformation:DeleteStack",
+            "CloudFormation continues to delete the stack ai-assistant.",
+        ),
+    ],
+)
+def test_a_lost_answer_to_a_deletion_leaves_it_open(
+    deployed: Checkout, operation: str, continues: str
+) -> None:
+    deployed.aws.faults.lose_answer(operation, times=99)
+    run = destroy(deployed).expect(3, "change-unknown")
+    assert continues in run.err
+    deployed.aws.faults.clear()
+    destroy(deployed).expect(0)
+    expect_destroyed(deployed)
+
+
+# --- stopped at any call: AWS has carried it out, and the tool has no answer yet ---
+
+CALLS = 29  # of a run with --purge; the next test fails if the command makes others
+
+
+def test_it_has_so_many_calls(deployed: Checkout) -> None:
+    run = destroy(deployed, "--purge").expect(0)
+    assert len(run.operations) == CALLS, f"set CALLS to {len(run.operations)}: {run.operations}"
+
+
+@pytest.mark.parametrize("call", range(CALLS))
+def test_stopped_at_any_call_and_run_again_it_ends_right(deployed: Checkout, call: int) -> None:
+    deployed.aws.faults.interrupt(after=call, late=True)
+    run = destroy(deployed, "--purge").expect(130)
+    assert len(run.operations) == call + 1
+    expect_truth(run)
+    deployed.aws.faults.clear()
+    destroy(deployed, "--purge").expect(0)
+    expect_destroyed(deployed, purged=True)
+
+
+def expect_truth(run: Run) -> None:
+    """The message must say what continues in AWS, and nothing if nothing does."""
+    if is_between(run, "cloudformation:DeleteStack", "ecr:DeleteRepository"):
+        assert "CloudFormation continues to delete the stack ai-assistant. To find out:" in run.err
+    elif is_between(run, "ecs:DeleteService", "iam:GetGroup"):
+        assert "ECS continues to stop the service ai-assistant-service. To find out:" in run.err
+    else:
+        assert run.err.strip() == "", "nothing continues in AWS"
+
+
+def is_between(run: Run, first: str, end: str) -> bool:
+    return first in run.operations and end not in run.operations

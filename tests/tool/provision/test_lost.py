@@ -1,0 +1,174 @@
+"""A stack keeps its names, and a resource that was deleted by hand is found before any change."""
+
+import shlex
+from collections.abc import Callable, Mapping
+
+import pytest
+from support.checkout import SUBJECT, Checkout, Run
+
+NAMES = {
+    "APP_NAME": "ai-assistant",
+    "ECR_REPOSITORY": "ai-assistant",
+    "LOG_GROUP": "/ecs/ai-assistant-app",
+    "ECS_CLUSTER": "ai-assistant-cluster",
+    "ECS_SERVICE": "ai-assistant-service",
+    "EXECUTION_ROLE": "ai-assistant-us-east-1-execution",
+    "TASK_ROLE": "ai-assistant-us-east-1-task",
+    "DEPLOY_ROLE": "ai-assistant-us-east-1-github-actions",
+}
+ROLES = [name for name in NAMES if name.endswith("_ROLE")]
+COMMANDS = ["provision", "provision --plan", "destroy"]
+
+
+def run(checkout: Checkout, command: str = "provision") -> Run:
+    checkout.set("GITHUB_SUBJECT", SUBJECT)
+    return checkout.run(*command.split(), principal="root", typed="ai-assistant")
+
+
+# --- names ---
+
+
+@pytest.mark.parametrize("setting", NAMES)
+def test_no_resource_of_a_stack_is_renamed(provisioned: Checkout, setting: str) -> None:
+    """The name of the app also renames what is derived from it, so all of that is written out."""
+    for name, value in NAMES.items():
+        provisioned.set(name, value)
+    provisioned.set("STACK_NAME", "ai-assistant")
+    provisioned.set(setting, "another")
+    found = run(provisioned, "destroy").expect(2, "stack-renamed").expect_no_change()
+    assert f'{setting}="{NAMES[setting]}"' in found.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_command_renames_a_resource(provisioned: Checkout, command: str) -> None:
+    provisioned.set("ECS_CLUSTER", "another")
+    run(provisioned, command).expect(2, "stack-renamed").expect_no_change()
+
+
+def test_all_renames_are_named_at_once(provisioned: Checkout) -> None:
+    for setting in ("ECS_CLUSTER", "ECS_SERVICE", "TASK_ROLE"):
+        provisioned.set(setting, "another")
+    found = run(provisioned, "destroy").expect(2, "stack-renamed")
+    for setting in ("ECS_CLUSTER", "ECS_SERVICE", "TASK_ROLE"):
+        assert f'{setting}="{NAMES[setting]}"' in found.err
+
+
+def test_a_stack_that_never_came_up_may_be_renamed(provisioned: Checkout) -> None:
+    provisioned.stack_is("ROLLBACK_COMPLETE")
+    provisioned.set("ECS_SERVICE", "another")
+    run(provisioned, "destroy").expect(0)
+
+
+# --- roles ---
+
+
+def delete_role(checkout: Checkout, name: str) -> None:
+    iam = checkout.aws.client("iam")
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=name, PolicyName=policy)
+    iam.delete_role(RoleName=name)
+
+
+@pytest.mark.parametrize("setting", ROLES)
+def test_a_role_that_was_deleted_needs_another_name(provisioned: Checkout, setting: str) -> None:
+    delete_role(provisioned, NAMES[setting])
+    found = run(provisioned).expect(2, "roles-deleted").expect_no_change()
+    assert f'{setting}="{NAMES[setting]}-2"' in found.err
+
+
+def test_a_role_that_was_deleted_is_created_under_another_name(provisioned: Checkout) -> None:
+    """As the message says."""
+    delete_role(provisioned, NAMES["DEPLOY_ROLE"])
+    provisioned.set("DEPLOY_ROLE", NAMES["DEPLOY_ROLE"] + "-2")
+    run(provisioned).expect(0)
+    iam = provisioned.aws.client("iam")
+    found = iam.list_role_policies(RoleName=NAMES["DEPLOY_ROLE"] + "-2")["PolicyNames"]
+    assert found == ["deploy"]
+
+
+def test_a_stack_without_its_roles_can_be_deleted(provisioned: Checkout) -> None:
+    for setting in ROLES:
+        delete_role(provisioned, NAMES[setting])
+    run(provisioned, "destroy").expect(0)
+
+
+def test_a_role_that_cannot_be_looked_up_is_not_taken_for_deleted(provisioned: Checkout) -> None:
+    provisioned.aws.faults.refuse("iam:GetRole", "AccessDenied")
+    run(provisioned).expect(2, "aws-denied").expect_no_change()
+
+
+# --- other resources ---
+
+
+def delete_repository(checkout: Checkout) -> None:
+    checkout.aws.client("ecr").delete_repository(repositoryName="ai-assistant", force=True)
+
+
+def delete_log_group(checkout: Checkout) -> None:
+    """Another group whose name only begins alike is not it."""
+    logs = checkout.aws.client("logs")
+    logs.delete_log_group(logGroupName=NAMES["LOG_GROUP"])
+    logs.create_log_group(logGroupName=NAMES["LOG_GROUP"] + "-2")
+
+
+def delete_cluster(checkout: Checkout) -> None:
+    """ECS lists it as INACTIVE for a while."""
+    checkout.aws.client("ecs").delete_cluster(cluster=NAMES["ECS_CLUSTER"])
+
+
+DELETIONS: Mapping[str, tuple[Callable[[Checkout], None], str]] = {
+    "repository": (delete_repository, "aws ecr create-repository"),
+    "log group": (delete_log_group, "aws logs create-log-group"),
+    "cluster": (delete_cluster, "aws ecs create-cluster"),
+}
+
+
+@pytest.mark.parametrize("resource", DELETIONS)
+def test_a_resource_that_was_deleted_is_named_with_the_command_that_creates_it(
+    provisioned: Checkout, resource: str
+) -> None:
+    delete, create = DELETIONS[resource]
+    delete(provisioned)
+    found = run(provisioned, "provision --plan").expect(2, "resources-deleted").expect_no_change()
+    assert create in found.err
+    others = [text for _, text in DELETIONS.values() if text != create]
+    assert not any(text in found.err for text in others)
+
+
+def test_the_commands_of_the_message_mend_it(deployed: Checkout) -> None:
+    """All that was deleted, at once: then a provision and a deploy succeed."""
+    ecs, service = deployed.aws.client("ecs"), NAMES["ECS_SERVICE"]
+    where = {"cluster": NAMES["ECS_CLUSTER"]}
+    ecs.delete_service(**where, service=service, force=True)
+    while ecs.describe_services(**where, services=[service])["services"][0]["status"] != "INACTIVE":
+        pass
+    for task in deployed.aws.ecs.tasks:
+        task.stop()
+    for delete, _ in DELETIONS.values():
+        delete(deployed)
+    found = run(deployed).expect(2, "resources-deleted")
+    remedy = found.err.partition("empty: ")[2].partition("; then ")[0]
+    for command in remedy.split(" && "):
+        execute(deployed, shlex.split(command))
+    run(deployed).expect(0)
+    deployed.commit("Name the subject")
+    deployed.push_image()
+    deployed.run("deploy").expect(0)
+
+
+def execute(checkout: Checkout, words: list[str]) -> None:
+    """A command of the AWS CLI with options of one value each."""
+    _, service, operation, *options = words
+    client = checkout.aws.client(service)
+    given = dict(zip(options[::2], options[1::2], strict=True))
+    assert given.pop("--region") == "us-east-1"
+    [(option, value)] = given.items()
+    first, *rest = option.removeprefix("--").split("-")
+    member = first + "".join(word.capitalize() for word in rest)
+    getattr(client, operation.replace("-", "_"))(**{member: value})
+
+
+def test_nothing_is_looked_up_for_a_new_stack(rendered: Checkout) -> None:
+    found = run(rendered, "provision --plan").expect(0)
+    looked_up = {"ecr:DescribeRepositories", "logs:DescribeLogGroups", "ecs:DescribeClusters"}
+    assert not looked_up & set(found.operations)
