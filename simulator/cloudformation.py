@@ -85,8 +85,14 @@ class CloudFormation:
             parameters,
             *("StackName", "ChangeSetName", "ChangeSetType", "TemplateBody", "Parameters"),
             *("Capabilities", "ImportExistingResources", "OnStackFailure", "Tags"),
-            *("Description", "DisableValidation"),
+            *("Description", "DisableValidation", "ClientToken"),
         )
+        # "Specify this token if you plan to retry requests so that CloudFormation knows that you're
+        # not attempting to create another change set with the same name" (the API).
+        if token := parameters.get("ClientToken"):
+            for known in self.change_sets.values():
+                if known.request.get("ClientToken") == token:
+                    return {"Id": known.id, "StackId": known.stack.id}
         body, name = parameters["TemplateBody"], parameters["ChangeSetName"]
         if len(body.encode()) > LONGEST_TEMPLATE:
             raise Refused(

@@ -153,6 +153,10 @@ class Checkout(Repository):
             typed=typed,
         )
 
+    def administer(self, *words: str, **environment: str) -> Run:
+        """Run a command of the tool as an administrator."""
+        return self.run(*words, principal="root", **environment)
+
     def process_environment(self, principal: str = "", **more: str) -> dict[str, str]:
         """That of a command in a process of its own, which asks the simulated AWS over HTTP."""
         who = principal or f"role/{self.settings.names.deploy_role}"

@@ -1,0 +1,1 @@
+"""The infrastructure around the service: provision it, plan that, and destroy it."""

@@ -67,6 +67,7 @@ def request(
     return {
         "StackName": names.stack,
         "ChangeSetName": name,
+        "ClientToken": name,  # by it, CloudFormation recognises a request that is repeated
         "ChangeSetType": "CREATE" if stack is None or stack.is_only_planned else "UPDATE",
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
         "ImportExistingResources": True,

@@ -104,7 +104,7 @@ class ChangeSet:
             f"CloudFormation continues to change the stack {self.stack}."
         ):
             try:
-                # By the token, CloudFormation recognises a request that is repeated.
+                # By the token, as in change.request.
                 self.target.aws.cloudformation.execute_change_set(
                     ChangeSetName=self.id, ClientRequestToken=self.name
                 )

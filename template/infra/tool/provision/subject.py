@@ -20,7 +20,7 @@ UNKNOWN = Problem(
     'its subjects "repo:OWNER/NAME:ref:refs/heads/main"',
 )
 OTHER = Problem(
-    "subject-differs",
+    "subject-of-clone",
     "the deploy role trusts {trusted}, and the git remote of this clone would give it to {found}",
     'if that is intended, set GITHUB_REPO="{repository}" in infra/settings.env and commit it; '
     "otherwise provision from a clone of the trusted repository",

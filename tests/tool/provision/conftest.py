@@ -1,0 +1,25 @@
+"""The stages of a service that tests of `provision` begin at. GitHub is not asked."""
+
+import pytest
+from support.checkout import SUBJECT, Checkout
+
+
+@pytest.fixture
+def new(rendered: Checkout) -> Checkout:
+    """A service that nothing in AWS belongs to yet."""
+    rendered.set("GITHUB_SUBJECT", SUBJECT)
+    return rendered
+
+
+@pytest.fixture
+def existing(provisioned: Checkout) -> Checkout:
+    """A service whose stack exists."""
+    provisioned.set("GITHUB_SUBJECT", SUBJECT)
+    return provisioned
+
+
+@pytest.fixture
+def running(deployed: Checkout) -> Checkout:
+    """A service that runs its first release."""
+    deployed.set("GITHUB_SUBJECT", SUBJECT)
+    return deployed

@@ -1,0 +1,54 @@
+"""The figure that a provision shows before it creates anything."""
+
+import pytest
+from infra.tool.api_model import Json
+from infra.tool.provision.cost import complaints, cost
+
+
+def sized(cpu: str = "256", memory: str = "512", processor: str = "X86_64") -> Json:
+    return {"cpu": cpu, "memory": memory, "runtimePlatform": {"cpuArchitecture": processor}}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "subnets", "public_ip", "words"),
+    [
+        (
+            1,
+            3,
+            True,
+            "about $40 a month without traffic: the load balancer $16, 4 public",
+        ),
+        (1, 3, True, "4 public addresses $15, 1 task $9 (a rough figure, from prices of us-east-1"),
+        (3, 3, False, "about $54 a month"),
+        (3, 3, False, "3 public addresses $11, 3 tasks $27"),
+        (1, 0, True, "1 public address $4"),
+    ],
+)
+def test_it_depends_on_the_tasks_and_on_the_addresses(
+    tasks: int, subnets: int, public_ip: bool, words: str
+) -> None:
+    found = cost(sized(), tasks=tasks, subnets=subnets, public_ip=public_ip)
+    assert words in str(found)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory", "dollars"),
+    [("1024", "2048", 36), ("1 vCPU", "2 GB", 36), (".25 vcpu", "512 MB", 9), ("256", "0.5GB", 9)],
+)
+def test_a_size_with_its_unit_costs_the_same(cpu: str, memory: str, dollars: int) -> None:
+    found = cost(sized(cpu, memory), tasks=1, subnets=2, public_ip=True)
+    assert round(found.task_cost) == dollars
+
+
+def test_arm_costs_less() -> None:
+    x86, arm = (
+        cost(sized(processor=name), tasks=1, subnets=2, public_ip=True).task_cost
+        for name in ("X86_64", "ARM64")
+    )
+    assert arm == pytest.approx(x86 * 0.8, rel=0.01)
+
+
+@pytest.mark.parametrize("size", ["", "half", "1.2.3", "256 cores"])
+def test_a_size_that_fargate_does_not_have_is_refused(size: str) -> None:
+    [wrong] = complaints(sized(cpu=size))
+    assert wrong == f'its cpu is "{size}": for example "256"'

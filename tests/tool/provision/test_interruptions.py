@@ -1,0 +1,100 @@
+"""A provision that is stopped at any call: run again, it ends right."""
+
+import pytest
+from support.checkout import Checkout, Run, stack_status
+
+# The calls of one run. The first two tests fail if a command makes others.
+NEW, UPDATE, PLAN = 31, 30, 16
+EXECUTES = "cloudformation:ExecuteChangeSet"
+CREATES = "cloudformation:CreateChangeSet"
+DISCARDS = {"cloudformation:DeleteChangeSet", "cloudformation:DeleteStack"}
+
+
+def change(checkout: Checkout) -> None:
+    """Something that an update of the stack does."""
+    checkout.set("LOG_RETENTION_DAYS", "7")
+    checkout.set("TRACING", "xray")
+
+
+def expect_calls(run: Run, name: str, number: int) -> None:
+    assert len(run.operations) == number, f"set {name} to {len(run.operations)}: {run.operations}"
+
+
+def test_a_first_provision_and_its_plan_have_so_many_calls(new: Checkout) -> None:
+    expect_calls(new.administer("provision", "--plan").expect(0), "PLAN", PLAN)
+    expect_calls(new.administer("provision").expect(0), "NEW", NEW)
+
+
+def test_an_update_has_so_many_calls(existing: Checkout) -> None:
+    change(existing)
+    expect_calls(existing.administer("provision").expect(0), "UPDATE", UPDATE)
+
+
+# --- at every call: AWS has carried it out, and the tool has no answer yet ---
+
+
+@pytest.mark.parametrize("call", range(NEW))
+def test_a_first_provision_that_is_stopped_completes_when_it_is_run_again(
+    new: Checkout, call: int
+) -> None:
+    expect_truth(stop_at(new, call))
+    expect_completed_by_another_run(new)
+
+
+@pytest.mark.parametrize("call", range(UPDATE))
+def test_an_update_that_is_stopped_completes_when_it_is_run_again(
+    existing: Checkout, call: int
+) -> None:
+    change(existing)
+    expect_truth(stop_at(existing, call))
+    expect_completed_by_another_run(existing)
+
+
+@pytest.mark.parametrize("call", range(PLAN))
+def test_a_plan_that_is_stopped_does_not_keep_the_next_provision_from_its_work(
+    new: Checkout, call: int
+) -> None:
+    expect_truth(stop_at(new, call, "--plan"))
+    expect_completed_by_another_run(new)
+
+
+def stop_at(checkout: Checkout, call: int, *words: str) -> Run:
+    checkout.aws.faults.interrupt(after=call, late=True)
+    run = checkout.administer("provision", *words).expect(130)
+    assert len(run.operations) == call + 1
+    checkout.aws.faults.clear()
+    return run
+
+
+def expect_truth(run: Run) -> None:
+    """The message must say what continues or is left in AWS, and nothing if nothing does."""
+    asked = run.operations
+    if EXECUTES in asked and set(asked[asked.index(EXECUTES) :]) <= {
+        EXECUTES,
+        "cloudformation:DescribeStackEvents",
+    }:
+        assert "CloudFormation continues to change the stack ai-assistant. To find out" in run.err
+    elif CREATES in asked and EXECUTES not in asked:
+        assert "may be left in the stack ai-assistant. It changes nothing" in run.err
+    else:
+        assert run.err.strip() == "", "nothing continues in AWS"
+
+
+def expect_completed_by_another_run(checkout: Checkout) -> None:
+    while is_changing(checkout):
+        checkout.administer("provision").expect(2, "stack-changing").expect_no_change()
+    checkout.administer("provision").expect(0)
+    plan = checkout.administer("provision", "--plan").expect(0)
+    assert "stack       ai-assistant: nothing to change" in plan.out
+    assert "to create" not in plan.out
+    iam, names = checkout.aws.client("iam"), checkout.settings.names
+    assert len(iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]) == 1
+    assert iam.list_role_policies(RoleName=names.deploy_role)["PolicyNames"] == ["deploy"]
+    [group] = checkout.aws.client("logs").describe_log_groups()["logGroups"]
+    assert group["retentionInDays"] == checkout.settings.logs.retention_days
+
+
+def is_changing(checkout: Checkout) -> bool:
+    """Whether CloudFormation is at work. Each look takes it further."""
+    found = checkout.aws.client("cloudformation").describe_stacks()["Stacks"]
+    return bool(found) and stack_status(checkout) in {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"}
