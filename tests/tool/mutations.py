@@ -196,7 +196,7 @@ MUTATIONS: Sequence[Mutation] = [
         ('chosen.commit or "unknown"', "chosen.commit", "rollback unknown_commit"),
         ('(git revert, or git revert -m 1 for a merge commit)', "", "rollback no_call_too_many"),
         ("        raise NO_URL(why=why, again=target.again)\n", '        return ""\n', "rollback without_a_url"),
-        ("        raise NO_URL(why=error.message, again=target.again) from None\n", "        raise\n", "rollback stack_cannot_be_read"),
+        ("        raise NO_URL(why=error.message, again=target.again) from None\n", "        raise\n", "rollback stack_that_cannot_be_read"),
         ("    with target.while_it_continues(\n", "    if (\n", "rollback lost_answer"),
     ),
     *of(
@@ -308,7 +308,7 @@ MUTATIONS: Sequence[Mutation] = [
         ("    target.title = TITLES[code]\n", "    return code\n", "output cancelled"),
         ("    if target.continuing:\n        code = ExitCode.UNKNOWN\n", "", "deploy something_continues"),
         ("    if isinstance(error, AwsError) and code is ExitCode.UNKNOWN:\n", "    if False:\n", "deploy lost_answer_to_a_change"),
-        ("[word for word in words if word]", "list(words)", "deploy empty_argument"),
+        ("[word for word in words if word]", "list(words)", "cli empty_argument"),
     ),
     *of(
         "aws.py",
@@ -461,6 +461,7 @@ class Mutator:
 
 def passes(item: pytest.Function, folder: Path) -> bool:
     """Whether a test passes in a fork that imports the tool from a folder."""
+    before = files_of(item)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12, about threads
         child = os.fork()
@@ -475,11 +476,15 @@ def passes(item: pytest.Function, folder: Path) -> bool:
         finally:
             os._exit(code)
     _, status = os.waitpid(child, 0)
-    scratch = item.funcargs.get("tmp_path")
-    if isinstance(scratch, Path):  # the next run begins with an empty one
-        shutil.rmtree(scratch)
-        scratch.mkdir()
+    for path in files_of(item) - before:  # the next run begins with the same files
+        path.unlink()
     return os.waitstatus_to_exitcode(status) == 0
+
+
+def files_of(item: pytest.Function) -> set[Path]:
+    """The files in the temporary folder of a test."""
+    scratch = item.funcargs.get("tmp_path")
+    return set(scratch.iterdir()) if isinstance(scratch, Path) else set()
 
 
 def run(item: pytest.Function, folder: Path) -> None:

@@ -45,29 +45,11 @@ def expect_steady(checkout: Checkout, number: int) -> None:
 # --- before AWS is asked ---
 
 
-@pytest.mark.parametrize("command", ["deploy", "rollback"])
-@pytest.mark.parametrize("option", ["--help", "-h"])
-def test_help_needs_no_settings_and_names_every_exit_code(
-    command: str, option: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.run([command, option], bench().target.runtime) == 0
-    shown = capsys.readouterr()
-    codes = re.findall(r"^ *(\d+) ", shown.out.partition("Exit codes:")[2], re.MULTILINE)
-    assert codes == ["0", "1", "2", "3", "130"]
-    assert shown.err == ""
-
-
 @pytest.mark.parametrize("words", ["deploy now", "deploy --force", "rollback 41 40", "roll"])
 def test_an_argument_that_means_nothing_is_refused(words: str) -> None:
     tried = bench()
     assert cli.run(words.split(), tried.target.runtime) == ExitCode.NOT_READY
     assert "error[usage]" in tried.err
-
-
-def test_an_empty_argument_counts_as_none() -> None:
-    tried = bench()
-    cli.run(["deploy", ""], tried.target.runtime)
-    assert "error[git-missing]" in tried.err, "it must get as far as the repository"
 
 
 def break_the_tree(checkout: Checkout) -> None:
