@@ -67,13 +67,13 @@ class Step:
 STORY = (
     Step(
         "See what it would stand on, and what that costs",
-        ("infra/provision.sh --plan",),
+        ("uv run --frozen -m infra provision --plan",),
         says=("Nothing was changed",),
         who="root",
     ),
     Step(
         "Make it: one CloudFormation stack, and the two documents",
-        ("infra/provision.sh",),
+        ("uv run --frozen -m infra provision",),
         says=("documents applied", "url       http://"),
         who="root",
     ),
@@ -115,7 +115,7 @@ STORY = (
     ),
     Step(
         "Take it down",
-        ("infra/provision.sh --destroy",),
+        ("uv run --frozen -m infra destroy",),
         says=("stack     gone", "Kept: the images"),
         who="root",
         asked=("type the name of the app: ", APP),
@@ -271,8 +271,8 @@ def tell_end(story: list[Told], service: Path, seconds: float) -> None:
     print(f"""
   uvx copier copy {ROOT} ../my-service
   cd ../my-service                       # then as the message after the copy says
-  infra/provision.sh --plan              # with an administrator's credentials
-  infra/provision.sh
+  uv run --frozen -m infra provision --plan              # with an administrator's credentials
+  uv run --frozen -m infra provision
   git push origin main                   # deploys it; from here: bash infra/deploy-manual.sh
 
 The service of this rehearsal is in {os.path.relpath(service)}: look around.

@@ -96,8 +96,11 @@ class Rehearsal(Repository):
         )
         return Done(done.returncode, done.stdout, done.stderr, list(self.aws.calls)[before:])
 
-    def provision(self, *words: str, typing: str = "") -> Done:
-        return self.run("infra/provision.sh", *words, typing=typing)
+    def provision(self, *words: str) -> Done:
+        return self.run(*TOOL, "provision", *words)
+
+    def destroy(self, *words: str) -> Done:
+        return self.run(*TOOL, "destroy", *words, typing=f"{self.settings['APP_NAME']}\n")
 
     def deploy(self, *, principal: str = "", cli: int = 1, **more: str) -> Done:
         """As GitHub's runner does, unless it is said who does."""

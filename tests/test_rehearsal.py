@@ -18,14 +18,14 @@ pytestmark = pytest.mark.slow
 
 APP = EXAMPLE["app_name"]
 COMMANDS = [
-    ("infra/provision.sh --plan", 0),
-    ("infra/provision.sh", 0),
+    ("uv run --frozen -m infra provision --plan", 0),
+    ("uv run --frozen -m infra provision", 0),
     ("uv run --frozen -m infra deploy", 0),
     ("uv run --frozen -m infra deploy", 0),
     ("uv run --frozen -m infra deploy", 1),
     ("uv run --frozen -m infra rollback 1", 0),
     ("uv run --frozen -m infra status", 0),
-    ("infra/provision.sh --destroy", 0),
+    ("uv run --frozen -m infra destroy", 0),
 ]
 PLAN, PROVISION, FIRST, SECOND, BAD, BACK, STATUS, DESTROY = range(8)
 
@@ -140,7 +140,7 @@ def test_it_is_plain_where_nobody_sees_colours(story: Story) -> None:
 def test_a_story_that_ends_otherwise_is_red_and_says_why() -> None:
     other = """
 import rehearse
-rehearse.STORY = (rehearse.Step("Fail", ("infra/provision.sh --now",), says=(), who="root"),)
+rehearse.STORY = (rehearse.Step("Fail", ("uv run --frozen -m infra provision --now",), says=(), who="root"),)
 rehearse.main()
 """
     with started("-c", other) as rehearsal:
@@ -148,7 +148,7 @@ rehearse.main()
     assert rehearsal.returncode == 1, f"{out}\n{err}"
     assert "error: unknown argument" in out, err
     assert err.splitlines()[-1] == (
-        "The story goes astray: `infra/provision.sh --now` ended with 2, and should with 0"
+        "The story goes astray: `uv run --frozen -m infra provision --now` ended with 2, and should with 0"
     )
     assert "Traceback" not in err
 

@@ -71,7 +71,7 @@ class Deployer:
 
     @property
     def policy(self) -> Json:
-        """As provision.sh has put it there, or `may` since."""
+        """As provisioning has put it there, or `may` since."""
         where = {"RoleName": self.settings["DEPLOY_ROLE"], "PolicyName": "deploy"}
         found: Json = self.aws.client("iam").get_role_policy(**where)["PolicyDocument"]
         return found

@@ -36,7 +36,7 @@ ROOM_FOR_RESOURCES = {
 
 @dataclass
 class Record:
-    """What the role runs, and asks, under the policy that provision.sh put on it."""
+    """What the role runs, and asks, under the policy that provisioning put on it."""
 
     deployer: Deployer
     runs: dict[str, Done] = field(default_factory=dict)

@@ -73,7 +73,7 @@ def nobody_rolls_back(service: Service) -> None:
 
 
 def names_a_secret(service: Service) -> None:
-    """One that is there, and that provision.sh has not heard of yet."""
+    """One that is there, and that the stack does not grant yet."""
     made = service.aws.client("secretsmanager").create_secret(Name="key", SecretString="s")
     document = service.document("infra/task-definition.json")
     document["containerDefinitions"][0]["secrets"] = [{"name": "KEY", "valueFrom": made["ARN"]}]
@@ -478,7 +478,7 @@ ROWS = (
         all_is_well,
         deploy,
         2,
-        ("error[stack-missing]", "infra/provision.sh"),
+        ("error[stack-missing]", "uv run --frozen -m infra provision"),
         nothing_serves,
     ),
     Row(
@@ -487,7 +487,7 @@ ROWS = (
         by_hand("ecs", "delete_cluster", cluster="{ECS_CLUSTER}"),
         deploy,
         2,
-        ("error[cluster-missing]", "infra/provision.sh"),
+        ("error[cluster-missing]", "uv run --frozen -m infra provision"),
         nothing_serves,
     ),
     Row(
@@ -499,7 +499,7 @@ ROWS = (
         ),
         deploy,
         2,
-        ("error[repository-missing]", "infra/provision.sh"),
+        ("error[repository-missing]", "uv run --frozen -m infra provision"),
         is_at(1),
     ),
     Row(

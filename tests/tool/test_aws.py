@@ -99,7 +99,7 @@ def test_a_denied_action_names_itself_and_who_grants_it(aws: SimulatedAws) -> No
     assert error.kind is Kind.DENIED
     assert "ecs:DescribeClusters" in error.message
     assert "ops/iam-policy-github-actions.json" in error.remedy
-    assert "infra/provision.sh" in error.remedy
+    assert "uv run --frozen -m infra provision" in error.remedy
 
 
 def test_a_refusal_keeps_aws_s_own_code_and_reason(aws: SimulatedAws) -> None:

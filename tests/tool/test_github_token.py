@@ -68,7 +68,7 @@ def test_a_subject_that_differs_is_named_with_the_setting(rendered: Checkout, su
     rendered.set("GITHUB_SUBJECT", "repo:my-company@9/ai-assistant@9:ref:refs/heads/main")
     done = explain(rendered, token(sub=subject)).expect(1, "subject-differs")
     assert f'GITHUB_SUBJECT="{subject}"' in done.err
-    assert "infra/provision.sh" in done.err
+    assert "uv run --frozen -m infra provision" in done.err
 
 
 def test_an_issuer_that_differs_is_named_with_the_setting(rendered: Checkout) -> None:
@@ -110,14 +110,14 @@ def test_all_claims_that_differ_are_named_at_once(rendered: Checkout) -> None:
 def test_a_subject_that_is_set_already_is_not_to_be_set_again(rendered: Checkout) -> None:
     rendered.set("GITHUB_SUBJECT", IMMUTABLE)
     done = explain(rendered).expect(2, "role-refused")
-    assert "infra/provision.sh" in done.err
+    assert "uv run --frozen -m infra provision" in done.err
     assert "GITHUB_SUBJECT" not in done.err
 
 
 def test_a_subject_that_no_setting_names_is_printed_with_the_setting(rendered: Checkout) -> None:
     done = explain(rendered).expect(2, "role-refused")
     assert f'GITHUB_SUBJECT="{IMMUTABLE}"' in done.err
-    assert "infra/provision.sh" in done.err
+    assert "uv run --frozen -m infra provision" in done.err
 
 
 @pytest.mark.parametrize("subject", ["", IMMUTABLE])
@@ -154,7 +154,7 @@ def test_refused_keys_are_not_taken_for_a_refused_role(rendered: Checkout) -> No
 )
 def test_without_a_token_the_rest_is_still_said(rendered: Checkout, answer: Any) -> None:
     done = explain(rendered, answer).expect(2, "token-missing")
-    assert "infra/provision.sh" in done.err
+    assert "uv run --frozen -m infra provision" in done.err
 
 
 def test_a_token_that_cannot_be_asked_for(rendered: Checkout) -> None:

@@ -338,7 +338,7 @@ def test_a_login_that_the_registry_refuses_ends_it_before_the_build(
 def test_a_repository_that_does_not_exist_is_for_provision(stage: Stage) -> None:
     stage.aws.client("ecr").delete_repository(repositoryName=REPOSITORY)
     error = refused("repository-missing", stage.provide)
-    assert "infra/provision.sh" in error.remedy
+    assert "uv run --frozen -m infra provision" in error.remedy
     assert stage.calls == []
 
 

@@ -118,7 +118,7 @@ def test_without_a_stack_it_says_to_provision(rendered: Checkout) -> None:
     run = rendered.run("status", principal="root").expect(1, "not-healthy")
     assert run.operations == ONE_LOOK[:2], "there is nothing more to ask for"
     assert "the stack ai-assistant does not exist" in run.err
-    assert "infra/provision.sh" in run.err
+    assert "uv run --frozen -m infra provision" in run.err
 
 
 def test_without_a_service_it_says_to_deploy(provisioned: Checkout) -> None:

@@ -46,7 +46,7 @@ DENIED = Problem(
     "aws-denied",
     "AWS denied {operation}: {text}",
     "ops/iam-policy-github-actions.json grants what the deploy role may do; "
-    "an administrator applies it: infra/provision.sh",
+    "an administrator applies it: uv run --frozen -m infra provision",
 )
 SIGN_IN = Problem(
     "sign-in",

@@ -24,12 +24,12 @@ OTHER_ACCOUNT = Problem(
 NO_STACK = Problem(
     "stack-missing",
     "the stack {stack} does not exist in {region}",
-    "create it: infra/provision.sh",
+    "create it: uv run --frozen -m infra provision",
 )
 STACK_PLANNED = Problem(
     "stack-planned",
     "the stack {stack} is only planned, not created (REVIEW_IN_PROGRESS)",
-    "create it: infra/provision.sh",
+    "create it: uv run --frozen -m infra provision",
 )
 STACK_CHANGING = Problem(
     "stack-changing",
@@ -39,17 +39,17 @@ STACK_CHANGING = Problem(
 STACK_FAILED = Problem(
     "stack-failed",
     "the stack {stack} is in state {status} and cannot be deployed to",
-    "repair it: infra/provision.sh",
+    "repair it: uv run --frozen -m infra provision",
 )
 STACK_OLD = Problem(
     "stack-outputs",
     "the stack {stack} lacks the outputs {outputs}",
-    "update it: infra/provision.sh",
+    "update it: uv run --frozen -m infra provision",
 )
 NO_CLUSTER = Problem(
     "cluster-missing",
     "the cluster {cluster} does not exist in {region}",
-    "create it: infra/provision.sh",
+    "create it: uv run --frozen -m infra provision",
 )
 SERVICE_DRAINING = Problem(
     "service-draining",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NO_REPOSITORY = Problem(
     "repository-missing",
     "the ECR repository {repository} does not exist in {region}",
-    "create it: infra/provision.sh",
+    "create it: uv run --frozen -m infra provision",
 )
 BAD_FLAGS = Problem(
     "build-flags",

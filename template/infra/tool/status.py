@@ -190,7 +190,7 @@ def next_step(status: Status) -> str:
     service = status.service
     if service is None:
         if status.stack is None and "stack" not in status.unreadable:
-            return "create the infrastructure: infra/provision.sh"
+            return "create the infrastructure: uv run --frozen -m infra provision"
         return "deploy: git push origin main, or bash infra/deploy-manual.sh"
     if service.is_draining:
         return "wait some minutes until the service is deleted; then a deploy creates it again"
