@@ -46,6 +46,7 @@ def run(*words: str, root: Path = Path("/does/not/exist")) -> tuple[int, str]:
         connect=nothing_may_be_asked,
         fetch=nothing_may_be_asked,
         resolve=nothing_may_be_asked,
+        ask=nothing_may_be_asked,
     )
     return cli.run(words, runtime), err.getvalue()
 

@@ -176,7 +176,7 @@ def test_the_first_steps_are_in_an_order_that_works(example: Render, tmp_path: P
     service = shutil.copytree(example.path, tmp_path / "service")
     tools = tmp_path / "bin"
     tools.mkdir()
-    for program, text in (tools / "gh", GH), (service / "infra" / "provision.sh", PROVISION):
+    for program, text in (tools / "gh", GH), (tools / "uv", PROVISION):
         program.write_text(text)
         program.chmod(0o755)
     sh("git init -qb main && git add . && git commit -qm start", service)

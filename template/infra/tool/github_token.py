@@ -174,7 +174,9 @@ def differing(role: str, differences: Sequence[Difference]) -> ToolError:
     """The error about claims that differ; the first one decides its code."""
     lines = " and ".join(each.setting for each in differences if each.setting)
     remedies = (
-        [f"write {lines} into {settings_file.FILE}, then: uv run --frozen -m infra provision"] if lines else []
+        [f"write {lines} into {settings_file.FILE}, then: uv run --frozen -m infra provision"]
+        if lines
+        else []
     )
     if any(not each.setting for each in differences):
         remedies.append(f"ask GitHub for the audience {AUDIENCE}, the only one that AWS accepts")
