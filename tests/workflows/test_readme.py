@@ -15,7 +15,7 @@ import pytest
 from botocore import xform_name
 from botocore.session import get_session
 from documents import api_findings
-from infra.tool import cli
+from infra.tool.commands import deploy
 from rendering import ROOT, Render, render
 from runner import workflow
 
@@ -268,7 +268,7 @@ def test_the_first_screen_says_how_to_run_test_and_deploy(example: Render) -> No
 
 
 def test_every_exit_code_of_a_deploy_is_told(example: Render) -> None:
-    usage = inspect.getdoc(cli.deploy) or ""
+    usage = inspect.getdoc(deploy) or ""
     documented = re.findall(r"^  (\d+) ", usage.partition("Exit codes:\n")[2], re.MULTILINE)
     assert len(documented) >= 5
     assert re.findall(r"^\| (\d+) \|", example.text("README.md"), re.MULTILINE) == documented

@@ -125,13 +125,13 @@ def default(target: Target) -> Choice:
     if not vpcs:
         raise NO_DEFAULT(region=region)
     vpc = vpcs[0]["VpcId"]
-    filters = [
+    filters: list[FilterTypeDef] = [
         {"Name": "vpc-id", "Values": [vpc]},
         {"Name": "default-for-az", "Values": ["true"]},
     ]
     subnets = [
         (each["AvailabilityZone"], each["SubnetId"])
-        for page in ec2.get_paginator("describe_subnets").paginate(Filters=filters)  # type: ignore[arg-type]
+        for page in ec2.get_paginator("describe_subnets").paginate(Filters=filters)
         for each in page["Subnets"]
     ]
     if not subnets:
