@@ -24,7 +24,9 @@ COMMANDS = {
     "logs": [0, 2, 130, 143],
     "check": [0, 2, 130, 143],
     "deploy": [0, 1, 2, 3, 130, 143],
+    "provision": [0, 1, 2, 3, 130, 143],
     "rollback": [0, 1, 2, 3, 130, 143],
+    "destroy": [0, 1, 2, 3, 130, 143],
 }
 
 
@@ -42,6 +44,7 @@ def run(*words: str, root: Path = Path("/does/not/exist")) -> tuple[int, str]:
         clock=SystemClock(),
         connect=nothing_may_be_asked,
         fetch=nothing_may_be_asked,
+        ask=nothing_may_be_asked,
         resolve=nothing_may_be_asked,
     )
     return cli.run(words, runtime), err.getvalue()
