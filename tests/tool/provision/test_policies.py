@@ -1,4 +1,4 @@
-"""The documents are applied as they are in git, and an imported resource becomes as the stack says."""
+"""Documents are applied as they are in git, and what was imported becomes as the stack says."""
 
 import json
 
