@@ -302,7 +302,6 @@ def destroy(
 ) -> None:
     """Delete the service and its stack, after you have typed the name of the app.
 
-    \b
     Images and log are kept unless --purge is given. Revisions, the identity provider, AWS's
     own roles, the deploy user and its keys are always kept. It needs an administrator's
     permissions. Run again, it deletes what is left.
