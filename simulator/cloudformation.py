@@ -359,7 +359,7 @@ class CloudFormation:
         stack = self.find(parameters["StackName"])
         if stack is None or stack.status in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
             return {}
-        if stack.is_protected:  # go-to-k/delstack#475
+        if stack.protected:  # as ekristen/aws-nuke#821 got to see it
             raise Refused(
                 "ValidationError",
                 f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled",
@@ -384,7 +384,7 @@ class CloudFormation:
     def update_termination_protection(self, parameters: Json) -> Json:
         only(parameters, "StackName", "EnableTerminationProtection")
         stack = self.must_find(parameters["StackName"])
-        stack.is_protected = parameters["EnableTerminationProtection"]
+        stack.protected = parameters["EnableTerminationProtection"]
         return {"StackId": stack.id}
 
     def continue_update_rollback(self, parameters: Json) -> Json:
@@ -553,7 +553,7 @@ def described(stack: Stack) -> Json:
         "CreationTime": stack.made_at,
         "StackStatus": stack.status,
         "DisableRollback": False,
-        "EnableTerminationProtection": stack.is_protected,
+        "EnableTerminationProtection": stack.protected,
         "NotificationARNs": [],
         "RollbackConfiguration": {},
         "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 PLATFORM = {"platformVersion": "1.4.0", "platformFamily": "Linux"}
+CAPACITY = ("capacityProviderStrategy", "launchType")  # a service has one of them
+# What a deployment has of its service ("Deployment" and "ServiceRevision", ECS API Reference).
+OF_A_DEPLOYMENT = (
+    *CAPACITY,
+    "networkConfiguration",
+    "serviceConnectConfiguration",
+    "volumeConfigurations",
+    "vpcLatticeConfigurations",
+)
 
 
 @dataclass
@@ -111,6 +120,7 @@ class Deployment:
     task_definition: Json
     outcome: Outcome
     created: datetime
+    settings: Json  # what of the service it was started with, as the API names it
     status: str = "PRIMARY"  # or ACTIVE; one that is gone is in no list
     rollout_state: str = "IN_PROGRESS"
     reason: str = ""
@@ -250,7 +260,7 @@ class Deployment:
 
     def described(self) -> Json:
         service = self.service
-        described = {
+        return {
             "id": self.id,
             "status": self.status,
             "taskDefinition": self.revision,
@@ -260,13 +270,11 @@ class Deployment:
             "failedTasks": self.failed_tasks,
             "createdAt": self.created,
             "updatedAt": self.updated,
-            "launchType": "FARGATE",
             "rolloutState": self.rollout_state,
             "rolloutStateReason": self.reason,
             **PLATFORM,
+            **self.settings,
         }
-        network = service.settings.get("networkConfiguration")
-        return described | ({"networkConfiguration": network} if network else {})
 
 
 @dataclass
@@ -298,6 +306,11 @@ class RunningService:
     @property
     def desired(self) -> int:
         return int(self.settings.get("desiredCount", 0))
+
+    @property
+    def capacity(self) -> Json:
+        """What its tasks run on: the one of CAPACITY that it has."""
+        return {key: self.settings[key] for key in CAPACITY if key in self.settings}
 
     @property
     def configuration(self) -> Json:
@@ -362,6 +375,7 @@ class RunningService:
             task_definition=task_definition,
             outcome=outcome,
             created=self.ecs.clock.stamp(),
+            settings={key: self.settings[key] for key in OF_A_DEPLOYMENT if key in self.settings},
         )
         self._begin_history(deployment, number)
         self.deployments.insert(0, deployment)
@@ -409,9 +423,9 @@ class RunningService:
             "serviceArn": self.arn,
             "clusterArn": self.cluster_arn,
             "taskDefinition": deployment.revision,
-            "launchType": "FARGATE",
             "createdAt": deployment.created,
             **PLATFORM,
+            **deployment.settings,
         }
         deployment.history = {
             "serviceDeploymentArn": self.ecs.arn(f"service-deployment/{where}/{number:021}"),

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
-from simulator import pauses
-from simulator.deployments import Deployment, RunningService, Task
+from simulator import capacity, pauses, strategies
+from simulator.deployments import CAPACITY, Deployment, RunningService, Task
 from simulator.fargate import complaint
 from simulator.obstacles import Obstacles
 from simulator.permissions import last
@@ -24,12 +24,13 @@ Json = dict[str, Any]
 
 # What a new deployment is for; anything else of a service changes without one (UpdateService).
 ROLLED_OUT = {
-    "capacityProviderStrategy",
     "loadBalancers",
     "networkConfiguration",
     "platformVersion",
+    "serviceConnectConfiguration",
     "serviceRegistries",
     "volumeConfigurations",
+    "vpcLatticeConfigurations",
 }
 # What is no setting of a service, but said once.
 SAID_ONCE = {"clientToken", "cluster", "forceNewDeployment", "service", "serviceName", "tags"}
@@ -73,11 +74,13 @@ class Ecs(Service):
             raise invalid("Unable to Start a service that is still Draining.")
         revision, task_definition = self._revision(parameters["taskDefinition"])
         self._check_settings(parameters, task_definition)
+        runs_on = capacity.of_new_service(parameters, self._providers(cluster))
         self._check_service_role()
         shadow = {"cluster": cluster, "serviceName": name, "desiredCount": 0}
         # moto's Application Auto Scaling looks for the service in moto's ECS.
         self.moto("CreateService", shadow | {"taskDefinition": revision})
         settings = {key: value for key, value in parameters.items() if key not in SAID_ONCE}
+        settings = without_capacity(settings) | runs_on
         service = RunningService(self, cluster, name, settings, self.clock.stamp(), token=token)
         self.services[cluster, name] = service
         service.roll_out(revision, task_definition, self._next_outcome())
@@ -93,10 +96,13 @@ class Ecs(Service):
         revision, task_definition = self._revision(wanted)
         changes = {key: value for key, value in parameters.items() if key not in SAID_ONCE}
         self._check_settings(service.settings | changes, task_definition)
+        runs_on = capacity.of_changed_service(
+            service.capacity, parameters, self._providers(service.cluster)
+        )
         is_new = revision != primary.revision or any(
             service.settings.get(key) != changes[key] for key in ROLLED_OUT & changes.keys()
         )
-        service.settings |= changes
+        service.settings = without_capacity(service.settings | changes) | runs_on
         if is_new or parameters.get("forceNewDeployment"):
             service.roll_out(revision, task_definition, self._next_outcome())
         else:
@@ -308,6 +314,11 @@ class Ecs(Service):
             raise Refused("ClusterNotFoundException", "Cluster not found.")
         return name
 
+    def _providers(self, cluster: str) -> list[str]:
+        """The capacity providers that are associated with a cluster."""
+        [found] = self.moto("DescribeClusters", {"clusters": [cluster]})["clusters"]
+        return list(found.get("capacityProviders", []))
+
     def _service(self, parameters: Json) -> RunningService:
         name = parameters["service"]
         # ListServiceDeployments may name it by its ARN, and leave the cluster to that.
@@ -353,6 +364,7 @@ class Ecs(Service):
             self._check_network(settings.get("networkConfiguration", {}))
         for target in settings.get("loadBalancers", []):
             self._check_target(target, task_definition)
+        strategies.check(settings)
         limits = settings.get("deploymentConfiguration", {})
         pauses.check(limits.get("lifecycleHooks", []))
         most = limits.get("maximumPercent", 200)
@@ -416,6 +428,10 @@ class Ecs(Service):
                 f"The provided target group {arn} has target type {group.get('TargetType')}, which "
                 "is incompatible with the awsvpc network mode specified in the task definition."
             )
+
+
+def without_capacity(settings: Json) -> Json:
+    return {key: value for key, value in settings.items() if key not in CAPACITY}
 
 
 def found_and_missing(asked: list[str], known: dict[str, Json], key: str) -> Json:

@@ -38,8 +38,10 @@ class Ecr(Service):
     def reset(self) -> None:
         self.passwords: dict[str, Principal] = {}
 
-    def get_authorization_token(self, _: Json) -> Json:
+    def get_authorization_token(self, parameters: Json) -> Json:
         """A password for docker: it may what the principal may who asked for it."""
+        if set(parameters.get("registryIds", [])) - {self.account.id}:
+            raise NotImplementedError("the registry of another account")
         password = f"password-{len(self.passwords)}"
         self.passwords[password] = self.world.caller
         token = base64.b64encode(f"AWS:{password}".encode()).decode()

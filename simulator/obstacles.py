@@ -50,7 +50,13 @@ class Obstacles:
         containers = definition["containerDefinitions"]
         reasons = (
             reason
-            for check in (self._registry, self._secrets, self._image, self._log)
+            for check in (
+                self._registry,
+                self._private_registry,
+                self._secrets,
+                self._image,
+                self._log,
+            )
             for container in containers
             for reason in check(container, who)
         )
@@ -89,6 +95,26 @@ class Obstacles:
         if asks and (no := self._denied(who, "ecr", "GetAuthorizationToken", {})):
             yield f"{SECRETS}unable to retrieve ecr registry auth: {RETRIED}{no}"
 
+    def _private_registry(self, container: Json, who: Principal) -> Iterator[str]:
+        """The secret with the credentials of another registry, by ARN, or by name in this region:
+        "Private registry authentication for tasks" (ECS Developer Guide). Which words come before
+        the reason, no source says but for "unable to get registry auth from asm"."""
+        if secret := container.get("repositoryCredentials", {}).get("credentialsParameter"):
+            asked = {"SecretId": self._arn_of(secret)}
+            if no := self._fetched(who, "secretsmanager", "GetSecretValue", asked):
+                yield (
+                    f"{SECRETS}unable to get registry auth from asm: {RETRIED}failed to fetch "
+                    f"secret {secret} from secrets manager: {no}"
+                )
+
+    def _arn_of(self, secret: str) -> str:
+        """Of a secret by its name; IAM is asked by ARN, which ends in six random characters."""
+        if secret.startswith("arn:"):
+            return secret
+        found = self.world.account.moto("secretsmanager", "ListSecrets")["SecretList"]
+        arns = [str(known["ARN"]) for known in found if known["Name"] == secret]
+        return arns[0] if arns else self.world.account.arn("secretsmanager", f"secret:{secret}")
+
     def _secrets(self, container: Json, who: Principal) -> Iterator[str]:
         """aws/copilot-cli#5752 (Secrets Manager) and #4504 (Systems Manager)."""
         for secret in container.get("secrets", []):
@@ -107,7 +133,8 @@ class Obstacles:
         image = container["image"]
         if ".dkr.ecr." not in image:
             return
-        name = image.split("/", 1)[1]
+        host, _, name = image.partition("/")
+        owner, region = host.split(".")[0], host.split(".")[3]
         repository, _, digest = name.partition("@")
         repository, _, tag = repository.partition(":")
         there = {"repositoryName": repository}
@@ -116,13 +143,21 @@ class Obstacles:
             "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to "
             f"resolve ref {image}: "
         )
-        if any(self._denied(who, "ecr", action, there) for action in PULL):
+        there |= {"registryId": owner}
+        account = self.world.account
+        is_other = owner != account.id  # no policy of a repository is simulated that lets one in
+        if is_other or any(self._denied(who, "ecr", action, there) for action in PULL):
             # aws/containers-roadmap#2493
             yield f"{failed}unexpected status from HEAD request to {image}: 403 Forbidden"
-        try:
-            self.world.account.moto("ecr", "DescribeImages", there | {"imageIds": [which]})
-        except Refused:
+        elif region != account.region or not self._has_image(there, which):
             yield f"{failed}{image}: not found"
+
+    def _has_image(self, repository: Json, image: Json) -> bool:
+        asked = repository | {"imageIds": [image]}
+        try:
+            return bool(self.world.account.moto("ecr", "DescribeImages", asked))
+        except Refused:
+            return False
 
     def _log(self, container: Json, who: Principal) -> Iterator[str]:
         """omenking/aws-bootcamp-cruddur-2023 and others show the first; both wordings are alike."""

@@ -146,9 +146,13 @@ ECS: dict[str, Needs] = {
 
 
 def of_repository(action: str) -> Needs:
-    return lambda p, account: [
-        Need(action, account.arn("ecr", f"repository/{p['repositoryName']}"))
-    ]
+    """A repository of the registry that a request names; by default, the account's own."""
+
+    def found(p: Json, account: Account) -> list[Need]:
+        own = account.arn("ecr", f"repository/{p['repositoryName']}")
+        return [Need(action, own.replace(account.id, p.get("registryId", account.id)))]
+
+    return found
 
 
 ECR: dict[str, Needs] = {
@@ -242,6 +246,7 @@ APPLICATION_AUTOSCALING: dict[str, Needs] = {
     "DeleteScalingPolicy": scaling(
         "application-autoscaling:DeleteScalingPolicy", alarms=("cloudwatch:DeleteAlarms",)
     ),
+    "DeleteScheduledAction": scaling("application-autoscaling:DeleteScheduledAction"),
     "DeregisterScalableTarget": scaling("application-autoscaling:DeregisterScalableTarget"),
     "DescribeScalableTargets": anything("application-autoscaling:DescribeScalableTargets"),
     "DescribeScalingPolicies": anything("application-autoscaling:DescribeScalingPolicies"),
@@ -251,6 +256,7 @@ APPLICATION_AUTOSCALING: dict[str, Needs] = {
         probes=PROBES,
         alarms=("cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
     ),
+    "PutScheduledAction": scaling("application-autoscaling:PutScheduledAction"),
     "RegisterScalableTarget": scaling(
         "application-autoscaling:RegisterScalableTarget", probes=PROBES
     ),

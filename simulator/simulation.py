@@ -20,10 +20,11 @@ from simulator.moments import Moments
 from simulator.principals import Principals
 from simulator.rollouts import Outcome
 from simulator.scripts import Aws, Docker, Scripts
+from simulator.security_groups import Ec2WithTasks
 from simulator.server import Server
 from simulator.service import Service, World
 from simulator.session import session_of
-from simulator.strictness import Ec2, Iam, LoadBalancing, Logs, Scaling
+from simulator.strictness import Iam, LoadBalancing, Logs, Scaling
 from simulator.template import Place
 from simulator.timing import BackOff, one_clock
 from simulator.transport import through
@@ -58,7 +59,7 @@ class SimulatedAws:
         self.services: dict[str, Any] = {
             "application-autoscaling": Scaling(self.world),
             "cloudformation": self._cloudformation(),
-            "ec2": Ec2(self.world),
+            "ec2": Ec2WithTasks(self.world, self.ecs),
             "ecr": ecr,
             "ecs": self.ecs,
             "elbv2": LoadBalancing(self.world),

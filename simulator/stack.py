@@ -20,8 +20,13 @@ from simulator.template import Stack as Plan
 Verb = Literal["create", "update", "roll back", "delete"]
 Steps = Generator[None, None, list[str]]  # gives the names of what failed
 STACK = "AWS::CloudFormation::Stack"
+NOT_ALL_DELETED = "Update successful. One or more resources could not be deleted."
 NOT_KNOWN_YET = "{{changeSet:KNOWN_AFTER_APPLY}}"  # as DescribeChangeSet has it in property values
 KEPT = {"Retain", "RetainExceptOnCreate"}
+IN_USE = "DependencyViolation"
+# How often a cleanup asks again for what is still in use, at one question about the stack each.
+# CloudFormation does so for more than 40 minutes (aws/aws-sam-cli#5084).
+CLEANUP_ATTEMPTS = 20
 
 
 @dataclass
@@ -75,10 +80,10 @@ class Stack:
     plan: Plan | None = None
     capabilities: list[str] = field(default_factory=list)
     tags: list[Json] = field(default_factory=list)
-    is_protected: bool = False  # from deletion
     resources: dict[str, Made] = field(default_factory=dict)
     outputs: Json = field(default_factory=dict)
     events: list[Json] = field(default_factory=list)  # the newest first
+    protected: bool = False  # from being deleted
     under_way: Iterator[None] | None = None
     to_take_back: list[Done] = field(default_factory=list)
     identities: dict[str, Json] = field(default_factory=dict)
@@ -157,12 +162,14 @@ class Stack:
         self.says("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
         yield
         replaced = [done.before for done in self.to_take_back if done.verb == "create"]
-        yield from self.remove([made for made in replaced if made], "UpdateReplacePolicy")
+        old = [made for made in replaced if made]
+        stuck = yield from self.remove(old, "UpdateReplacePolicy", attempts=CLEANUP_ATTEMPTS)
         removed = [made for name, made in self.resources.items() if name not in plan.needs]
-        yield from self.remove(removed, "DeletionPolicy")  # what is stuck is left behind
+        stuck += yield from self.remove(removed, "DeletionPolicy", attempts=CLEANUP_ATTEMPTS)
         for made in removed:
             self.resources.pop(made.name, None)
-        self.says("UPDATE_COMPLETE")
+        # What is stuck is left behind: rvedotrc/aws-cloudformation-stack-states#2.
+        self.says("UPDATE_COMPLETE", NOT_ALL_DELETED if stuck else "")
 
     def go_back(self) -> Iterator[None]:
         """Undo an update that failed, from wherever an earlier try was stuck."""
@@ -329,7 +336,9 @@ class Stack:
 
     # --- away ---
 
-    def remove(self, those: list[Made], policy: str, *, goes_back: bool = False) -> Steps:
+    def remove(
+        self, those: list[Made], policy: str, *, goes_back: bool = False, attempts: int = 1
+    ) -> Steps:
         """Delete resources, each before those that it needs, but those that are kept."""
         by_name = {made.name: made for made in those}
         needed_by: dict[str, set[str]] = {name: set() for name in by_name}
@@ -352,17 +361,29 @@ class Stack:
             if going:
                 yield
             for made in going:
-                try:
-                    self.may_fail(made.name, "delete")
-                    made.kind.remove(made.id, made.properties)
-                except Failed as why:
+                why = yield from self.take_away(made, attempts)
+                if why:
                     failed.append(made.name)
-                    self.says("DELETE_FAILED", str(why), made)
+                    self.says("DELETE_FAILED", why, made)
                 else:
                     self.says("DELETE_COMPLETE", made=made)
                     self.forget(made)
                     sorter.done(made.name)
         return failed
+
+    def take_away(self, made: Made, attempts: int) -> Generator[None, None, str]:
+        """Why a resource could not be deleted; empty if it is. What is in use is tried again."""
+        for left in reversed(range(attempts)):
+            try:
+                self.may_fail(made.name, "delete")
+                made.kind.remove(made.id, made.properties)
+                return ""
+            except Failed as failed:
+                why = str(failed)
+            if not left or IN_USE not in why:
+                break
+            yield
+        return why
 
     def forget(self, made: Made) -> None:
         if self.resources.get(made.name) is made:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Any
 
 from moto.iam.models import iam_backends
@@ -61,14 +62,27 @@ class Iam(Service):
 TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 
 
+# The three forms of "Schedule" (PutScheduledAction); what is between the brackets is not read.
+SCHEDULE = re.compile(r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)|(rate|cron)\([^()]+\)")
+
+
+def check_bounds(bounds: Json) -> None:
+    if bounds.get("MinCapacity", 0) > bounds.get("MaxCapacity", math.inf):
+        raise Refused(
+            "ValidationException", "Maximum capacity cannot be less than minimum capacity"
+        )
+
+
 class Scaling(Service):
     """Errors as the model of Application Auto Scaling has them; moto calls all of them invalid."""
 
     name = "application-autoscaling"
 
     def deregister_scalable_target(self, parameters: Json) -> Json:
-        """Its policies go with it, and their alarms (API Reference)."""
+        """Its policies go with it, their alarms, and its scheduled actions (API Reference)."""
         answer = self._or_not_found("DeregisterScalableTarget", parameters)
+        for action in self._scheduled_actions(parameters):
+            self.moto("DeleteScheduledAction", parameters | {"ScheduledActionName": action})
         for policy in self._policies(parameters):
             self.moto("DeleteScalingPolicy", parameters | {"PolicyName": policy})
         return answer
@@ -81,6 +95,37 @@ class Scaling(Service):
         return self._or_not_found("DeleteScalingPolicy", parameters)
 
     def put_scaling_policy(self, parameters: Json) -> Json:
+        self._check_registered(parameters)
+        target = {key: parameters[key] for key in TARGET}
+        if parameters["PolicyName"] in self._policies(target):
+            # moto would make alarms once more, and leave the earlier ones.
+            self.moto("DeleteScalingPolicy", target | {"PolicyName": parameters["PolicyName"]})
+        return self.moto("PutScalingPolicy", parameters)
+
+    def put_scheduled_action(self, parameters: Json) -> Json:
+        """Refusals: "PutScheduledAction" and "ScalableTargetAction" of the API Reference. The model
+        asks for nothing but names; the first one needs a schedule and an action."""
+        self._check_registered(parameters)
+        is_new = parameters["ScheduledActionName"] not in self._scheduled_actions(parameters)
+        if is_new and not {"Schedule", "ScalableTargetAction"} <= parameters.keys():
+            raise Refused("ValidationException", "A schedule and an action must be specified")
+        if "Schedule" in parameters and not SCHEDULE.fullmatch(parameters["Schedule"]):
+            raise Refused("ValidationException", f"Invalid schedule: {parameters['Schedule']}")
+        check_bounds(parameters.get("ScalableTargetAction", {}))
+        return self.moto("PutScheduledAction", parameters)
+
+    def delete_scheduled_action(self, parameters: Json) -> Json:
+        name = parameters["ScheduledActionName"]
+        if name not in self._scheduled_actions(parameters):
+            raise Refused("ObjectNotFoundException", f"No scheduled action found: {name}")
+        return self.moto("DeleteScheduledAction", parameters)
+
+    def _scheduled_actions(self, parameters: Json) -> list[str]:
+        target = {key: parameters[key] for key in TARGET}
+        found = self.moto("DescribeScheduledActions", target)["ScheduledActions"]
+        return [action["ScheduledActionName"] for action in found]
+
+    def _check_registered(self, parameters: Json) -> None:
         where = {key: parameters[key] for key in ("ServiceNamespace", "ScalableDimension")}
         asked = where | {"ResourceIds": [parameters["ResourceId"]]}
         if not self.moto("DescribeScalableTargets", asked)["ScalableTargets"]:
@@ -90,17 +135,9 @@ class Scaling(Service):
                 f"{parameters['ServiceNamespace']}, resource ID: {parameters['ResourceId']}, "
                 f"scalable dimension: {parameters['ScalableDimension']}",
             )
-        target = {key: parameters[key] for key in TARGET}
-        if parameters["PolicyName"] in self._policies(target):
-            # moto would make alarms once more, and leave the earlier ones.
-            self.moto("DeleteScalingPolicy", target | {"PolicyName": parameters["PolicyName"]})
-        return self.moto("PutScalingPolicy", parameters)
 
     def register_scalable_target(self, parameters: Json) -> Json:
-        if parameters.get("MinCapacity", 0) > parameters.get("MaxCapacity", math.inf):
-            raise Refused(
-                "ValidationException", "Maximum capacity cannot be less than minimum capacity"
-            )
+        check_bounds(parameters)
         return self.moto("RegisterScalableTarget", parameters)
 
     def describe_scalable_targets(self, parameters: Json) -> Json:

@@ -15,6 +15,8 @@ import yaml
 
 from simulator.refusal import Refused
 
+LONGEST_PARAMETER = 4096  # bytes of a value ("Understand CloudFormation quotas")
+
 
 class BadTemplate(Refused):
     """CloudFormation would not take this template, or these values."""
@@ -178,6 +180,9 @@ class Stack:
         del Description
         text = self.given.get(name, Default)
         assert text is not None
+        if len(str(text).encode()) > LONGEST_PARAMETER:
+            # No thread quotes the refusal of a given value. That of a default ends so.
+            raise BadTemplate(f"Parameter '{name}' value length is greater than 4096.")
         allowed = AllowedValues is None or text in map(str, AllowedValues)
         fits = AllowedPattern is None or re.fullmatch(AllowedPattern, text)
         if not (allowed and fits):

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,20 @@ def test_it_is_not_root(image: str, container: Container) -> None:
 @pytest.mark.parametrize("tool", ["uv", "uvx", "curl", "wget", "gcc", "git"])
 def test_what_the_app_does_not_need_is_left_out(container: Container, tool: str) -> None:
     assert container.run("bash", "-c", f"type -P {tool}").returncode == 1
+
+
+def test_the_packages_of_the_tool_are_left_out(container: Container, service: Service) -> None:
+    """All but those that the app needs itself, such as pydantic, which is FastAPI's."""
+    project = tomllib.loads((service.path / "pyproject.toml").read_text(encoding="utf-8"))
+    tool = {re.split(r"[\[<>=]", line)[0] for line in project["dependency-groups"]["infra"]}
+    assert {"boto3", "rich", "typer"} <= tool, "what does the tool stand on now?"
+    script = """
+import importlib.metadata, json
+print(json.dumps([found.name.lower() for found in importlib.metadata.distributions()]))
+"""
+    installed = set(json.loads(container.run("python", "-c", script).stdout))
+    assert "fastapi" in installed
+    assert installed & (tool | {"botocore", "awscrt", "mypy", "pytest"}) == {"pydantic"}
 
 
 def test_nothing_but_the_app_is_copied(container: Container) -> None:

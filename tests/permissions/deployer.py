@@ -2,7 +2,6 @@
 how each run ends where nothing is refused."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -154,7 +153,7 @@ class Deployer:
             "logStreamName": f"ecs/{self.settings['CONTAINER_NAME']}/{uuid4().hex}",
         }
         logs.create_log_stream(**stream)
-        said = {"timestamp": int(time.time() * 1000), "message": line}
+        said = {"timestamp": int(self.aws.clock.now().timestamp() * 1000), "message": line}
         logs.put_log_events(**stream, logEvents=[said])
 
     def take_the_log_away_after_one_look(self) -> None:
@@ -239,7 +238,7 @@ RUNS: dict[str, Run] = {
         prepare_first_deploy, workflow, 0, ("in steady state", "answers with commit")
     ),
     "deploy again": Run(
-        prepare_again, script(*TOOL, "deploy"), 0, ("Already in steady state", "of-old")
+        prepare_again, script(*TOOL, "deploy"), 0, ("in steady state already", "of-old")
     ),
     "deploy": Run(prepare_deploy, script(*TOOL, "deploy"), 0, ("in steady state",), slow=True),
     "deploy that fails": Run(
@@ -251,12 +250,12 @@ RUNS: dict[str, Run] = {
     "rollback": Run(prepare_rollback, script(*TOOL, "rollback"), 0, ("in steady state",)),
     "status": Run(
         prepare_status,
-        script("infra/status.sh"),
+        script(*TOOL, "status"),
         0,
-        ("by the scaling", "alarms    none of", "Good morning", "it serves as wanted"),
+        ("; scaling ", " in ALARM", "Good morning", "the service is healthy"),
     ),
     # Ctrl-C would end it as well; that the log is gone ends it at a known look.
-    "status --logs": Run(prepare_logs, script("infra/status.sh", "--logs"), 2, ("Good evening",)),
+    "logs --follow": Run(prepare_logs, script(*TOOL, "logs", "--follow"), 2, ("Good evening",)),
 }
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from app.logs import configure_logging
 from app.request_log import RequestLog
@@ -23,6 +24,19 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     log.info("lifespan has ended")
 
 
+access_records: list[str] = []
+
+
+class Record(logging.LogRecord):
+    """A record that counts if it is one of uvicorn's for a request."""
+
+    def __init__(self, name: str, *details: Any, **more: Any) -> None:
+        super().__init__(name, *details, **more)
+        if name == "uvicorn.access":
+            access_records.append(self.getMessage())
+
+
+logging.setLogRecordFactory(Record)
 configure_logging()
 app = FastAPI(lifespan=lifespan)
 app.add_middleware(RequestLog)
@@ -31,6 +45,11 @@ app.add_middleware(RequestLog)
 @app.get("/pid")
 async def pid() -> int:
     return os.getpid()
+
+
+@app.get("/access-records")
+async def made_access_records() -> list[str]:
+    return access_records
 
 
 @app.get("/modules")

@@ -108,7 +108,7 @@ ROWS = (
         holds(
             told(()),
             serves_the_release,
-            again(deploy, 0, "Already in steady state", then=never_asked("ecs:UpdateService")),
+            again(deploy, 0, "in steady state already", then=never_asked("ecs:UpdateService")),
         ),
     ),
     Row(

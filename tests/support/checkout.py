@@ -280,15 +280,12 @@ def provision(checkout: Checkout) -> None:
     iam, cloudformation = aws.client("iam"), aws.client("cloudformation")
     for service in SERVICE_LINKED_ROLES:
         iam.create_service_linked_role(AWSServiceName=service)
-    template = (checkout.folder / "infra" / "stack.yml").read_text(encoding="utf-8")
     cloudformation.create_change_set(
         StackName=names.stack,
         ChangeSetName="create",
         ChangeSetType="CREATE",
         Capabilities=["CAPABILITY_NAMED_IAM"],
-        TemplateBody=template.replace("!Ref RepositoryName", names.repository).replace(
-            "!Ref LogGroupName", names.log_group
-        ),
+        TemplateBody=template_body(checkout),
         Parameters=[
             {"ParameterKey": key, "ParameterValue": value}
             for key, value in parameters(checkout).items()
@@ -300,6 +297,14 @@ def provision(checkout: Checkout) -> None:
     wait_for(lambda: stack_status(checkout))
     policy = (checkout.folder / "ops" / "iam-policy-github-actions.json").read_text("utf-8")
     iam.put_role_policy(RoleName=names.deploy_role, PolicyName="deploy", PolicyDocument=policy)
+
+
+def template_body(checkout: Checkout) -> str:
+    """infra/stack.yml with literal names for what CloudFormation may import."""
+    names = checkout.settings.names
+    template = (checkout.folder / "infra" / "stack.yml").read_text(encoding="utf-8")
+    named = template.replace("!Ref RepositoryName", names.repository)
+    return named.replace("!Ref LogGroupName", names.log_group)
 
 
 def wait_for(status: Callable[[], str]) -> None:

@@ -18,18 +18,23 @@ from support.checkout import Checkout, runtime_of
 from simulator.faults import THROTTLED, UNKNOWN_CREDENTIALS
 
 Given = Callable[[Checkout], object]
-LOCAL = {"repository", "lock", "tree", "documents", "docker", "region"}
+DOCKER = """
+case "$*" in
+  version*) echo 27.0.3 27.0.4 ;;
+  "buildx inspect") printf 'Name:   default\\nDriver: docker\\nPlatforms: linux/amd64\\n' ;;
+esac
+"""
 IN_AWS = ["sts:GetCallerIdentity", "cloudformation:DescribeStacks", "ecs:DescribeServices"]
 
 
 @pytest.fixture(autouse=True)
 def _programs(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    """git of this machine, and a docker that only says its version, alone on the PATH."""
+    """git of this machine and a stand-in for docker, alone on the PATH."""
     for stage in {"rendered", "provisioned", "deployed"} & set(request.fixturenames):
         service: Checkout = request.getfixturevalue(stage)
         programs = tmp_path / "bin"
         programs.mkdir()
-        put(programs / "docker", "echo 27.0.3")
+        put(programs / "docker", DOCKER)
         git = shutil.which("git")
         assert git
         (programs / "git").symlink_to(git)
@@ -61,7 +66,7 @@ def codes(service: Checkout, principal: str = "") -> dict[str, str]:
 
 def test_a_service_that_is_ready_is_told_line_by_line(deployed: Checkout) -> None:
     run = deployed.run("check").expect(0).expect_no_change()
-    assert run.operations == IN_AWS
+    assert run.operations == [*IN_AWS, "ecr:GetAuthorizationToken"]
     assert run.err == ""
     found = lines(run.out)
     assert len(found) == len(run.out.splitlines()) == len(checks.CHECKS)
@@ -71,11 +76,14 @@ def test_a_service_that_is_ready_is_told_line_by_line(deployed: Checkout) -> Non
         "repository": ("ok", deployed.head),
         "lock": ("ok", "uv.lock"),
         "tree": ("ok", "every file is as committed"),
+        "settings": ("ok", "of ai-assistant"),
         "documents": ("ok", "for linux/amd64"),
-        "docker": ("ok", "27.0.3"),
+        "docker": ("ok", "27.0.4"),
+        "builder": ("ok", "default (docker)"),
         "region": ("ok", "us-east-1"),
         "stack": ("ok", "ai-assistant, CREATE_COMPLETE"),
         "service": ("ok", "ai-assistant-service, ACTIVE"),
+        "registry": ("ok", "123456789012.dkr.ecr.us-east-1.amazonaws.com"),
     }
 
 
@@ -114,9 +122,11 @@ def test_all_that_is_missing_is_told_at_once(deployed: Checkout) -> None:
         "lock": "NO",
         "tree": "NO",
         "docker": "NO",
+        "builder": "--",
         "credentials": "NO",
         "stack": "--",
         "service": "--",
+        "registry": "--",
     }
     assert "sudo systemctl start docker" in found["docker"][1]
     assert "aws sso login" in found["credentials"][1]
@@ -132,15 +142,35 @@ def test_without_git_and_docker_the_rest_is_checked(deployed: Checkout) -> None:
     run = deployed.run("check").expect(2, "check-failed")
     found = lines(run.out)
     bad = {name: verdict for name, (verdict, _) in found.items() if verdict != "ok"}
-    assert bad == {"repository": "NO", "lock": "--", "tree": "--", "docker": "NO"}
+    assert bad == {
+        "repository": "NO",
+        "lock": "--",
+        "tree": "--",
+        "docker": "NO",
+        "builder": "--",
+        "registry": "--",
+    }
     assert codes(deployed) == {"repository": "git-missing", "docker": "docker-missing"}
 
 
-def test_wrong_settings_end_it_before_any_check(deployed: Checkout) -> None:
+def test_wrong_settings_are_told_once_and_what_needs_them_is_not_checked(
+    deployed: Checkout,
+) -> None:
     deployed.set("VPC_ID", "default")
-    run = deployed.run("check", principal="root").expect(2, "settings-wrong")
+    run = deployed.run("check", principal="root").expect(2, "check-failed")
     assert run.operations == []
-    assert run.out == ""
+    found = lines(run.out)
+    assert found["settings"][0] == "NO"
+    assert "VPC_ID='default'" in found["settings"][1]
+    assert {name for name, (verdict, _) in found.items() if verdict == "ok"} == {
+        "repository",
+        "lock",
+        "docker",
+    }
+    assert {name for name, (verdict, _) in found.items() if verdict == "NO"} == {
+        "settings",
+        "tree",
+    }
 
 
 # --- what each check finds ---

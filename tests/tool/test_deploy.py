@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ParamValidationError
-from infra.tool import cli, deploy, revision
+from infra.tool import cli, deploy, outcome, revision
 from infra.tool.api_model import Json
 from infra.tool.deploy import Plan, Step
 from infra.tool.documents import Documents
@@ -64,9 +64,10 @@ def test_an_argument_that_means_nothing_is_refused(words: str) -> None:
     assert "error[usage]" in tried.err
 
 
-def test_an_empty_argument_counts_as_none(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["deploy", "", "--help"], bench().target.runtime) == 0
-    assert "Exit codes" in capsys.readouterr().out
+def test_an_empty_argument_counts_as_none() -> None:
+    tried = bench()
+    cli.run(["deploy", ""], tried.target.runtime)
+    assert "error[git-missing]" in tried.err, "it must get as far as the repository"
 
 
 def break_the_tree(checkout: Checkout) -> None:
@@ -113,6 +114,7 @@ def test_the_first_deploy_creates_the_service(provisioned: Checkout) -> None:
         *LOOK * 3,
         *SCALES,
     ]
+    assert run.err == "", "nothing continues in AWS"
     names, request = provisioned.settings.names, run.request("ecs:CreateService")
     assert request["serviceName"] == names.service
     assert request["desiredCount"] == provisioned.settings.tasks.min
@@ -420,6 +422,13 @@ def test_what_the_client_refuses_to_send_was_never_begun() -> None:
     assert target.continuing == ""
 
 
+def test_while_something_continues_every_failure_is_3() -> None:
+    tried = bench()
+    tried.target.continuing = "The deployment continues in ECS."
+    error = outcome.FAILED(revision="r", reason="no", remedy="do this")
+    assert cli.end(tried.target, error) == ExitCode.UNKNOWN
+
+
 def test_an_error_of_the_tool_is_1_before_a_change_and_3_after_it(
     deployed: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -428,7 +437,7 @@ def test_an_error_of_the_tool_is_1_before_a_change_and_3_after_it(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    for name, code in (("register", 1), ("watch_to_the_end", 3)):
+    for name, code in (("register", 1), ("apply_scaling", 3)):
         with monkeypatch.context() as patched:
             patched.setattr(deploy, name, fail)
             run = deployed.run("deploy").expect(code, "unexpected")

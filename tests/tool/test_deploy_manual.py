@@ -1,4 +1,4 @@
-"""infra/deploy-manual.sh checks everything, then deploys; a stand-in for uv records what it ran."""
+"""infra/deploy-manual.sh checks, then deploys; a stand-in for uv records what it runs."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rendering import Render
 
-CHECK = "uv run --frozen -m infra check"
+CHECK, DEPLOY = "uv run --frozen -m infra check", "uv run --frozen -m infra deploy"
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,20 @@ class Laptop:
     programs: Path
     calls: Path
 
-    def put(self, path: Path, exit_code: int = 0) -> None:
-        """A stand-in that notes how and where it was called."""
-        note = f'echo "$(basename "$0") $* in $PWD" >>"{self.calls}"'
-        path.unlink(missing_ok=True)
-        path.write_text(f"#!/bin/bash\n{note}\nexit {exit_code}\n", encoding="utf-8")
-        path.chmod(0o755)
+    def put_uv(self, check: int = 0, deploy: int = 0) -> None:
+        """A stand-in that notes how and where it was called, and ends with these exit codes."""
+        uv = self.programs / "uv"
+        uv.write_text(
+            f"""#!/bin/bash
+echo "uv $* in $PWD" >>"{self.calls}"
+case "$*" in
+  *" check") exit {check} ;;
+  *" deploy") exit {deploy} ;;
+esac
+""",
+            encoding="utf-8",
+        )
+        uv.chmod(0o755)
 
     def run(self, *command: str, folder: Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -49,13 +57,12 @@ def laptop(example: Render, tmp_path: Path) -> Laptop:
     example.copy_to(service)
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in "bash", "basename", "dirname":
+    for name in "bash", "dirname":
         found = shutil.which(name)
         assert found
         (programs / name).symlink_to(found)
     laptop = Laptop(service, programs, tmp_path / "calls")
-    laptop.put(programs / "uv")
-    laptop.put(service / "infra" / "deploy.sh")
+    laptop.put_uv()
     return laptop
 
 
@@ -70,11 +77,11 @@ def test_it_checks_and_then_deploys_from_the_root_whatever_folder_it_is_started_
     done = laptop.run(*words, folder=folder)
     assert (done.returncode, done.stderr) == (0, "")
     root = laptop.service
-    assert laptop.called == [f"{CHECK} in {root}", f"deploy.sh  in {root}"]
+    assert laptop.called == [f"{CHECK} in {root}", f"{DEPLOY} in {root}"]
 
 
 def test_a_failed_check_ends_it_before_the_deploy(laptop: Laptop) -> None:
-    laptop.put(laptop.programs / "uv", exit_code=2)
+    laptop.put_uv(check=2)
     done = laptop.run("infra/deploy-manual.sh", folder=laptop.service)
     assert done.returncode == 2
     assert laptop.called == [f"{CHECK} in {laptop.service}"]
@@ -82,7 +89,7 @@ def test_a_failed_check_ends_it_before_the_deploy(laptop: Laptop) -> None:
 
 @pytest.mark.parametrize("code", [1, 3, 130])
 def test_its_exit_code_is_that_of_the_deploy(laptop: Laptop, code: int) -> None:
-    laptop.put(laptop.service / "infra" / "deploy.sh", exit_code=code)
+    laptop.put_uv(deploy=code)
     assert laptop.run("infra/deploy-manual.sh", folder=laptop.service).returncode == code
 
 

@@ -197,7 +197,8 @@ def revision_is_inactive(checkout: Checkout) -> None:
 
 
 def image_is_elsewhere(checkout: Checkout) -> None:
-    register_by_hand(checkout, image="public.ecr.aws/example/app:1")
+    """Under a tag that the service's own repository has, too."""
+    register_by_hand(checkout, image=f"public.ecr.aws/example/app:{checkout.head}")
 
 
 def deployment_failed(checkout: Checkout) -> None:
@@ -350,3 +351,10 @@ def test_without_a_url_the_outcome_is_unknown(deployed_twice: Checkout) -> None:
     assert "continues" not in run.err, "the deployment itself is complete"
     deployed_twice.aws.faults.clear()
     deployed_twice.run("rollback", "1").expect(0).expect_no_change()
+
+
+def test_a_stack_that_cannot_be_read_leaves_the_url_unknown(deployed_twice: Checkout) -> None:
+    operation = "cloudformation:DescribeStacks"
+    deployed_twice.aws.faults.refuse_for_ever(operation, "AccessDenied", "not authorized")
+    run = deployed_twice.run("rollback").expect(3, "url-unknown")
+    assert "infra rollback 1" in run.err

@@ -119,6 +119,7 @@ def test_a_commit_that_runs_without_its_scaling_is_red(deployed: Checkout, opera
     deployed.aws.faults.refuse_for_ever(f"{SCALING}:{operation}", "ValidationException", "no")
     run = deployed.run("deploy").expect(1, "scaling-not-set")
     assert run.operations[-1] == f"{SCALING}:{operation}"
+    assert "ops/iam-policy-github-actions.json" in run.err, "a permission may be missing"
     assert "continues" not in run.err
     assert deployed.revision == "ai-assistant-task:2"
 

@@ -313,6 +313,16 @@ def test_the_end_of_a_container_is_in_the_text_of_its_task(container: Json, text
     )
 
 
+def test_the_log_of_a_task_exists_only_if_its_own_container_has_run() -> None:
+    def stream(number: int, **container: Any) -> str:
+        found: Any = task(number, **container)
+        return as_stopped_task(found, NAMES.container).log_stream_suffix
+
+    assert stream(1, exitCode=0) == f"{NAMES.container}/{1:032}"
+    assert stream(1, reason="CannotPullContainerError") == "", "it never ran"
+    assert stream(1, name="sidecar", exitCode=1) == ""
+
+
 def test_the_text_of_a_task_is_one_harmless_line() -> None:
     hostile = task(1, reason="::error::x\r\n##[group]y \x1b[2J\u202e")
     found = as_stopped_task(hostile, NAMES.container)  # type: ignore[arg-type]
@@ -463,6 +473,30 @@ def test_each_event_is_shown_once() -> None:
         "  10 s: 0 of 1 tasks running, 1 starting, waiting for tasks to start",
         "  15 s: 1 of 1 tasks running, COMPLETED",
     ]
+
+
+def test_a_task_that_is_stopping_is_seen_at_a_bad_end() -> None:
+    """Without its exit code, because nothing is asked after the end."""
+
+    class Ecs:
+        def describe_services(self, **_: object) -> Json:
+            back = listed(BEFORE, "COMPLETED")
+            return {"services": [described(back, listed(NEW, "FAILED", status="ACTIVE"))]}
+
+        def get_paginator(self, _: str) -> Any:
+            return self
+
+        def paginate(self, **_: object) -> list[Json]:
+            return [{"taskArns": [task(1)["taskArn"]]}]
+
+        def describe_tasks(self, **_: object) -> Json:
+            return {"tasks": [task(1, status="STOPPING")]}
+
+    class FakeAws:
+        ecs = Ecs()
+
+    ended = watch.watch(bench(FakeAws()).target, started(BEFORE))
+    assert ids(ended.stopped) == [1]
 
 
 def test_the_numbers_are_those_that_people_were_promised() -> None:

@@ -31,6 +31,7 @@ CONFLICTS = {
     (HERE, "raises pins", "Dockerfile"): "both raised it",
     (HERE, "raises pins", ".github/workflows/ci.yml"): "both raised it",
     (HERE, "raises pins", ".github/workflows/deploy-ecs.yml"): "both raised it",
+    (HERE, "raises pins", ".github/workflows/rollback-ecs.yml"): "both raised it",
     (HERE, "raises pins", ".github/workflows/template-update.yml"): "both raised it",
     ("", "rewrites the readme", "README.md"): "nothing is left for a change to go into",
 }

@@ -25,6 +25,7 @@ DOCUMENTS = ["README.md", "AGENTS.md"]
 MADE_BY_THE_USER = {"uv.lock"}
 OF_THE_TEMPLATE = {"docs/update.md"}
 DOCS = ROOT / "docs"
+TOOL = "uv run --frozen -m infra "
 OF_EVERY_COMMAND = {"query", "output", "region"}
 
 # As https://cli.github.com/manual/gh_repo_create has it: without --push, it pushes nothing.
@@ -105,6 +106,24 @@ def test_every_script_can_be_started(example: Render, name: str) -> None:
         script = example.path / command.split()[0]
         if "/" in command.split()[0]:
             assert script.stat().st_mode & 0o111, f"{command}: not executable"
+
+
+def test_every_command_of_the_tool_exists(example: Render) -> None:
+    told = {
+        command.removeprefix(TOOL)
+        for name in DOCUMENTS
+        for command in commands(example.text(name))
+        if command.startswith(TOOL)
+    }
+    assert {words.split()[0] for words in told} >= {"status", "logs", "check"}
+    for words in told:
+        done = subprocess.run(
+            [sys.executable, "-B", "-m", "infra", *words.split(), "--help"],
+            cwd=example.path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{TOOL}{words}: {done.stderr}"
 
 
 def test_every_variable_is_a_setting(example: Render) -> None:

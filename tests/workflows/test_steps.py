@@ -105,7 +105,9 @@ def test_ci_passes_unless_a_job_failed_or_was_cancelled(
     results = {"settings": settings, "check": check, "image": image}
     jobs = {name: {"result": result, "outputs": {}} for name, result in results.items()}
     done = runner.run("ci", PASSED, JOBS=json.dumps(jobs, indent=2))
-    assert done.code == code, done.said
+    assert done.code == code, (
+        f"ci.yml: `passed` must be {'red' if code else 'green'} for these results:\n{done.said}"
+    )
     assert len(done.annotations) == code
     for name, result in results.items():
         assert f"{name}: {result}\n" in done.said

@@ -4,18 +4,45 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from botocore.model import Shape
+from botocore.model import ListShape, MapShape, Shape, StructureShape
 from botocore.session import get_session
 from botocore.validate import ParamValidator
 
 Json = dict[str, Any]
 
 
-def about_shape(operation: str, request: Mapping[str, Any]) -> Iterator[str]:
-    """What the model of the AWS API refuses: unknown or missing members, wrong types."""
-    report = ParamValidator().validate(request, input_shape(operation)).generate_report()
-    for line in report.splitlines():
-        yield line.partition(", must be one of:")[0]  # a list of all members, often very long
+def about_shape(operation: str, request: Mapping[str, Any]) -> list[str]:
+    """What the model of the AWS API refuses: unknown or missing members, wrong types, and values
+    that are not in an enumeration."""
+    shape = input_shape(operation)
+    report = ParamValidator().validate(request, shape).generate_report().splitlines()
+    # What follows is a list of all members, often very long.
+    return [line.partition(", must be one of:")[0] for line in report] or [
+        *about_enumerations(request, shape)
+    ]
+
+
+def about_enumerations(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
+    """What botocore leaves to AWS. The value has the members and types of the shape."""
+    if isinstance(shape, StructureShape):
+        for name, member in value.items():
+            where = f"{path}.{name}" if path else name
+            yield from about_enumerations(member, shape.members[name], where)
+    elif isinstance(shape, ListShape):
+        for index, item in enumerate(value):
+            yield from about_enumerations(item, shape.member, f"{path}[{index}]")
+    elif isinstance(shape, MapShape):
+        for name, item in value.items():
+            yield from about_enumerations(item, shape.value, f"{path}.{name}")
+    elif (allowed := shape.metadata.get("enum")) and value not in allowed:
+        yield f"{path} is {value}: it must be one of {', '.join(allowed)}"
+
+
+def members(operation: str) -> frozenset[str]:
+    """The names of all members that an operation takes."""
+    shape = input_shape(operation)
+    assert isinstance(shape, StructureShape)
+    return frozenset(shape.members)
 
 
 @cache

@@ -79,6 +79,10 @@ def check_tree(target: Target) -> str:
     return "every file is as committed"
 
 
+def check_settings(target: Target) -> str:
+    return f"of {target.settings.service.name}"
+
+
 def check_documents(target: Target) -> str:
     return f"for {documents.read(target.runtime.root, target.settings).platform}"
 
@@ -167,11 +171,12 @@ CHECKS: Sequence[Check] = (
     Check("repository", check_repository),
     Check("lock", check_lock, needs=["repository"]),
     Check("tree", check_tree, needs=["repository"]),
-    Check("documents", check_documents),
+    Check("settings", check_settings),
+    Check("documents", check_documents, needs=["settings"]),
     Check("docker", check_docker),
     Check("builder", check_builder, needs=["documents", "docker"]),
-    Check("region", check_region),
-    Check("credentials", check_credentials),
+    Check("region", check_region, needs=["settings"]),
+    Check("credentials", check_credentials, needs=["settings"]),
     Check("stack", check_stack, needs=["credentials"]),
     Check("service", check_service, needs=["credentials"]),
     Check("registry", check_registry, needs=["docker", "credentials"]),

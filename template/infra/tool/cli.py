@@ -332,7 +332,6 @@ def check_image(
 ) -> None:
     """Build the image and run it as the task definition says.
 
-    \b
     The container gets every member of its definition that docker can express; the others
     are named. It has no credentials of AWS, and stand-ins for its secrets.
 
@@ -342,6 +341,7 @@ def check_image(
       1    it is not: the message says why
       2    not ready, or the image does not build: the message says what to do
       130  stopped by Ctrl-C: the container is removed
+      143  stopped by SIGTERM, likewise
     """
     target: Target = context.obj
     commit = target.repository.head()
@@ -362,6 +362,8 @@ def print_settings(
     Exit codes:
       0    they were printed
       2    a setting or a document is wrong: the message says which
+      130  stopped by Ctrl-C
+      143  stopped by SIGTERM
     """
     target: Target = context.obj
     environment, console = target.runtime.environment, target.runtime.console
@@ -381,6 +383,8 @@ def explain_credentials(context: typer.Context) -> None:
     Exit codes:
       1    the message names the cause and what to do
       2    the cause is not known: the message says what it can be
+      130  stopped by Ctrl-C
+      143  stopped by SIGTERM
     """
     raise github_token.cause(context.obj)
 

@@ -1,12 +1,13 @@
 """The documents of the service: JSON files that AWS receives. Pure, but for reading the files."""
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.tool import service_request
+from infra.tool import service_document
 from infra.tool.api_model import Json, about_shape
 from infra.tool.errors import Problem
 from infra.tool.settings import Settings
@@ -24,6 +25,10 @@ WRONG = Problem(
     file="infra/{name}",
 )
 
+# What Git and Copier write around the two sides of a conflict.
+CONFLICT = re.compile(r"^(<{7}|={7}|>{7})(?= |$)", re.MULTILINE)
+JSON_TYPES = {list: "a list", str: "a string", bool: "true or false", type(None): "null"}
+
 # Tags of a revision, by which a deploy recognises its own.
 COMMIT, DOCUMENT = "commit", "document"
 
@@ -34,6 +39,11 @@ ADDED_TO_POLICY = {
     "ServiceNamespace": "ecs",
     "ResourceId": "added",
     "ScalableDimension": "ecs:service:DesiredCount",
+}
+# Which member has the rules of a policy, by its type.
+CONFIGURATIONS = {
+    kind: f"{kind}PolicyConfiguration"
+    for kind in ("TargetTrackingScaling", "StepScaling", "PredictiveScaling")
 }
 
 
@@ -59,7 +69,7 @@ def read(root: Path, settings: Settings) -> Documents:
     )
     for name, complaints in (
         ("task-definition.json", [*about_task_definition(documents.task_definition, settings)]),
-        ("service.json", [*service_request.complaints(documents.service)]),
+        ("service.json", [*service_document.complaints(documents.service)]),
         ("autoscaling.json", [*about_autoscaling(documents.autoscaling)]),
     ):
         if complaints:
@@ -69,46 +79,77 @@ def read(root: Path, settings: Settings) -> Documents:
 
 def require_updatable(service: Json, running: Mapping[str, Any]) -> None:
     """Raises ToolError if a running service cannot take over infra/service.json."""
-    if complaints := [*service_request.complaints_about_update(service, running)]:
+    if complaints := [*service_document.complaints_about_update(service, running)]:
         raise WRONG(name="service.json", complaints="; ".join(complaints))
 
 
 def parse(root: Path, name: str, *, folder: str = "infra") -> Json:
     """One document. Raises ToolError if it is not one JSON object."""
-    path = f"{folder}/{name}"
+    path, text = f"{folder}/{name}", ""
     try:
-        document = json.loads((root / path).read_text(encoding="utf-8"))
+        text = (root / path).read_text(encoding="utf-8")
+        document = json.loads(text, object_pairs_hook=without_repetition)
+    except FileNotFoundError:
+        raise BROKEN(path=path, why="it does not exist") from None
     except (OSError, ValueError) as error:
-        raise BROKEN(path=path, why=error) from None
+        raise BROKEN(path=path, why=reason(text, error)) from None
     if not isinstance(document, dict):
-        raise BROKEN(path=path, why=f"it is a {type(document).__name__}")
+        raise BROKEN(path=path, why=f"it is {JSON_TYPES.get(type(document), 'a number')}")
     return document
+
+
+def without_repetition(pairs: Sequence[tuple[str, Any]]) -> Json:
+    """An object. JSON would silently keep the last of two values of one member."""
+    names = [name for name, _ in pairs]
+    if repeated := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"it names {repeated} twice in one object")
+    return dict(pairs)
+
+
+def reason(text: str, error: Exception) -> str:
+    """Why a text is no JSON, and where."""
+    if marker := CONFLICT.search(text):
+        line = text.count("\n", 0, marker.start()) + 1
+        return f"line {line} is a marker of a conflict that a merge or an update left"
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error)
+    if not text.strip():
+        return "it is empty"
+    where = f"line {error.lineno}, column {error.colno}"
+    if error.msg == "Extra data":
+        return f"a second document begins at {where}"
+    return f"{error.msg} at {where}"
 
 
 def about_task_definition(task: Json, settings: Settings) -> Iterator[str]:
     """Complaints about infra/task-definition.json."""
-    yield from about_shape("RegisterTaskDefinition", task)
+    wrong = about_shape("RegisterTaskDefinition", task)
+    yield from wrong or [*about_names(task, settings), *about_deployable(task)]
+
+
+def about_names(task: Json, settings: Settings) -> Iterator[str]:
+    """The names of the settings, which the task definition repeats."""
     names = settings.names
-    if task.get("family") != names.family:
-        found = task.get("family")
-        yield f"its family is {found}, and TASK_FAMILY in infra/settings.env is {names.family}"
-    containers = task.get("containerDefinitions")
-    named = [
-        container
-        for container in (containers if isinstance(containers, list) else [])
-        if isinstance(container, dict) and container.get("name") == names.container
-    ]
+    if (family := task["family"]) != names.family:
+        yield f"its family is {family}, and TASK_FAMILY in infra/settings.env is {names.family}"
+    named = [each for each in task["containerDefinitions"] if each.get("name") == names.container]
     if len(named) != 1:
         yield f"{len(named)} containers are named {names.container}: exactly one must be"
-    elif len(named[0].get("portMappings", [])) != 1:
-        yield f"{names.container} needs exactly one entry in portMappings: it receives the requests"
-    else:
-        image = f"{settings.service.registry}/{names.repository}"
-        if named[0].get("image") != image:
-            yield f"the image of {names.container} must be {image}: a deploy adds the digest"
-    tags = task.get("tags")
-    for tag in tags if isinstance(tags, list) else []:
-        if isinstance(tag, dict) and tag.get("key") in (COMMIT, DOCUMENT):
+        return
+    ports = named[0].get("portMappings", [])
+    if len(ports) != 1 or "containerPort" not in ports[0]:
+        yield (
+            f"{names.container} needs exactly one entry in portMappings, with a containerPort: "
+            "it receives the requests"
+        )
+    image = f"{settings.service.registry}/{names.repository}"
+    if named[0].get("image") != image:
+        yield f"the image of {names.container} must be {image}: a deploy adds the digest"
+
+
+def about_deployable(task: Json) -> Iterator[str]:
+    for tag in task.get("tags", []):
+        if tag.get("key") in (COMMIT, DOCUMENT):
             yield f"the tag {tag['key']} is written by a deploy: give yours another key"
     yield from about_platform(task)
 
@@ -129,5 +170,27 @@ def about_autoscaling(autoscaling: Json) -> Iterator[str]:
         return
     if unknown := autoscaling.keys() - {"policies"}:
         yield f"unknown members: {', '.join(sorted(unknown))}"
-    for policy in policies:
-        yield from about_shape("PutScalingPolicy", ADDED_TO_POLICY | policy)
+    names = [str(policy.get("PolicyName")) for policy in policies]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"two policies are named {name}: the second would replace the first"
+    for name, policy in zip(names, policies, strict=True):
+        for complaint in about_policy(policy):
+            yield f"policy {name}: {complaint}"
+
+
+def about_policy(policy: Json) -> Iterator[str]:
+    """Complaints about one scaling policy."""
+    for member in sorted(policy.keys() & ADDED_TO_POLICY.keys()):
+        yield f"{member} comes from infra/settings.env: remove it from this file"
+    if wrong := about_shape("PutScalingPolicy", policy | ADDED_TO_POLICY):
+        yield from wrong
+        return
+    kind = policy.get("PolicyType")
+    if kind not in CONFIGURATIONS:
+        yield f"PolicyType must be one of {', '.join(CONFIGURATIONS)}"
+    elif CONFIGURATIONS[kind] not in policy:
+        yield f"{kind} needs a {CONFIGURATIONS[kind]}"
+    tracking = policy.get("TargetTrackingScalingPolicyConfiguration", {})
+    metric = tracking.get("PredefinedMetricSpecification", {})
+    if "ResourceLabel" in metric:
+        yield "ResourceLabel comes from the stack: remove it from this file"

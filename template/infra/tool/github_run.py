@@ -85,7 +85,7 @@ def get_json(url: str, token: str) -> Any:
     try:
         with urlopen(request, timeout=TIMEOUT) as answer:
             body = answer.read(MOST_BYTES)
-    except HTTPException as error:
+    except (HTTPException, ValueError) as error:  # ValueError: the address is none
         raise OSError(f"no HTTP response: {error!r}") from None
     try:
         return json.loads(body)

@@ -63,17 +63,17 @@ class Service(Section):
             "ai-assistant",
         ),
     ]
-    account: Annotated[str, matching(r"[0-9]{12}", "12 digits", "123456789012")]
-    region: Annotated[str, matching(REGION, "the name of a region", "us-east-1")]
-    partition: Annotated[str, matching(r"aws|aws-cn|aws-us-gov", "a partition of AWS", "aws")]
-    registry: Annotated[
+    account: Annotated[
         str,
         matching(
-            r"[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?",
-            "the host of the account's ECR registry",
-            "123456789012.dkr.ecr.us-east-1.amazonaws.com",
+            r"[0-9]{12}",
+            "12 digits",
+            "what aws sts get-caller-identity --query Account --output text prints",
         ),
     ]
+    region: Annotated[str, matching(REGION, "the name of a region", "us-east-1")]
+    partition: Annotated[str, matching(r"aws|aws-cn|aws-us-gov", "a partition of AWS", "aws")]
+    registry: str
 
     @field_validator("registry")
     @classmethod
@@ -82,7 +82,7 @@ class Service(Section):
             ending = ".amazonaws.com.cn" if info.data["partition"] == "aws-cn" else ".amazonaws.com"
             right = f"{info.data['account']}.dkr.ecr.{info.data['region']}{ending}"
             if registry != right:
-                raise ValueError(f"is of another account or region: expects {right}")
+                raise ValueError(f"expects the ECR registry of this account and region, {right}")
         return registry
 
 
