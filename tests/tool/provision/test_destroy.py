@@ -183,7 +183,7 @@ def test_a_protection_is_found_before_anything_is_deleted(deployed: Checkout, wh
     protect(deployed)
     run = destroy(deployed, "--purge").expect(2, "deletion-protected").expect_no_change()
     assert command in run.err
-    assert "To continue, type" not in run.out
+    assert "This deletes" not in run.out, "it must be found before the question"
 
 
 def test_all_protections_are_named_at_once(deployed: Checkout) -> None:

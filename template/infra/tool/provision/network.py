@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from infra.tool.errors import Problem
 from infra.tool.provision.parameters import listed
 from infra.tool.settings import Settings
 from infra.tool.target import COMMAND, Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import FilterTypeDef
 
 HALF = Problem(
     "network-half",
