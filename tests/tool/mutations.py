@@ -475,7 +475,8 @@ def passes(item: pytest.Function, folder: Path) -> bool:
         finally:
             os._exit(code)
     _, status = os.waitpid(child, 0)
-    if scratch := item.funcargs.get("tmp_path"):  # the next run begins with an empty one
+    scratch = item.funcargs.get("tmp_path")
+    if isinstance(scratch, Path):  # the next run begins with an empty one
         shutil.rmtree(scratch)
         scratch.mkdir()
     return os.waitstatus_to_exitcode(status) == 0
