@@ -279,7 +279,7 @@ def test_a_repository_and_a_log_group_are_taken_over_with_their_content(new: Che
     has_a_repository_and_a_log(new)
     consequences = (
         "in ai-assistant, no tag can be moved from now on",
-        "infra/ecr-lifecycle-policy.json decides what expires: Remove untagged images after 7 days; Keep",
+        "infra/ecr-lifecycle-policy.json decides what expires: Remove untagged images after",
         "in /ecs/ai-assistant-app, lines are deleted after 30 days",
     )
     plan = new.administer("provision", "--plan").expect(0)
