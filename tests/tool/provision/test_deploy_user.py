@@ -65,6 +65,7 @@ def test_a_second_run_keeps_the_group(provisioned: Checkout) -> None:
     provision(provisioned, user="github").expect(0)
     run = provision(provisioned, user="github").expect(0)
     assert of_users(run.changes) == CREATES[1:]
+    assert CREATES[0] not in run.operations
 
 
 def test_only_the_user_of_the_settings_keeps_the_permissions(provisioned: Checkout) -> None:
