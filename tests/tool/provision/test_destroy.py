@@ -397,6 +397,13 @@ def test_two_lost_answers_in_a_row_do_no_harm(
     expect_destroyed(deployed)
 
 
+def test_an_answer_makes_lost_ones_good(deployed: Checkout) -> None:
+    keep_tasks_stopping(deployed, looks=9)
+    for after in (0, 1):
+        deployed.aws.faults.drop("ecs:DescribeServices", times=2 * ATTEMPTS, after=after)
+    destroy(deployed).expect(0)
+
+
 def test_three_lost_answers_in_a_row_end_it_before_the_stack(deployed: Checkout) -> None:
     deployed.aws.faults.drop("ecs:DescribeServices", times=3 * ATTEMPTS)
     run = destroy(deployed).expect(3, "service-unanswered")
