@@ -131,13 +131,13 @@ def has_lost_its_repository_and_log(service: Service) -> None:
 
 
 def creates_what_was_lost(*commands: str) -> Then:
-    """By commands, each of which must be in the error."""
+    """An administrator runs these commands. The error must name each."""
 
     def then(service: Service, done: Done) -> None:
         for command in commands:
             asked_for = command.format(**service.settings)
             assert asked_for in done.err, f"the error should name {asked_for}:\n{done.err}"
-            service.run(os.fspath(AWS), *asked_for.split()[1:]).ends(0)
+            service.run(os.fspath(AWS), *asked_for.split()[1:], principal="root").ends(0)
 
     return then
 
