@@ -105,6 +105,15 @@ def edits(name: str, old: str, new: str) -> Play:
     return so
 
 
+def moves_to(region: str, account: str = "123456789012") -> Play:
+    """By the settings; the documents still name the former place."""
+    registry = f"{account}.dkr.ecr.{region}.amazonaws.com"
+    moved = sets(AWS_REGION=region, AWS_ACCOUNT_ID=account, ECR_REGISTRY=registry)
+    task = "infra/task-definition.json"
+    former = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+    return both(moved, edits(task, former, registry))
+
+
 def lacks(tool: str) -> Play:
     return lambda service: service.lacks(tool)
 

@@ -27,6 +27,7 @@ from story.failures import (
     holds,
     is_at,
     lacks,
+    moves_to,
     never_asked,
     never_says,
     nothing_more,
@@ -55,15 +56,6 @@ STEADY = "is in steady state as"
 PATIENT = sets(ROLLOUT_TIMEOUT="30")  # seconds
 NOBODY_HERE = "http://127.0.0.1:9"  # where an address of AWS leads that does not exist
 ONE_TRY = environment(AWS_MAX_ATTEMPTS="1")
-
-
-def moves_to(region: str, account: str = "123456789012") -> Play:
-    """By the settings; the documents still name the former place."""
-    registry = f"{account}.dkr.ecr.{region}.amazonaws.com"
-    moved = sets(AWS_REGION=region, AWS_ACCOUNT_ID=account, ECR_REGISTRY=registry)
-    task = "infra/task-definition.json"
-    former = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
-    return both(moved, edits(task, former, registry))
 
 
 def nobody_rolls_back(service: Service) -> None:

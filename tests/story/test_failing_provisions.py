@@ -1,10 +1,13 @@
 """Provisioning and destroying in accounts that are not as one would wish."""
 
 import json
+import os
+import sys
+from pathlib import Path
 from typing import Literal
 
 import pytest
-from rehearsal import Done
+from rehearsal import TOOL, Done
 
 from simulator.docker_client import IMAGE
 from simulator.faults import THROTTLED
@@ -21,7 +24,7 @@ from story.failures import (
     destroy,
     environment,
     holds,
-    lacks,
+    moves_to,
     never_asked,
     nothing_more,
     nothing_serves,
@@ -36,6 +39,7 @@ from story.world import World
 
 PROVIDER = "https://token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
+AWS = Path(sys.executable).with_name("aws")
 SERVICE_ROLES = [
     "AWSServiceRoleForECS",
     "AWSServiceRoleForApplicationAutoScaling_ECSService",
@@ -106,7 +110,7 @@ def fails(resource: str, verb: Literal["create", "update"], reason: str) -> Play
 
 
 def renames_its_deploy_role(service: Service, _: Done) -> None:
-    """As the script says it must."""
+    """As the error says."""
     sets(DEPLOY_ROLE=service.settings["DEPLOY_ROLE"] + "-2")(service)
 
 
@@ -119,6 +123,23 @@ def has_lost_its_cluster(service: Service) -> None:
     for _ in range(4):  # each look moves it on
         ecs.describe_services(**where, services=[service.settings["ECS_SERVICE"]])
     ecs.delete_cluster(**where)
+
+
+def has_lost_its_repository_and_log(service: Service) -> None:
+    by_hand("ecr", "delete_repository", repositoryName="{ECR_REPOSITORY}", force=True)(service)
+    by_hand("logs", "delete_log_group", logGroupName="{LOG_GROUP}")(service)
+
+
+def creates_what_was_lost(*commands: str) -> Then:
+    """An administrator runs these commands. The error must name each."""
+
+    def then(service: Service, done: Done) -> None:
+        for command in commands:
+            asked_for = command.format(**service.settings)
+            assert asked_for in done.err, f"the error should name {asked_for}:\n{done.err}"
+            service.run(os.fspath(AWS), *asked_for.split()[1:], principal="root").ends(0)
+
+    return then
 
 
 def has_lost_its_deploy_role(service: Service) -> None:
@@ -155,7 +176,7 @@ def destroyed(service: Service) -> None:
 
 
 def finds_it_busy(other: Service) -> None:
-    other.provision().ends(2, "is being changed (CREATE_IN_PROGRESS): wait until it is done")
+    other.provision().ends(2, "error[stack-changing]", "CREATE_IN_PROGRESS")
 
 
 # --- what must hold then ---
@@ -244,7 +265,7 @@ ROWS = (
         has_no_default_network,
         provision,
         2,
-        ("us-east-1 has no default VPC in this account: set VPC_ID and SUBNET_IDS",),
+        ("error[network-no-default]", "set VPC_ID and SUBNET_IDS"),
         nothing_serves,
     ),
     Row(
@@ -280,7 +301,7 @@ ROWS = (
         has_a_provider("somebody.else"),
         provision,
         0,
-        ("added audience sts.amazonaws.com to",),
+        ("added: the audience sts.amazonaws.com",),
         has_one_provider,
     ),
     Row(
@@ -289,7 +310,7 @@ ROWS = (
         has_what_the_guide_makes,
         provision,
         0,
-        ("16 to add", "2 to take over", "taken over Repository"),
+        ("16 to add", "2 to take over", "imported Repository"),
         has_taken_over,
     ),
     Row(
@@ -308,25 +329,16 @@ ROWS = (
         environment(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY=""),
         provision,
         2,
-        ("AWS does not know who you are: Unable to locate credentials", "aws sso login"),
+        ("error[sign-in]", "Unable to locate credentials", "aws sso login"),
         nothing_serves,
     ),
     Row(
         "the account is the wrong one",
         "nothing",
-        sets(AWS_ACCOUNT_ID="210987654321"),
+        moves_to("us-east-1", "210987654321"),
         provision,
         2,
-        ("these credentials are of account 123456789012", "lives in 210987654321: sign in there"),
-        nothing_serves,
-    ),
-    Row(
-        "there is no jq",
-        "nothing",
-        lacks("jq"),
-        provision,
-        2,
-        ("not installed: jq. Install what is missing",),
+        ("error[account-differs]", "123456789012", "210987654321"),
         nothing_serves,
     ),
     Row(
@@ -341,9 +353,9 @@ ROWS = (
         provision,
         3,
         (
-            "CloudFormation did not answer three times in a row",
+            "error[stack-unanswered]",
             "Rate exceeded",
-            "CloudFormation goes on with ai-assistant. Wait until it is done, then run this again.",
+            "CloudFormation continues to change the stack ai-assistant.",
         ),
         holds(settles, again(provision, 0, "nothing to change", then=stack_is("CREATE_COMPLETE"))),
     ),
@@ -354,10 +366,13 @@ ROWS = (
         fails("LoadBalancer", "create", "You have reached the limit of load balancers"),
         provision,
         1,
-        ("(ROLLBACK_COMPLETE): LoadBalancer: You have reached the limit of load balancers. Fix",),
+        (
+            "error[stack-not-changed]",
+            "(ROLLBACK_COMPLETE): LoadBalancer: You have reached the limit of load balancers",
+        ),
         holds(
             stack_is("ROLLBACK_COMPLETE"),
-            again(deploy, 2, "is in state ROLLBACK_COMPLETE and cannot", then=nothing_serves),
+            again(deploy, 2, "error[stack-failed]", "ROLLBACK_COMPLETE", then=nothing_serves),
         ),
     ),
     Row(
@@ -366,7 +381,7 @@ ROWS = (
         both(fails("Cluster", "create", "no"), provision_fails),
         provision,
         0,
-        ("its creation failed, so it is deleted and recreated",),
+        ("its creation failed, so it is created again",),
         stack_is("CREATE_COMPLETE"),
     ),
     Row(
@@ -375,7 +390,7 @@ ROWS = (
         both(sets(LOG_RETENTION_DAYS="90"), fails("LogGroup", "update", "the log is busy")),
         provision,
         1,
-        ("(UPDATE_ROLLBACK_COMPLETE): LogGroup: the log is busy. Fix that",),
+        ("error[stack-not-changed]", "(UPDATE_ROLLBACK_COMPLETE): LogGroup: the log is busy"),
         holds(
             still_serves,
             stack_is("UPDATE_ROLLBACK_COMPLETE"),
@@ -397,26 +412,39 @@ ROWS = (
         has_lost_its_cluster,
         deploy,
         2,
-        ("has no cluster ai-assistant-cluster", "infra/provision.sh"),
+        ("error[cluster-missing]", "uv run --frozen -m infra provision"),
         again(
             provision,
-            0,
-            "cluster   recreated, empty: somebody had deleted it",
-            then=again(deploy, then=serves_the_release),
+            2,
+            "error[resources-deleted]",
+            then=holds(
+                creates_what_was_lost(
+                    "aws ecs create-cluster --region {AWS_REGION} --cluster-name {ECS_CLUSTER}"
+                ),
+                again(provision, then=again(deploy, then=serves_the_release)),
+            ),
         ),
     ),
     Row(
         "the repository and the log group were deleted by hand",
         "provisioned",
-        both(
-            by_hand("ecr", "delete_repository", repositoryName="{ECR_REPOSITORY}", force=True),
-            by_hand("logs", "delete_log_group", logGroupName="{LOG_GROUP}"),
-            sets(LOG_RETENTION_DAYS="90"),
-        ),
+        both(has_lost_its_repository_and_log, sets(LOG_RETENTION_DAYS="90")),
         provision,
-        0,
-        ("repository recreated, empty", "log       recreated, empty", "changed    LogGroup"),
-        again(deploy, then=serves_the_release),
+        2,
+        ("error[resources-deleted]",),
+        holds(
+            creates_what_was_lost(
+                "aws ecr create-repository --region {AWS_REGION} --repository-name"
+                " {ECR_REPOSITORY}",
+                "aws logs create-log-group --region {AWS_REGION} --log-group-name {LOG_GROUP}",
+            ),
+            again(
+                provision,
+                0,
+                "updated  LogGroup",
+                then=again(deploy, then=serves_the_release),
+            ),
+        ),
     ),
     Row(
         "the deploy role was deleted by hand",
@@ -424,7 +452,10 @@ ROWS = (
         has_lost_its_deploy_role,
         provision,
         2,
-        ("somebody has deleted the role", 'set DEPLOY_ROLE="ai-assistant-us-east-1-github-acti'),
+        (
+            "error[roles-deleted]",
+            'set DEPLOY_ROLE="ai-assistant-us-east-1-github-actions-2"',
+        ),
         holds(
             renames_its_deploy_role,
             again(provision, then=again(deploy, then=serves_the_release)),
@@ -448,12 +479,12 @@ ROWS = (
     ),
     # --- taking it down ---
     Row(
-        "the deploy role has the policy that provision.sh put there",
+        "the deploy role has the policy that provision put there",
         "serving",
         all_is_well,
         destroy,
         0,
-        ("gone: ai-assistant-service", "gone: ai-assistant", "Kept: the images in ai-assistant"),
+        ("gone: ai-assistant-service", "Kept: the images in ai-assistant"),
         holds(nothing_serves, asked("iam:DeleteRolePolicy"), stack_is("")),
     ),
     Row(
@@ -463,16 +494,17 @@ ROWS = (
         destroy,
         1,
         (
-            "was not deleted (DELETE_FAILED): DeployRole: ",
+            "error[stack-not-deleted]",
+            "(DELETE_FAILED): DeployRole: ",
             "must delete policies first",
-            "run infra/provision.sh --destroy again",
+            "run this again: uv run --frozen -m infra destroy",
         ),
         holds(
             stack_is("DELETE_FAILED"),
             lambda service, _: by_hand(
                 "iam", "delete_role_policy", RoleName="{DEPLOY_ROLE}", PolicyName="theirs"
             )(service),
-            again(provision, 2, "is half deleted: infra/provision.sh --destroy", then=nothing_more),
+            again(provision, 2, "error[stack-half-deleted]", then=nothing_more),
             again(destroy, then=stack_is("")),
         ),
     ),
@@ -480,9 +512,9 @@ ROWS = (
         "somebody types another name",
         "serving",
         all_is_well,
-        lambda service: service.provision("--destroy", typing="ai-assistent\n"),
+        lambda service: service.run(*TOOL, "destroy", typing="ai-assistent\n"),
         2,
-        ("that is not its name, so nothing was changed. To delete it, type ai-assistant",),
+        ("error[not-confirmed]", "type ai-assistant: "),
         still_serves,
     ),
     Row(

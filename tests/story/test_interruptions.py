@@ -29,14 +29,16 @@ from story.failures import (
 from story.service import Service
 from story.world import World
 
-CONTINUES = "The deployment of ai-assistant-task:2 continues in ECS. To find out: run"
-UNKNOWN = "Whether ECS has started to deploy ai-assistant-task:{} is unknown. To find out: run"
-STACK_GOES_ON = "CloudFormation goes on with ai-assistant. Wait until it is done, then run this"
+CONTINUES = "The deployment of ai-assistant-task:2 continues in ECS. To find out, run this again: "
+UNKNOWN = "Whether ECS has started to deploy ai-assistant-task:{} is unknown. To find out, run this"
+PLAN_IS_LEFT = "may be left in the stack ai-assistant. It changes nothing and does no harm."
+CHANGES = "CloudFormation continues to change the stack ai-assistant. To find out, run this again: "
+DELETES = "CloudFormation continues to delete the stack ai-assistant. To find out, run this again: "
 
 
 def told(says: tuple[str, ...]) -> Then:
-    """Where nothing goes on and nothing is open, nothing is said of that."""
-    return nothing_more if says else never_says("goes on", "not known", "continues", "unknown")
+    """If nothing continues in AWS and no outcome is unknown, the output says neither."""
+    return nothing_more if says else never_says("continues", "unknown")
 
 
 def a_deploy(at: str, *says: str, after: int = 0) -> Row:
@@ -126,19 +128,22 @@ ROWS = (
         ctrl_c("ecs:UpdateService"),
         rollback,
         130,
-        ("Whether ECS rolls back to ai-assistant-task:1 is unknown", "infra rollback 1 again"),
+        (
+            "Whether ECS rolls back to ai-assistant-task:1 is unknown",
+            "run this again: uv run --frozen -m infra rollback 1",
+        ),
         holds(still_serves, again(rollback, 0, "in progress already", then=is_at(1))),
     ),
     a_provision("ec2:DescribeVpcs"),
-    a_provision("cloudformation:CreateChangeSet"),
-    a_provision("iam:CreateOpenIDConnectProvider"),
-    a_provision("iam:CreateServiceLinkedRole"),
-    a_provision("cloudformation:ExecuteChangeSet", STACK_GOES_ON),
-    a_provision("cloudformation:DescribeStackEvents", STACK_GOES_ON, after=3),
+    a_provision("cloudformation:CreateChangeSet", PLAN_IS_LEFT),
+    a_provision("iam:CreateOpenIDConnectProvider", PLAN_IS_LEFT),
+    a_provision("iam:CreateServiceLinkedRole", PLAN_IS_LEFT),
+    a_provision("cloudformation:ExecuteChangeSet", CHANGES),
+    a_provision("cloudformation:DescribeStackEvents", CHANGES, after=3),
     a_provision("ecr:PutLifecyclePolicy"),
-    a_destroy("ecs:DeleteService", "ECS goes on stopping the service ai-assistant-service."),
+    a_destroy("ecs:DeleteService", "ECS continues to stop the service ai-assistant-service."),
     a_destroy("iam:DeleteRolePolicy"),
-    a_destroy("cloudformation:DeleteStack", STACK_GOES_ON),
+    a_destroy("cloudformation:DeleteStack", DELETES),
 )
 
 

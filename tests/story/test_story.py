@@ -23,7 +23,7 @@ Inventory = dict[str, list[str]]
 CHECKS = ["sts:GetCallerIdentity", "cloudformation:DescribeStacks", "ecs:DescribeServices"]
 PROVIDES_IMAGE = ["ecr:DescribeImages", "ecr:GetAuthorizationToken", "ecr:DescribeImages"]
 LOOKS = ["ecs:DescribeServices", "ecs:ListTasks"]
-WHAT_IS_THERE = [
+RESOURCES = [
     "iam:GetRole",  # each of the stack's
     "iam:GetRole",
     "iam:GetRole",
@@ -33,8 +33,8 @@ WHAT_IS_THERE = [
     "ecs:DescribeServices",
 ]
 PROVIDER_AND_ROLES = [
-    "iam:GetOpenIDConnectProvider",
     *["iam:GetRole"] * 3,  # each of AWS's own
+    "iam:GetOpenIDConnectProvider",
     "iam:GetGroup",
 ]
 PLANS = ["cloudformation:CreateChangeSet", *["cloudformation:DescribeChangeSet"] * 2]
@@ -45,6 +45,13 @@ APPLIES = [
     "ecr:PutLifecyclePolicy",
     "iam:PutRolePolicy",
     "cloudformation:DescribeStacks",
+]
+PROTECTIONS = [
+    "elbv2:DescribeLoadBalancers",
+    "elbv2:DescribeLoadBalancerAttributes",
+    "ecs:ListServices",  # others in the cluster, and tasks of no service
+    "ecs:ListTasks",
+    "ecs:DescribeTasks",
 ]
 FOLLOWS = "cloudformation:DescribeStackEvents"
 SCHEDULES = "application-autoscaling:DescribeScheduledActions"
@@ -212,7 +219,6 @@ def test_a_rollback_registers_nothing_and_the_earlier_commit_answers(story: Stor
         "ecs:DescribeServiceRevisions",
         "ecs:DescribeTaskDefinition",
         "ecr:DescribeImages",
-        SCHEDULES,
         "ecs:UpdateService",
         *LOOKS,
         "ecs:DescribeTasks",  # of those that stopped before: ECS lists them for an hour
@@ -253,7 +259,7 @@ def test_provisioning_again_moves_no_image(story: Story) -> None:
     assert chapter.inventory == story.rollback.inventory
     assert asked(chapter) == [
         *CHECKS[:2],
-        *WHAT_IS_THERE,
+        *RESOURCES,
         "ecs:DescribeTaskDefinition",  # which serves: its secrets stay readable
         "ec2:DescribeSubnets",
         "ec2:DescribeInternetGateways",
@@ -278,7 +284,7 @@ def test_what_is_left_after_destroying_is_kept_on_purpose(story: Story) -> None:
     assert chapter.images == story.second.images
     assert without_following(chapter) == [
         *CHECKS[:2],
-        *["iam:GetRole"] * 3,
+        *PROTECTIONS,
         "application-autoscaling:DeregisterScalableTarget",
         "ecs:DeleteService",
         *["ecs:DescribeServices"] * 2,  # it is DRAINING at first
