@@ -146,6 +146,13 @@ WRONG: dict[str, dict[str, str]] = {
         "whitespace": " repo:my-company/ai-assistant:ref:refs/heads/main",
         "whitespace at its end": "repo:my-company/ai-assistant:ref:refs/heads/main ",
     },
+    "GITHUB_ISSUER": {
+        "a URL": "https://token.actions.githubusercontent.com",
+        "a word": "github",
+        "a wildcard": "*.githubusercontent.com",
+        "a list": "token.actions.githubusercontent.com,github.example.com",
+        "whitespace": " token.actions.githubusercontent.com",
+    },
     "DEPLOY_USER": {
         "an ARN": f"arn:aws:iam::{ACCOUNT}:user/deployer",
         "a path": "ci/deployer",
@@ -214,7 +221,7 @@ def test_a_wrong_form_is_refused_before_aws_is_asked(rendered: Checkout, name: s
         complaints = run.err.splitlines()[0].partition("infra/settings.env: ")[2].split("; ")
         about = [each for each in complaints if each.startswith(f"{name}=")]
         assert about, f"{name} takes {form}, {value!r}: refuse it\n{run.text}"
-        assert re.search("for example|expects (one of|ENABLED|[0-9]{12}.dkr)", about[0]), (
+        assert re.search("for example|expects (one of|ENABLED|the ECR registry)", about[0]), (
             f"show one right value: {about[0]}"
         )
         others = {each.partition("=")[0] for each in complaints} - {name}

@@ -443,7 +443,7 @@ def status(settings: Settings, **changes: Any) -> Status:
 
 
 PLANNED = Stack("ai-assistant", "REVIEW_IN_PROGRESS")
-GOES_BACK = "infra/rollback.sh"
+GOES_BACK = "uv run --frozen -m infra rollback"
 # What is so, the only problem, and a part of the next step.
 NOT_HEALTHY: dict[str, tuple[dict[str, Any], str, str]] = {
     "the deployment failed": (

@@ -24,6 +24,7 @@ from infra.tool.shapes import (
 )
 
 REGION = r"([a-z]{2}|us-gov)-(central|(north|south)?(east|west)?)(?<!-)-[1-9]"
+GITHUB_ISSUER = "token.actions.githubusercontent.com"
 ECS_NAME = r"[A-Za-z0-9_-]{1,255}"
 ROLE_NAME = r"[A-Za-z0-9+=,.@_-]{1,64}"
 DOMAIN = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
@@ -158,9 +159,9 @@ class GitHub(Section):
         matching(
             rf"{DOMAIN}(/[A-Za-z0-9._-]+)?",
             "the host and path of an OIDC issuer, without https://",
-            "token.actions.githubusercontent.com",
+            GITHUB_ISSUER,
         ),
-    ] = "token.actions.githubusercontent.com"
+    ] = GITHUB_ISSUER
     deploy_user: Annotated[
         str,
         matching(r"|[A-Za-z0-9+=,.@_-]{1,64}", "the name of an IAM user, not its ARN", "deployer"),

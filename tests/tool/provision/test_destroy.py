@@ -213,6 +213,7 @@ def start_another_service(checkout: Checkout) -> None:
         **CLUSTER,
         serviceName="another",
         taskDefinition=service["taskDefinition"],
+        launchType="FARGATE",
         desiredCount=1,
         networkConfiguration=service["networkConfiguration"],
     )

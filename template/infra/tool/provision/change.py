@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.tool.errors import Problem
 from infra.tool.provision.state import StackState
-from infra.tool.settings import Names
+from infra.tool.settings import GITHUB_ISSUER, Names
 from infra.tool.text import one_line
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def request(
     template: str,
     parameters: Mapping[str, str],
     stack: StackState | None,
+    issuer: str = GITHUB_ISSUER,
 ) -> "CreateChangeSetInputTypeDef":
     """For CreateChangeSet. Raises ToolError if the template cannot be given the names."""
     return {
@@ -71,7 +72,7 @@ def request(
         "ChangeSetType": "CREATE" if stack is None or stack.is_only_planned else "UPDATE",
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
         "ImportExistingResources": True,
-        "TemplateBody": with_names(template, names),
+        "TemplateBody": with_issuer(with_names(template, names), issuer),
         "Parameters": [
             {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
         ],
@@ -87,6 +88,12 @@ def with_names(template: str, names: Names) -> str:
             raise TEMPLATE(count=count, line=line)
         template = template.replace(line, f"      {key}: {name}\n")
     return template
+
+
+def with_issuer(template: str, issuer: str) -> str:
+    """The template with another issuer of tokens in the trust of the deploy role: CloudFormation
+    takes no reference for the name of a condition."""
+    return template.replace(GITHUB_ISSUER, issuer)
 
 
 def status(answer: "DescribeChangeSetOutputTypeDef") -> Status:

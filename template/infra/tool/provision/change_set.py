@@ -154,7 +154,10 @@ def planned(
         f"The change set {made.name} may be left in the stack {made.stack}. It changes nothing "
         "and does no harm."
     )
-    request = change.request(made.name, target.settings.names, template, parameters, stack)
+    settings = target.settings
+    request = change.request(
+        made.name, settings.names, template, parameters, stack, settings.github.issuer
+    )
     with target.while_it_continues(left, then=left):
         answer = target.aws.cloudformation.create_change_set(**request)
     made.id, made.stack_id = answer["Id"], answer["StackId"]
