@@ -1,7 +1,7 @@
 """Play the whole life of the example on a simulated AWS: what `make rehearse` runs.
 
-The scripts are those of the render, run by the real `aws`, `jq` and `git`. Nothing leaves this
-machine but the question of `uv lock`. Exits with 1 where the story does not go as it is told here.
+The commands are those of the render. Nothing leaves this machine but what uv asks the package
+index. Exits with 1 if the story does not go as it is told here.
 """
 
 import argparse
@@ -74,7 +74,7 @@ STORY = (
     Step(
         "Make it: one CloudFormation stack, and the two documents",
         ("uv run --frozen -m infra provision",),
-        says=("documents applied", "url       http://"),
+        says=("url         http://", "is provisioned"),
         who="root",
     ),
     Step(
@@ -116,9 +116,9 @@ STORY = (
     Step(
         "Take it down",
         ("uv run --frozen -m infra destroy",),
-        says=("stack     gone", "Kept: the images"),
+        says=("Kept: the images",),
         who="root",
-        asked=("type the name of the app: ", APP),
+        asked=(f"type the name of the app ({APP}): ", APP),
     ),
 )
 
@@ -266,14 +266,14 @@ def tell_end(story: list[Told], service: Path, seconds: float) -> None:
         step = told.step
         command, code = step.types[-1], coloured(f"exit {step.code}", RED if step.code else GREEN)
         calls = f"{len(told.calls):3} calls, {told.changing:2} to change something"
-        print(f"  {number}  {command:36} {code}  {calls}  {told.seconds:4.1f} s")
+        print(f"  {number}  {command:44} {code}  {calls}  {told.seconds:4.1f} s")
     say("In a real account it is the same commands. Your own service, from this template:")
     print(f"""
   uvx copier copy {ROOT} ../my-service
-  cd ../my-service                       # then as the message after the copy says
-  uv run --frozen -m infra provision --plan              # with an administrator's credentials
+  cd ../my-service                             # then as the message after the copy says
+  uv run --frozen -m infra provision --plan    # with an administrator's credentials
   uv run --frozen -m infra provision
-  git push origin main                   # deploys it; from here: bash infra/deploy-manual.sh
+  git push origin main                         # deploys it; from here: bash infra/deploy-manual.sh
 
 The service of this rehearsal is in {os.path.relpath(service)}: look around.
 """)
@@ -305,7 +305,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "rehearsal")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if missing := [tool for tool in ("bash", "curl", "git", "jq") if not shutil.which(tool)]:
+    if missing := [tool for tool in ("bash", "git") if not shutil.which(tool)]:
         sys.exit(f"not installed: {', '.join(missing)} (apt-get install {missing[0]})")
     try:
         rehearse(asked.folder.resolve(), engine=asked.docker)

@@ -1,4 +1,4 @@
-"""CloudFormation, as far as provision and its neighbours ask it.
+"""CloudFormation, as far as provision, destroy and the tests ask it.
 
 A method is an operation, by its snake_case name. Stacks are made, changed and deleted by change
 sets, a step at each question about them (DescribeStacks, DescribeStackEvents). Refusals are worded

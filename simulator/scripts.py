@@ -20,7 +20,6 @@ from simulator.warm_aws import WarmAws
 
 CLIENT = Path(__file__).with_name("warm_client.py")
 CLOCK = Path(__file__).with_name("clock_client")
-CURL = 'exec "$0" --connect-to "::$SIMULATED_REGISTRY" "$@"'
 DOCKER = Path(__file__).with_name("docker_client.py")
 
 Aws = Literal["plain", "warm"]
@@ -91,10 +90,6 @@ class Scripts:
     def _fill(self, bin: Path) -> None:
         """What scripts find first on their PATH: nothing there talks to the world outside."""
         bin.mkdir()
-        curl = shutil.which("curl")
-        assert curl, "curl is missing: apt-get install curl"
-        # Every host is the simulation: a load balancer of it, or nobody.
-        put_program(bin / "curl", "/bin/sh", "-c", CURL, curl)
         for program in "date", "sleep":
             (bin / program).symlink_to(CLOCK)
         if self.aws == "warm":

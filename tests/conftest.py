@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # it imports much, and few tests need it
 
 def pytest_configure() -> None:
     """Keep the tests apart from the settings of whoever runs them."""
-    if missing := [tool for tool in ("bash", "curl", "git", "jq") if not shutil.which(tool)]:
+    if missing := [tool for tool in ("bash", "git", "jq") if not shutil.which(tool)]:
         pytest.exit(f"not installed: {', '.join(missing)} (apt-get install {missing[0]})")
     for name in [name for name in os.environ if name.startswith(("AWS_", "COPIER_", "GITHUB_"))]:
         del os.environ[name]

@@ -68,7 +68,9 @@ def test_a_service_is_made_worked_on_and_updated_with_no_trust(
     assert made.returncode == 0, made.stderr
     after_copy = commands(made.stderr)
     assert after_copy.startswith(f"cd '{service}'\n"), "the message after a copy says where to go"
-    first = [made.stderr.rindex(word) for word in ("gh repo create", "provision.sh  ", "git push")]
+    first = [
+        made.stderr.rindex(word) for word in ("gh repo create", "infra provision  ", "git push")
+    ]
     assert first == sorted(first), "a push before there is anything to deploy to is a red deploy"
     sh(after_copy, tmp_path)
     assert sh("git status --porcelain", service) == ""

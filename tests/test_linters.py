@@ -31,7 +31,6 @@ SHELL = [
     ".ci/run",
     *found("tests/container/*.sh")(ROOT),
     "simulator/clock_client",
-    "tests/deploy/player",
 ]
 
 LINTERS: dict[str, tuple[list[str], Files]] = {

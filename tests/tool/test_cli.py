@@ -20,11 +20,13 @@ from support.checkout import Checkout
 
 # By command: its exit codes, as its help lists them.
 COMMANDS = {
+    "provision": [0, 1, 2, 3, 130, 143],
+    "deploy": [0, 1, 2, 3, 130, 143],
+    "rollback": [0, 1, 2, 3, 130, 143],
     "status": [0, 1, 2, 130, 143],
     "logs": [0, 2, 130, 143],
     "check": [0, 2, 130, 143],
-    "deploy": [0, 1, 2, 3, 130, 143],
-    "rollback": [0, 1, 2, 3, 130, 143],
+    "destroy": [0, 1, 2, 3, 130, 143],
     "test-image": [0, 1, 2, 130, 143],
     "settings": [0, 2, 130, 143],
     "explain-credentials": [1, 2, 130, 143],
@@ -46,6 +48,7 @@ def run(*words: str, root: Path = Path("/does/not/exist")) -> tuple[int, str]:
         connect=nothing_may_be_asked,
         fetch=nothing_may_be_asked,
         resolve=nothing_may_be_asked,
+        ask=nothing_may_be_asked,
     )
     return cli.run(words, runtime), err.getvalue()
 

@@ -63,6 +63,7 @@ REFUSED: dict[str, tuple[str, Edit, str]] = {
     "providers without weight": (SERVICE, strategy([{"capacityProvider": "FARGATE"}]), "weight"),
     # The scaling, which a deploy sets only after the rollout.
     "a scaling of nothing": (SCALING, lambda d: d.clear(), "list of scaling policies"),
+    "an unknown member of the scaling": (SCALING, with_members(minimum=1), "minimum"),
     "policies as an object": (SCALING, with_members(policies={}), "list of scaling policies"),
     "two policies of one name": (
         SCALING,

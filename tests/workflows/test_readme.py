@@ -15,7 +15,7 @@ import pytest
 from botocore import xform_name
 from botocore.session import get_session
 from documents import api_findings
-from infra.tool import cli
+from infra.tool.commands import deploy
 from rendering import ROOT, Render, render
 from runner import workflow
 
@@ -176,7 +176,7 @@ def test_the_first_steps_are_in_an_order_that_works(example: Render, tmp_path: P
     service = shutil.copytree(example.path, tmp_path / "service")
     tools = tmp_path / "bin"
     tools.mkdir()
-    for program, text in (tools / "gh", GH), (service / "infra" / "provision.sh", PROVISION):
+    for program, text in (tools / "gh", GH), (tools / "uv", PROVISION):
         program.write_text(text)
         program.chmod(0o755)
     sh("git init -qb main && git add . && git commit -qm start", service)
@@ -268,7 +268,7 @@ def test_the_first_screen_says_how_to_run_test_and_deploy(example: Render) -> No
 
 
 def test_every_exit_code_of_a_deploy_is_told(example: Render) -> None:
-    usage = inspect.getdoc(cli.deploy) or ""
+    usage = inspect.getdoc(deploy) or ""
     documented = re.findall(r"^  (\d+) ", usage.partition("Exit codes:\n")[2], re.MULTILINE)
     assert len(documented) >= 5
     assert re.findall(r"^\| (\d+) \|", example.text("README.md"), re.MULTILINE) == documented

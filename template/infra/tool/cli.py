@@ -1,56 +1,28 @@
-"""The commands. Only this module ends the process: errors and signals become exit codes here."""
+"""How a command ends. Only this module ends the process: errors and signals become exit codes."""
 
 import io
 import os
-import re
 import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
-from datetime import timedelta
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
 import typer
 
-from infra.tool import (
-    checks,
-    deploy_plan,
-    documents,
-    github,
-    github_token,
-    image,
-    image_check,
-    log,
-    workflow_settings,
-)
-from infra.tool import deploy as deploying
-from infra.tool import rollback as going_back
+from infra.tool import github
 from infra.tool.aws import Aws, AwsError, Kind, shared_session
-from infra.tool.checks import Finding
 from infra.tool.clock import SystemClock
+from infra.tool.commands import app
 from infra.tool.console import Console
 from infra.tool.errors import ExitCode, Problem, ToolError
 from infra.tool.health import addresses, fetch
-from infra.tool.provision import destroy as destroying
-from infra.tool.provision import plan as provision_plan
-from infra.tool.provision import provision as provisioning
-from infra.tool.provision import survey
 from infra.tool.runtime import Runtime
-from infra.tool.status import read_status
-from infra.tool.status_report import print_status, report_of
 from infra.tool.target import COMMAND, Target
-from infra.tool.text import one_line
 
 USAGE = Problem("usage", "{problem}", "{help}", ExitCode.NOT_READY)
-NOT_HEALTHY = Problem("not-healthy", "{name} is not healthy: {problems}", "{next}", ExitCode.FAILED)
-CHECK_FAILED = Problem(
-    "check-failed",
-    "not ready to deploy: {failed}",
-    "correct each line marked NO, then run the command again",
-)
 UNEXPECTED = Problem(
     "unexpected",
     "an unexpected error ended the command: {error}",
@@ -58,8 +30,6 @@ UNEXPECTED = Problem(
     ExitCode.FAILED,
 )
 
-LONGEST = timedelta(days=3653)  # for which CloudWatch keeps a log, unless it keeps it for ever
-CHECK_WIDTH = 17  # characters, for the results and names of checks
 TITLES = {
     ExitCode.FAILED: "Failed",
     ExitCode.NOT_READY: "Not ready, nothing was changed",
@@ -68,328 +38,9 @@ TITLES = {
     ExitCode.TERMINATED: "Stopped by SIGTERM or by cancelling the run",
 }
 
-app = typer.Typer(
-    name="infra",
-    help="Provision, deploy and watch this service on AWS.",
-    epilog="COMMAND --help explains exit codes. Settings are in infra/settings.env.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 
 class Terminated(BaseException):
     """SIGTERM."""
-
-
-@app.command()
-def status(
-    context: typer.Context,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object, for programs.")
-    ] = False,
-) -> None:
-    """Show what runs now and what to do next. Changes nothing.
-
-    \b
-    Exit codes:
-      0    the service is healthy
-      1    it is not: the last line says why
-      2    AWS could not be asked: the message says what to do
-      130  stopped by Ctrl-C
-      143  stopped by SIGTERM
-    """
-    target: Target = context.obj
-    runtime = target.runtime
-    checks.check_credentials(target)
-    now = runtime.clock.now()
-    found = read_status(target.settings, target.aws, runtime.fetch, now)
-    report = report_of(found)
-    if as_json:
-        runtime.console.say(report.model_dump_json(indent=2))
-    else:
-        print_status(runtime.console, found, now)
-    if not report.healthy:
-        raise NOT_HEALTHY(name=report.name, problems="; ".join(report.problems), next=report.next)
-
-
-def duration(text: str) -> timedelta:
-    """A time span such as 90s, 10m, 2h or 1d."""
-    found = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text)
-    if not found:
-        raise typer.BadParameter(
-            f'expects a number with s, m, h or d, got "{text}": for example 10m'
-        )
-    unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[found[2]]
-    span = timedelta(**{unit: int(found[1])})
-    if span > LONGEST:
-        raise typer.BadParameter(f'expects {LONGEST.days}d or less, got "{text}": for example 10m')
-    return span
-
-
-@app.command()
-def logs(
-    context: typer.Context,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for new lines.")] = False,
-    since: Annotated[
-        str, typer.Option(metavar="TIME", help="How far back: 90s, 10m, 2h or 1d.")
-    ] = "10m",
-) -> None:
-    """Print the log, one line for each record.
-
-    \b
-    Exit codes:
-      0    all lines were printed
-      2    the log could not be read: the message says what to do
-      130  stopped by Ctrl-C, which is how --follow ends
-      143  stopped by SIGTERM
-    """
-    target: Target = context.obj
-    span = duration(since)
-    runtime, group = target.runtime, target.settings.names.log_group
-    checks.check_credentials(target)
-    start = runtime.clock.now() - span
-    if not follow:
-        print_lines(runtime.console, log.read(target.aws, group, start))
-        return
-    pause = target.settings.deploy.poll_seconds
-    for news in log.follow(target.aws, group, start, runtime.clock, pause):
-        if isinstance(news, str):
-            runtime.console.warn(news)
-        else:
-            print_lines(runtime.console, news)
-
-
-def print_lines(console: Console, lines: Sequence[log.Line]) -> None:
-    if lines:
-        with console.quoted():
-            for line in lines:
-                console.say(line.message)
-
-
-@app.command()
-def check(context: typer.Context) -> None:
-    """Check everything that a deploy needs, one line each. Changes nothing.
-
-    \b
-    Exit codes:
-      0    ready to deploy
-      2    at least one check failed: each says what to do
-      130  stopped by Ctrl-C
-      143  stopped by SIGTERM
-    """
-    target: Target = context.obj
-    console = target.runtime.console
-
-    def print_finding(finding: Finding) -> None:
-        name = finding.check.name
-        if finding.error:
-            text = f"{finding.error.message}. To fix it: {finding.error.remedy}"
-            console.fact(f"NO  {name}", text, CHECK_WIDTH)
-        elif finding.waits_for:
-            text = f"not checked: {finding.waits_for} comes first"
-            console.fact(f"--  {name}", text, CHECK_WIDTH)
-        else:
-            console.fact(f"ok  {name}", finding.found, CHECK_WIDTH)
-
-    findings = checks.run_checks(target, print_finding)
-    if failed := [finding.check.name for finding in findings if finding.error]:
-        raise CHECK_FAILED(failed=", ".join(failed))
-
-
-@app.command()
-def deploy(
-    context: typer.Context,
-    plan: Annotated[bool, typer.Option("--plan", help="Show what would change.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="With --plan: print one JSON object.")
-    ] = False,
-) -> None:
-    """Build, push and roll out this commit.
-
-    The command ends when the commit is in steady state, or when it is clear that it is not. An
-    image that ECR has under the tag of this commit is used without inspecting it. Scaling policies
-    that infra/autoscaling.json does not name are deleted. Run again, it changes nothing if this
-    commit is in steady state, and keeps watching while its deployment is in progress.
-
-    \b
-    Exit codes:
-      0    this commit is in steady state, and the URL answers with it;
-           --plan: the plan was made
-      1    it failed, was rolled back or overtaken, another commit answers, or
-           AWS refused a request after changes had begun
-      2    not ready: nothing was changed in AWS
-      3    outcome unknown: it took too long, answers were lost, or the URL
-           cannot be reached from here. Run it again to keep watching
-      130  stopped by Ctrl-C: a deployment that has begun continues in ECS
-      143  stopped by SIGTERM, likewise
-    """
-    target: Target = context.obj
-    if as_json and not plan:
-        raise typer.BadParameter("--json goes with --plan")
-    if not plan:
-        deploying.deploy(target)
-        return
-    found = deploy_plan.plan(target)
-    if as_json:
-        target.runtime.console.say(found.model_dump_json(indent=2))
-    else:
-        deploy_plan.print_plan(target.runtime.console, found)
-
-
-@app.command()
-def provision(
-    context: typer.Context,
-    plan: Annotated[bool, typer.Option("--plan", help="Show what would change.")] = False,
-) -> None:
-    """Create or update the infrastructure of the service.
-
-    It needs the permissions of an administrator. infra/stack.yml is applied by a change set;
-    GitHub's identity provider and the service-linked roles are created if the account has none; the
-    lifecycle policy of the images and the policy of the deploy role are applied as they are. Run
-    again, it changes only what differs.
-
-    \b
-    Exit codes:
-      0    everything is as the settings say; --plan: the plan was made
-      1    AWS refused a request after changes had begun, or the stack failed:
-           the first failure is named
-      2    not ready: nothing was changed in AWS
-      3    outcome unknown: CloudFormation continues, but it took too long or
-           its answers were lost
-      130  stopped by Ctrl-C: an operation that has begun continues in AWS
-      143  stopped by SIGTERM, likewise
-    """
-    target: Target = context.obj
-    target.needs_administrator = True
-    if plan:
-        provision_plan.print_plan(target, survey.read(target))
-    else:
-        provisioning.provision(target)
-
-
-@app.command()
-def rollback(
-    context: typer.Context,
-    revision: Annotated[
-        str, typer.Argument(metavar="[REVISION]", help="Its number, for example 41.")
-    ] = "",
-) -> None:
-    """Roll back to an earlier revision.
-
-    By default, the last one before this one that was in steady state. Nothing is built or
-    registered, and the documents and the scaling stay as they are. The next deploy brings main
-    back: revert the bad commit there, too.
-
-    \b
-    Exit codes:
-      0    the revision is in steady state, and the URL answers with its commit
-      1    it failed, was rolled back or overtaken, or another commit answers
-      2    not ready, or nothing to roll back to: nothing was changed in AWS
-      3    outcome unknown: it took too long, answers were lost, or the URL
-           cannot be reached from here. Run it again to keep watching
-      130  stopped by Ctrl-C: a deployment that has begun continues in ECS
-      143  stopped by SIGTERM, likewise
-    """
-    going_back.rollback(context.obj, revision)
-
-
-@app.command()
-def destroy(
-    context: typer.Context,
-    purge: Annotated[bool, typer.Option("--purge", help="Delete images and log, too.")] = False,
-) -> None:
-    """Delete the service and its stack, after you have typed the name of the app.
-
-    \b
-    Images and log are kept unless --purge is given. Revisions, the identity provider, AWS's
-    own roles, the deploy user and its keys are always kept. It needs an administrator's
-    permissions. Run again, it deletes what is left.
-
-    \b
-    Exit codes:
-      0    everything is deleted, but for what the output names
-      1    AWS refused a request after changes had begun, or the stack could not
-           be deleted: the message says what holds it
-      2    not ready, or another name was typed: nothing was changed in AWS
-      3    outcome unknown: it took too long, or answers were lost. Run it again
-      130  stopped by Ctrl-C: a deletion that has begun continues in AWS
-      143  stopped by SIGTERM, likewise
-    """
-    target: Target = context.obj
-    target.needs_administrator = True
-    destroying.destroy(target, purge=purge)
-
-
-@app.command("test-image")
-def check_image(
-    context: typer.Context,
-    name: Annotated[
-        str,
-        typer.Option("--image", metavar="NAME", help="Test this image, and build none."),
-    ] = "",
-) -> None:
-    """Build the image and run it as the task definition says.
-
-    The container gets every member of its definition that docker can express; the others
-    are named. It has no credentials of AWS, and stand-ins for its secrets.
-
-    \b
-    Exit codes:
-      0    the container is healthy and /health answers this commit
-      1    it is not: the message says why
-      2    not ready, or the image does not build: the message says what to do
-      130  stopped by Ctrl-C: the container is removed
-      143  stopped by SIGTERM, likewise
-    """
-    target: Target = context.obj
-    commit = target.repository.head()
-    found = documents.read(target.runtime.root, target.settings)
-    image_check.check_image(target, found, name or image.build_here(target, commit, found), commit)
-
-
-@app.command("settings")
-def print_settings(
-    context: typer.Context,
-    as_outputs: Annotated[
-        bool, typer.Option("--github", help="Make them outputs of a workflow's step, too.")
-    ] = False,
-) -> None:
-    """Print the settings that the workflows need. Changes nothing.
-
-    \b
-    Exit codes:
-      0    they were printed
-      2    a setting or a document is wrong: the message says which
-      130  stopped by Ctrl-C
-      143  stopped by SIGTERM
-    """
-    target: Target = context.obj
-    environment, console = target.runtime.environment, target.runtime.console
-    if as_outputs and not environment.get("GITHUB_OUTPUT"):
-        raise github_token.NOT_IN_WORKFLOW()
-    for name, value in workflow_settings.outputs(target.runtime.root, target.settings).items():
-        console.fact(name, one_line(value))
-        if as_outputs:
-            github.write_output(environment, name, value)
-
-
-@app.command("explain-credentials")
-def explain_credentials(context: typer.Context) -> None:
-    """In a workflow, explain why AWS refused its credentials. Changes nothing.
-
-    \b
-    Exit codes:
-      1    the message names the cause and what to do
-      2    the cause is not known: the message says what it can be
-      130  stopped by Ctrl-C
-      143  stopped by SIGTERM
-    """
-    raise github_token.cause(context.obj)
-
-
-# --- how a command ends ---
 
 
 def run(words: Sequence[str], runtime: Runtime) -> int:
@@ -495,7 +146,4 @@ def real_runtime() -> Runtime:
 def main(runtime: Runtime | None = None) -> NoReturn:
     """Run the command that this process was started with, in the service that holds this file."""
     signal.signal(signal.SIGTERM, terminate)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a character that it cannot encode becomes "?"
-            stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:], runtime or real_runtime()))

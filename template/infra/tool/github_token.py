@@ -36,8 +36,8 @@ NO_PERMISSION = Problem(
 NO_TOKEN = Problem(
     "token-missing",
     "AWS refused {role}, and GitHub gave no token to compare with its trust: {why}",
-    "re-run this job; if the role does not exist yet: uv run --frozen -m infra provision, with an administrator's "
-    "credentials for account {account}",
+    "re-run this job; if the role does not exist yet: uv run --frozen -m infra provision, "
+    "with an administrator's credentials for account {account}",
 )
 OTHER_BRANCH = Problem(
     "branch-not-trusted",
@@ -62,7 +62,8 @@ DIFFERS = {
 REFUSED = Problem(
     "role-refused",
     "AWS refused {role}: it does not exist yet, or it was provisioned with another trust",
-    "uv run --frozen -m infra provision, with an administrator's credentials for account {account}{otherwise}",
+    "uv run --frozen -m infra provision, with an administrator's credentials for account {account}"
+    "{otherwise}",
 )
 
 AUDIENCE = (
@@ -174,7 +175,9 @@ def differing(role: str, differences: Sequence[Difference]) -> ToolError:
     """The error about claims that differ; the first one decides its code."""
     lines = " and ".join(each.setting for each in differences if each.setting)
     remedies = (
-        [f"write {lines} into {settings_file.FILE}, then: uv run --frozen -m infra provision"] if lines else []
+        [f"write {lines} into {settings_file.FILE}, then: uv run --frozen -m infra provision"]
+        if lines
+        else []
     )
     if any(not each.setting for each in differences):
         remedies.append(f"ask GitHub for the audience {AUDIENCE}, the only one that AWS accepts")

@@ -25,7 +25,9 @@ def stacks(checkout: Checkout) -> list[str]:
 
 
 def change_sets(checkout: Checkout) -> int:
-    return len(checkout.aws.cloudformation.change_sets)
+    """How many of a provision exist."""
+    found = checkout.aws.cloudformation.change_sets.values()
+    return len([each for each in found if each.name.startswith("provision-")])
 
 
 # --- decisions ---

@@ -71,6 +71,12 @@ def test_the_failure_is_the_first_of_a_resource() -> None:
 def test_only_without_a_failed_resource_the_reason_of_the_stack_counts() -> None:
     ending, _ = followed([event("UPDATE_FAILED", reason="No\nexport")])
     assert ending == Ending("UPDATE_FAILED", "No export")
+    failed = [
+        event("DELETE_FAILED", reason="Of the stack"),
+        event("DELETE_FAILED", "Cluster", "In use"),
+    ]
+    ending, _ = followed([*failed, event("DELETE_FAILED")])
+    assert ending.failure == "Cluster: In use"
     ending, _ = followed([event("DELETE_FAILED")])
     assert ending == Ending("DELETE_FAILED", events.NO_REASON)
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from infra.tool.errors import Problem
 from infra.tool.provision.parameters import listed
 from infra.tool.settings import Settings
 from infra.tool.target import COMMAND, Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import FilterTypeDef
 
 HALF = Problem(
     "network-half",
@@ -125,13 +129,13 @@ def default(target: Target) -> Choice:
     if not vpcs:
         raise NO_DEFAULT(region=region)
     vpc = vpcs[0]["VpcId"]
-    filters = [
+    filters: list[FilterTypeDef] = [
         {"Name": "vpc-id", "Values": [vpc]},
         {"Name": "default-for-az", "Values": ["true"]},
     ]
     subnets = [
         (each["AvailabilityZone"], each["SubnetId"])
-        for page in ec2.get_paginator("describe_subnets").paginate(Filters=filters)  # type: ignore[arg-type]
+        for page in ec2.get_paginator("describe_subnets").paginate(Filters=filters)
         for each in page["Subnets"]
     ]
     if not subnets:

@@ -28,7 +28,8 @@ class StackState:
     @property
     def creation_failed(self) -> bool:
         """Whether CloudFormation can only delete it."""
-        return self.status.startswith(NEVER_CAME_UP) and not self.is_changing
+        never_came_up = self.status.startswith(NEVER_CAME_UP)
+        return never_came_up and not (self.is_changing or self.is_only_planned)
 
     @property
     def is_changing(self) -> bool:

@@ -25,7 +25,6 @@ from infra.tool.provision.parameters import Choices, granted, parameters
 from infra.tool.provision.roles import Missing
 from infra.tool.provision.running import Running
 from infra.tool.provision.state import StackState
-from infra.tool.provision.take_over import LIFECYCLE
 from infra.tool.target import COMMAND, Target
 
 ARNS = Problem(
@@ -63,7 +62,6 @@ class Survey:
 
 def read(target: Target) -> Survey:
     """Check and read everything, local things first. Raises ToolError."""
-    target.needs_administrator = True
     settings = target.settings
     task_definition = read_task_definition(target)
     policies.require_documents(target)
@@ -97,7 +95,7 @@ def read(target: Target) -> Survey:
         ),
         missing=roles.read(target),
         user=deploy_user.read(target),
-        lifecycle=documents.parse(target.runtime.root, LIFECYCLE.removeprefix("infra/")),
+        lifecycle=documents.parse(target.runtime.root, policies.LIFECYCLE.removeprefix("infra/")),
         cost=cost.cost(
             task_definition,
             tasks=settings.tasks.min,

@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from infra.tool.api_model import Json
+from infra.tool.provision import policies
 from infra.tool.provision.change import Change, takes_over
 from infra.tool.settings import Settings
-
-LIFECYCLE = "infra/ecr-lifecycle-policy.json"
 
 
 def consequences(
@@ -21,7 +20,7 @@ def consequences(
             "latest again fails",
         )
         rules = "; ".join(str(rule.get("description", "")) for rule in lifecycle.get("rules", []))
-        yield "images", f"in {names.repository}, {LIFECYCLE} decides what expires: {rules}"
+        yield "images", f"in {names.repository}, {policies.LIFECYCLE} decides what expires: {rules}"
     if takes_over(changes, "LogGroup"):
         days = settings.logs.retention_days
         yield "log", f"in {names.log_group}, lines are deleted after {days} days"
