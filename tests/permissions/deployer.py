@@ -146,6 +146,32 @@ class Deployer:
             },
         )
 
+    def let_its_deployments_wait(self) -> None:
+        """At a PAUSE hook, from the next deploy on."""
+        name = "infra/service.json"
+        document = json.loads((self.service.service / name).read_text())
+        hook = {"targetType": "PAUSE", "lifecycleStages": ["PRE_SCALE_UP"]}
+        document["deploymentConfiguration"]["lifecycleHooks"] = [hook]
+        self.service.change(name, document)
+
+    def answer(self) -> None:
+        """CONTINUE, to the hook at which the deployment waits."""
+        ecs = self.aws.client("ecs")
+        listed = ecs.list_service_deployments(**self.here, status=["IN_PROGRESS"])
+        arns = [each["serviceDeploymentArn"] for each in listed["serviceDeployments"]]
+        described = ecs.describe_service_deployments(serviceDeploymentArns=arns)
+        for each in described["serviceDeployments"]:
+            for hook in each["lifecycleHookDetails"]:
+                ecs.continue_service_deployment(
+                    serviceDeploymentArn=each["serviceDeploymentArn"], hookId=hook["hookId"]
+                )
+
+    def let_its_deployments_go_on(self) -> None:
+        self.service.git("revert", "--no-edit", "HEAD")
+        self.aws.client("ecs").update_service(
+            **self.here, deploymentConfiguration={"lifecycleHooks": []}
+        )
+
     def let_the_app_say(self, line: str) -> None:
         logs = self.aws.client("logs")
         stream = {
@@ -218,6 +244,19 @@ def prepare_failure(deployer: Deployer) -> None:
     deployer.aws.next_rollout(Crashes(exit_code=3, says=("RuntimeError: boom",)))
 
 
+def prepare_pause(deployer: Deployer) -> None:
+    prepare_deploy(deployer)
+    deployer.let_its_deployments_wait()
+    # Not at the call that reads the hooks: a run that is refused it must end, too.
+    deployer.aws.moments.when("ecs:ListTasks", deployer.answer, after=2)
+
+
+def deploy_with_a_pause(deployer: Deployer) -> Done:
+    done = deployer.run(*TOOL, "deploy")
+    deployer.let_its_deployments_go_on()
+    return done
+
+
 def prepare_rollback(deployer: Deployer) -> None:
     deployer.let_another_revision_serve()
     deployer.let_another_revision_serve()
@@ -246,6 +285,9 @@ RUNS: dict[str, Run] = {
         script(*TOOL, "deploy"),
         1,
         ("rolled back to", "exit code 3", "RuntimeError: boom"),
+    ),
+    "deploy that waits at a PAUSE hook": Run(
+        prepare_pause, deploy_with_a_pause, 0, ("a PAUSE hook", "in steady state")
     ),
     "rollback": Run(prepare_rollback, script(*TOOL, "rollback"), 0, ("in steady state",)),
     "status": Run(
