@@ -181,6 +181,36 @@ def test_a_log_is_kept_for_one_of_the_times_that_there_are(ground: Ground) -> No
     assert logs.describe_log_groups()["logGroups"][0]["retentionInDays"] == 30
 
 
+def test_a_load_balancer_is_protected_from_being_deleted(ground: Ground) -> None:
+    balancing = ground.aws.client("elbv2")
+    [balancer] = balancing.create_load_balancer(Name="kept", Subnets=ground.subnets[:2])[
+        "LoadBalancers"
+    ]
+    arn = {"LoadBalancerArn": balancer["LoadBalancerArn"]}
+    key = "deletion_protection.enabled"
+    balancing.modify_load_balancer_attributes(**arn, Attributes=[{"Key": key, "Value": "true"}])
+    with refused("OperationNotPermitted", "deletion protection is enabled"):
+        balancing.delete_load_balancer(**arn)
+    balancing.modify_load_balancer_attributes(**arn, Attributes=[{"Key": key, "Value": "false"}])
+    balancing.delete_load_balancer(**arn)
+    balancing.delete_load_balancer(**arn)  # one that does not exist is no error
+
+
+def test_a_log_group_is_protected_from_being_deleted(ground: Ground) -> None:
+    logs = ground.aws.client("logs")
+    logs.put_log_group_deletion_protection(
+        logGroupIdentifier="/ecs/app", deletionProtectionEnabled=True
+    )
+    assert logs.describe_log_groups()["logGroups"][0]["deletionProtectionEnabled"] is True
+    with refused("ValidationException", "protection"):
+        logs.delete_log_group(logGroupName="/ecs/app")
+    logs.put_log_group_deletion_protection(
+        logGroupIdentifier="/ecs/app", deletionProtectionEnabled=False
+    )
+    logs.delete_log_group(logGroupName="/ecs/app")
+    assert logs.describe_log_groups()["logGroups"] == []
+
+
 def test_scaling_is_of_what_there_is(ground: Ground) -> None:
     scaling = ground.aws.client("application-autoscaling")
     where = {

@@ -300,11 +300,12 @@ def destroy(
     context: typer.Context,
     purge: Annotated[bool, typer.Option("--purge", help="Delete images and log, too.")] = False,
 ) -> None:
-    """Delete the service and its stack, after you have typed the name of the app.
+    """Delete the service and its stack, after a question.
 
-    Images and log are kept unless --purge is given. Revisions, the identity provider, AWS's
-    own roles, the deploy user and its keys are always kept. It needs an administrator's
-    permissions. Run again, it deletes what is left.
+    \b
+    Images and log are kept unless --purge is given. Always kept are revisions,
+    the identity provider, AWS's own roles, the deploy user and its keys. It
+    needs the permissions of an administrator. Run again, it deletes what is left.
 
     \b
     Exit codes:

@@ -32,7 +32,8 @@ def members(checkout: Checkout) -> list[str] | None:
     iam, group = checkout.aws.client("iam"), checkout.settings.names.deploy_role
     if group not in [each["GroupName"] for each in iam.list_groups()["Groups"]]:
         return None
-    return [user["UserName"] for user in iam.get_group(GroupName=group)["Users"]]
+    pages = iam.get_paginator("get_group").paginate(GroupName=group)
+    return [user["UserName"] for page in pages for user in page["Users"]]
 
 
 def of_users(names: list[str]) -> list[str]:
@@ -64,6 +65,7 @@ def test_a_second_run_keeps_the_group(provisioned: Checkout) -> None:
     provision(provisioned, user="github").expect(0)
     run = provision(provisioned, user="github").expect(0)
     assert of_users(run.changes) == CREATES[1:]
+    assert CREATES[0] not in run.operations
 
 
 def test_only_the_user_of_the_settings_keeps_the_permissions(provisioned: Checkout) -> None:
@@ -93,7 +95,7 @@ def test_without_a_user_and_without_a_group_nothing_is_changed(provisioned: Chec
 
 
 def test_every_page_of_the_members_is_read(provisioned: Checkout) -> None:
-    """moto answers 100 members at once, as IAM does; more would keep the permissions."""
+    """IAM answers with 100 members at once; the others would keep the permissions."""
     names = [f"guest-{number}" for number in range(130)]
     create_users(provisioned, "github", *names)
     provision(provisioned, user="github").expect(0)

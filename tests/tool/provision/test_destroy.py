@@ -183,7 +183,7 @@ def test_a_protection_is_found_before_anything_is_deleted(deployed: Checkout, wh
     protect(deployed)
     run = destroy(deployed, "--purge").expect(2, "deletion-protected").expect_no_change()
     assert command in run.err
-    assert "To continue, type" not in run.out
+    assert "This deletes" not in run.out, "it must be found before the question"
 
 
 def test_all_protections_are_named_at_once(deployed: Checkout) -> None:
@@ -395,6 +395,13 @@ def test_two_lost_answers_in_a_row_do_no_harm(
     run = destroy(deployed).expect(0)
     assert "no answer (2 of 3)" in run.err
     expect_destroyed(deployed)
+
+
+def test_an_answer_makes_lost_ones_good(deployed: Checkout) -> None:
+    keep_tasks_stopping(deployed, looks=9)
+    for after in (0, 1):
+        deployed.aws.faults.drop("ecs:DescribeServices", times=2 * ATTEMPTS, after=after)
+    destroy(deployed).expect(0)
 
 
 def test_three_lost_answers_in_a_row_end_it_before_the_stack(deployed: Checkout) -> None:

@@ -168,6 +168,12 @@ def execute(checkout: Checkout, words: list[str]) -> None:
     getattr(client, operation.replace("-", "_"))(**{member: value})
 
 
+def test_nothing_is_looked_up_for_a_stack_that_never_came_up(provisioned: Checkout) -> None:
+    provisioned.stack_is("ROLLBACK_COMPLETE")
+    delete_repository(provisioned)
+    run(provisioned, "provision --plan").expect(0)
+
+
 def test_nothing_is_looked_up_for_a_new_stack(rendered: Checkout) -> None:
     found = run(rendered, "provision --plan").expect(0)
     looked_up = {"ecr:DescribeRepositories", "logs:DescribeLogGroups", "ecs:DescribeClusters"}

@@ -8,6 +8,7 @@ from support.checkout import SERVICE_LINKED_ROLES, SUBJECT, Checkout, Run
 URL = "https://token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
 CREATE_PROVIDER = "iam:CreateOpenIDConnectProvider"
+ADD_AUDIENCE = "iam:AddClientIDToOpenIDConnectProvider"
 CREATE_ROLE = "iam:CreateServiceLinkedRole"
 
 
@@ -66,7 +67,8 @@ def test_those_that_exist_are_used(rendered: Checkout) -> None:
     create_provider(rendered, AUDIENCE)
     create_roles(rendered)
     run = provision(rendered).expect(0)
-    assert not {CREATE_PROVIDER, CREATE_ROLE} & set(run.operations)
+    asked = set(run.operations)
+    assert not {CREATE_PROVIDER, CREATE_ROLE, ADD_AUDIENCE} & asked
 
 
 def test_a_provider_without_the_audience_of_aws_gets_it_and_keeps_its_own(

@@ -28,8 +28,8 @@ CLUSTER_USED = Problem(
 
 def require_deletable(target: Target, stack: StackState | None, *, purge: bool) -> None:
     """Raises ToolError with all protections at once."""
-    # CloudFormation deletes a stack that is only planned, or being deleted, or being created; the
-    # creation of the last would fail for no visible reason.
+    # CloudFormation refuses to delete a stack during an update. It would delete one that is being
+    # created, and the run that creates it would fail.
     if stack and stack.is_changing and stack.status != "DELETE_IN_PROGRESS":
         raise CHANGING(stack=stack.name, status=stack.status, again=target.again)
     found = dict(protections(target, stack, purge=purge))
