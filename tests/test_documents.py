@@ -141,6 +141,7 @@ def test_everything_is_allowed_on_exact_resources_or_under_a_condition(example: 
     without_resources = {
         "application-autoscaling:DescribeScalableTargets",
         "application-autoscaling:DescribeScalingPolicies",
+        "application-autoscaling:DescribeScheduledActions",
         "ecr:GetAuthorizationToken",
         "ecs:DescribeTaskDefinition",
     }

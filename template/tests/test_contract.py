@@ -94,6 +94,7 @@ def test_the_deploy_policy_has_the_names_of_the_settings() -> None:
     assert named("RollOutRevisionsOfThisFamily") == [arn("ecs", f"service/{service}"), family]
     assert named("WatchTheService") == [
         arn("ecs", f"service/{service}"),
+        arn("ecs", f"service-deployment/{service}/*"),
         arn("ecs", f"service-revision/{service}/*"),
     ]
     assert named("ListTasks") == [arn("ecs", f"cluster/{cluster}")]
@@ -107,10 +108,12 @@ def test_the_deploy_policy_has_the_names_of_the_settings() -> None:
 def test_ci_tests_with_the_uv_and_the_python_of_the_image() -> None:
     """Raise them together: a bot that follows the Dockerfile does not see the workflows."""
     image = (ROOT / "Dockerfile").read_text()
-    ci = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    workflows = ROOT / ".github" / "workflows"
+    ci = (workflows / "ci.yml").read_text()
+    every = "".join(path.read_text() for path in sorted(workflows.glob("*.yml")))
     uv = re.findall(r"^FROM ghcr\.io/astral-sh/uv:([\d.]+)", image, re.MULTILINE)
     python = re.findall(r"^FROM python:([\d.]+)", image, re.MULTILINE)
-    assert re.findall(r'^ +version: "(.+)"$', ci, re.MULTILINE) == uv
+    assert set(re.findall(r'^ +version: "(.+)"$', every, re.MULTILINE)) == set(uv)
     assert re.findall(r'^ +- "(3\.\d+)"$', ci, re.MULTILINE)[-1:] == python
 
 

@@ -2,7 +2,6 @@
 how each run ends where nothing is refused."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -154,7 +153,7 @@ class Deployer:
             "logStreamName": f"ecs/{self.settings['CONTAINER_NAME']}/{uuid4().hex}",
         }
         logs.create_log_stream(**stream)
-        said = {"timestamp": int(time.time() * 1000), "message": line}
+        said = {"timestamp": int(self.aws.clock.now().timestamp() * 1000), "message": line}
         logs.put_log_events(**stream, logEvents=[said])
 
     def take_the_log_away_after_one_look(self) -> None:

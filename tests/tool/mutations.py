@@ -29,7 +29,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "template" / "infra"
-IMPORT_THE_TOOL = {"support", "support.answers", "support.checkout", "support.targets"}
+IMPORT_THE_TOOL = {
+    "support",
+    *(
+        f"support.{name}"
+        for name in ("answers", "checkout", "document_edits", "network", "targets")
+    ),
+}
 LIMIT = 120  # seconds for a test with a mutation; one that hangs is noticed
 
 
@@ -324,6 +330,8 @@ MUTATIONS: Sequence[Mutation] = [
         (", sort_keys=True", "", "deploy order_of_members"),
         ('"tags": [*tags, ', '"tags": [', "deploy tags_of_the_document"),
         ("if container.get(\"image\") == repository else container", "", "deploy second_container"),
+        ('if container.get("image") == repository', 'if container.get("portMappings")', "document_members each_container"),
+        ("return task_definition | {\n", 'return {k: v for k, v in task_definition.items() if k != "pidMode"} | {\n', "document_members task_definition"),
     ),
     *of(
         "service_request.py",
@@ -332,10 +340,82 @@ MUTATIONS: Sequence[Mutation] = [
         (" or schedule_owns_count", "", "scaling count_of_zero_that"),
         ('return {"desiredCount": settings.tasks.min}', "return {}", "scaling without_a_schedule"),
         (">= settings.tasks.min or", ">= 0 or", "scaling without_a_schedule"),
+        ('"capacityProviderStrategy": strategy, "forceNewDeployment": True', '"capacityProviderStrategy": strategy', "document_deploys spot_and_back"),
+        ("if as_shares(strategy) != as_shares(runs_on):", "if strategy:", "document_deploys spot_and_back"),
+        ("if as_shares(strategy) != as_shares(runs_on):", "if strategy != runs_on:", "document_deploys only_its_order"),
+        ('{"launchType", *ONLY_NEW}', '{"launchType", "monitoring", *ONLY_NEW}', "document_members member_of_a_service"),
+        ('    return document | {\n        "cluster"', '    return {k: v for k, v in document.items() if k != "monitoring"} | {\n        "cluster"', "document_members member_of_a_service"),
+    ),
+    *of(
+        "service_document.py",
+        ('    "clientToken": "the revision",\n', '', "document_members member_of_a_service"),
+        ('    "cluster": "infra/settings.env",\n', '', "document_members member_of_a_service"),
+        ('    "loadBalancers": "the stack",\n', '', "document_members member_of_a_service"),
+        ('    "networkConfiguration": "the stack",\n', '', "document_members member_of_a_service"),
+        ('    "serviceName": "infra/settings.env",\n', '', "document_members member_of_a_service"),
+        ('    "taskDefinition": "the revision",\n', '', "document_members member_of_a_service"),
+        ('    "placementConstraints": "Fargate places tasks by itself",\n', '', "document_members member_of_a_service"),
+        ('    "placementStrategy": "Fargate places tasks by itself",\n', '', "document_members member_of_a_service"),
+        ('    "role": "ECS uses its service-linked role",\n', '', "document_members member_of_a_service"),
+        ('if ("launchType" in document) == ("capacityProviderStrategy" in document):', 'if False:', "document_cases first_deploy_refuses"),
+        ('"launchType", "FARGATE") != "FARGATE"', '"launchType", "FARGATE") == "EC2"', "document_members member_of_a_service"),
+        ('if others := sorted(set(names) - PROVIDERS):', 'if others := []:', "document_members strategy_of_capacity"),
+        ('if len(set(names)) < len(names):', 'if False:', "document_members strategy_of_capacity"),
+        ('if not any(weight for _, weight, _ in shares):', 'if False:', "document_members strategy_of_capacity"),
+        ('sum(base > 0 for _, _, base in shares) > 1', 'False', "document_members strategy_of_capacity"),
+        ('"schedulingStrategy", "REPLICA") != "REPLICA"', '"schedulingStrategy", "REPLICA") == "x"', "document_members member_of_a_service"),
+        ('get("type", "ECS")) != "ECS"', 'get("type", "ECS")) == "EXTERNAL"', "document_members member_of_a_service"),
+        ('get("strategy", "ROLLING")) != "ROLLING"', 'get("strategy", "ROLLING")) == "CANARY"', "document_members member_of_a_service"),
+        ('{"canaryConfiguration", "linearConfiguration"}', '{"canaryConfiguration"}', "document_members member_of_a_service"),
+        ('if has_no_room(document) and least >= 100:', 'if False:', "document_members ecs_would_refuse"),
+        ('if has_no_room(document) and document.get("avail', 'if False and document.get("avail', "document_members ecs_would_refuse"),
+        ('if as_set(document[member]) != as_set(found):', 'if False:', "document_members only_a_new_service or only_create_service"),
+        ('    return sorted(json.dumps(item, sort_keys=True) for item in value)\n', '    return value\n', "document_members only_a_new_service"),
+        ('if not (is_off(value) or value ==', 'if False and not (is_off(value) or value ==', "document_cases not_removed"),
+        ('present = {**primary, **running}', 'present = {**running}', "document_members that_is_removed"),
+        ('    return found | {\n', '    return found or {\n', "document_members that_is_removed"),
+        ('    "deploymentController": {"type": "ECS"},\n', '', "document_members document_that_made_it"),
+        ('    "propagateTags": "NONE",\n', '', "document_members that_is_removed"),
+        ('    "platformVersion",\n', '', "document_members that_is_removed"),
+        ('    if isinstance(value, Mapping) and {"enable"', '    if False and {"enable"', "document_members that_is_removed or document_that_made_it"),
+        ('"DISABLED" if has_no_room(document) else "ENABLED"', '"ENABLED"', "document_members rebalancing"),
+    ),
+    *of(
+        "documents.py",
+        ('object_pairs_hook=without_repetition', '', "broken_documents no_object"),
+        ('if marker := CONFLICT.search(text):', 'if marker := None:', "broken_documents no_object"),
+        ('    if not text.strip():\n        return "it is empty"\n', '', "broken_documents no_object"),
+        ('if error.msg == "Extra data":', 'if False:', "broken_documents no_object"),
+        ('    if not isinstance(document, dict):\n', '    if False:\n', "broken_documents no_object"),
+        ('    except FileNotFoundError:\n', '    except IsADirectoryError:\n', "broken_documents missing"),
+        ('except (OSError, ValueError) as error:', 'except OSError as error:', "broken_documents no_object"),
+        ('if (family := task["family"]) != names.family:', 'if (family := task["family"]) == "":', "broken_documents does_not_fit"),
+        ('    if len(named) != 1:\n', '    if not named:\n', "broken_documents does_not_fit"),
+        ('    if len(named) != 1:\n', '    if len(named) > 1:\n', "broken_documents does_not_fit"),
+        ('len(ports) != 1 or "containerPort" not in ports[0]', '"containerPort" not in ports[0]', "broken_documents does_not_fit"),
+        ('len(ports) != 1 or "containerPort" not in ports[0]', 'len(ports) != 1', "document_cases first_deploy_refuses"),
+        ('if named[0].get("image") != image:', 'if False:', "broken_documents does_not_fit"),
+        ('if tag.get("key") in (COMMIT, DOCUMENT):', 'if False:', "broken_documents does_not_fit"),
+        ('    yield from about_platform(task)\n', '', "broken_documents does_not_fit"),
+        ('if unknown := autoscaling.keys() - {"policies"}:', 'if unknown := set():', "document_cases first_deploy_refuses"),
+        ('if names.count(name) > 1}', 'if False}', "document_cases first_deploy_refuses"),
+        ('for member in sorted(policy.keys() & ADDED_TO_POLICY.keys()):', 'for member in ():', "document_members PutScalingPolicy or label"),
+        ('if "ResourceLabel" in metric:', 'if False:', "document_members label"),
+        ('    if kind not in CONFIGURATIONS:\n', '    if False:\n', "document_cases first_deploy_refuses"),
+        ('elif CONFIGURATIONS[kind] not in policy:', 'elif False:', "document_cases first_deploy_refuses"),
+        ('("service.json", [*service_document.complaints(documents.service)]),', '("service.json", []),', "document_cases first_deploy_refuses"),
+        ('("autoscaling.json", [*about_autoscaling(documents.autoscaling)]),', '("autoscaling.json", []),', "document_cases first_deploy_refuses"),
+    ),
+    *of(
+        "api_model.py",
+        ('    return [line.partition(', '    return [] and [line.partition(', "document_members ecs_would_refuse"),
+        (' or [\n        *about_enumerations(request, shape)\n    ]', '', "document_members ecs_would_refuse"),
+        ('for index, item in enumerate(value):\n            yield', 'for index, item in ():\n            yield', "broken_documents does_not_fit"),
     ),
     *of(
         "stack.py",
         ('        "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",\n', "", "deploy final_outputs"),
+        ('        "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",\n', "", "document_deploys cleanup_of_the_stack"),
         ('        "UPDATE_ROLLBACK_COMPLETE",\n', "", "deploy final_outputs"),
     ),
     *of(
@@ -423,6 +503,7 @@ def run(item: pytest.Function, folder: Path) -> None:
         value: Any = item.funcargs[name]
         if type(value).__name__ == "Checkout":
             value = fresh(value.aws, value.folder, dict(value.environment))
+            value = value.copy(Path(tempfile.mkdtemp(dir=folder), "service"))  # a test may edit it
         arguments[name] = value
     test: Callable[..., object] = getattr(module, item.originalname)
     aws = getattr(item.funcargs.get("account"), "aws", None)

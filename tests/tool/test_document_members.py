@@ -6,6 +6,7 @@ values are some that the models accept; what AWS makes of them is not the questi
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -93,49 +94,59 @@ def settings(example: Render) -> Settings:
     return settings_file.read(example.path)
 
 
+@dataclass(frozen=True)
 class Service:
-    """What the tool makes of a service.json."""
+    """The documents and the settings of a render."""
 
-    def __init__(self, example: Render, settings: Settings) -> None:
-        self.settings = settings
-        self.document: Json = example.json("infra/service.json")
-        self.task_definition: Json = example.json("infra/task-definition.json")
-
-    def with_member(self, name: str, value: Any) -> Json:
-        changed = self.document | {name: value}
-        if name == "capacityProviderStrategy":
-            del changed["launchType"]
-        return changed
-
-    def complaints(self, document: Json) -> str:
-        return "; ".join(service_document.complaints(document))
-
-    def complaints_about_update(self, document: Json, running: Json) -> str:
-        return "; ".join(service_document.complaints_about_update(document, running))
-
-    def create(self, document: Json) -> Json:
-        return service_request.create_request(self.common(document), ARN, self.settings)
-
-    def update(self, document: Json, running: Json) -> Json:
-        return service_request.update_request(
-            self.common(document), ARN, self.settings, running, schedule_owns_count=False
-        )
-
-    def common(self, document: Json) -> Json:
-        return service_request.common_request(document, self.task_definition, self.settings, STACK)
+    settings: Settings
+    document: Json
+    task_definition: Json
 
 
 @pytest.fixture(scope="module")
 def service(example: Render, settings: Settings) -> Service:
-    return Service(example, settings)
+    return Service(
+        settings, example.json("infra/service.json"), example.json("infra/task-definition.json")
+    )
+
+
+def with_member(service: Service, name: str, value: Any) -> Json:
+    changed = service.document | {name: value}
+    if name == "capacityProviderStrategy":
+        del changed["launchType"]
+    return changed
+
+
+def complaints(document: Json) -> str:
+    return "; ".join(service_document.complaints(document))
+
+
+def complaints_about_update(document: Json, running: Json) -> str:
+    return "; ".join(service_document.complaints_about_update(document, running))
+
+
+def common(service: Service, document: Json) -> Json:
+    return service_request.common_request(
+        document, service.task_definition, service.settings, STACK
+    )
+
+
+def create(service: Service, document: Json) -> Json:
+    return service_request.create_request(common(service, document), ARN, service.settings)
+
+
+def update(service: Service, document: Json, running: Json) -> Json:
+    return service_request.update_request(
+        common(service, document), ARN, service.settings, running, schedule_owns_count=False
+    )
 
 
 def test_the_service_of_a_render_is_sent_as_it_is(service: Service) -> None:
-    assert service.create(service.document) == service.document | DERIVED
+    assert create(service, service.document) == service.document | DERIVED
     sent = service.document | DERIVED | {"service": DERIVED["serviceName"]}
     for only_new in "launchType", "clientToken", "desiredCount", "serviceName":
         del sent[only_new]
-    assert service.update(service.document, BARE) == sent
+    assert update(service, service.document, BARE) == sent
 
 
 @pytest.mark.parametrize("operation", ["CreateService", "UpdateService"])
@@ -147,22 +158,22 @@ def test_every_member_of_a_service_is_sent_or_refused_by_its_name(
     refused_roots = (*DERIVED, *DERIVED_FOR_UPDATE, *REFUSED, *REFUSED_VALUES)
     for path, value in walk(operation):
         name = path.partition(".")[0].partition("=")[0]
-        document = service.with_member(name, value)
-        said = service.complaints(document)
+        document = with_member(service, name, value)
+        said = complaints(document)
         if is_below(path, refused_roots):
             if name not in said:
                 wrong.append(f"{path} is refused, and the message does not name it: {said!r}")
         elif said:
             wrong.append(f"{path} is refused: {said}")
-        elif service.create(document)[name] != value:
+        elif create(service, document)[name] != value:
             wrong.append(f"{path} is not sent to CreateService as it is")
         elif name not in (*service_document.ONLY_NEW, "launchType") and (
-            service.update(document, BARE).get(name) != value
+            update(service, document, BARE).get(name) != value
         ):
             wrong.append(f"{path} is not sent to UpdateService as it is")
         elif problems := [
-            *about_shape("CreateService", service.create(document)),
-            *about_shape("UpdateService", service.update(document, BARE)),
+            *about_shape("CreateService", create(service, document)),
+            *about_shape("UpdateService", update(service, document, BARE)),
         ]:
             wrong.append(f"{path} makes a request that the model refuses: {problems}")
     assert not wrong, "\n".join(wrong)
@@ -172,7 +183,7 @@ def accepted(service: Service) -> Iterator[tuple[str, str, Any]]:
     """Each value that a new service may have: path, member and value."""
     for path, value in walk("CreateService"):
         name = path.partition(".")[0].partition("=")[0]
-        if not service.complaints(service.with_member(name, value)):
+        if not complaints(with_member(service, name, value)):
             yield path, name, value
 
 
@@ -208,8 +219,8 @@ def answer(document: Json) -> Json:
 def test_a_service_can_be_updated_with_the_document_that_made_it(service: Service) -> None:
     wrong = []
     for path, name, value in accepted(service):
-        document = service.with_member(name, value)
-        if said := service.complaints_about_update(document, answer(document)):
+        document = with_member(service, name, value)
+        if said := complaints_about_update(document, answer(document)):
             wrong.append(f"{path}: {said}")
     assert not wrong, "\n".join(wrong)
 
@@ -237,22 +248,42 @@ def test_a_member_that_is_removed_is_refused_by_its_name_or_was_the_default(
 ) -> None:
     wrong = []
     for path, name, value in accepted(service):
-        running = answer(service.with_member(name, value))
+        running = answer(with_member(service, name, value))
         without = {key: member for key, member in service.document.items() if key != name}
         without.setdefault("launchType", "FARGATE")
-        said = service.complaints_about_update(without, running)
+        said = complaints_about_update(without, running)
         if (is_below(path, MAY_GO) or is_off(value)) == (name in said):
             wrong.append(f"{path} = {value}: {said!r}")
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize(
+    ("most", "found", "refused"),
+    [
+        (200, "ENABLED", False),
+        (200, "DISABLED", True),
+        (100, "DISABLED", False),
+        (100, "ENABLED", True),
+    ],
+)
+def test_the_default_of_rebalancing_depends_on_the_room_for_it(
+    service: Service, most: int, found: str, refused: bool
+) -> None:
+    configuration = {"maximumPercent": most, "minimumHealthyPercent": 50}
+    document = service.document | {"deploymentConfiguration": configuration}
+    del document["availabilityZoneRebalancing"]
+    running = answer(document) | {"availabilityZoneRebalancing": found}
+    said = complaints_about_update(document, running)
+    assert ("availabilityZoneRebalancing" in said) == refused
+
+
 def test_what_only_a_new_service_takes_must_be_as_it_is(service: Service) -> None:
     tags = [{"key": "team", "value": "a"}, {"key": "cost", "value": "b"}]
     document = service.document | {"tags": tags}
-    assert "tags of an existing service" in service.complaints_about_update(document, BARE)
+    assert "tags of an existing service" in complaints_about_update(document, BARE)
     reversed_tags = [dict(reversed(tag.items())) for tag in reversed(tags)]
-    assert not service.complaints_about_update(document, BARE | {"tags": reversed_tags})
-    assert not service.complaints_about_update(service.document, BARE | {"tags": tags})
+    assert not complaints_about_update(document, BARE | {"tags": reversed_tags})
+    assert not complaints_about_update(service.document, BARE | {"tags": tags})
 
 
 def test_a_member_that_only_create_service_knows_is_refused_for_an_existing_service(
@@ -262,7 +293,7 @@ def test_a_member_that_only_create_service_knows_is_refused_for_an_existing_serv
     known = members("UpdateService")
     monkeypatch.setattr(f"{service_document.__name__}.members", lambda _: known - {"monitoring"})
     document = service.document | {"monitoring": {}}
-    assert "monitoring" in service.complaints_about_update(document, BARE)
+    assert "monitoring" in complaints_about_update(document, BARE)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +311,7 @@ def test_a_member_that_only_create_service_knows_is_refused_for_an_existing_serv
 def test_a_strategy_of_capacity_providers_that_cannot_work_is_refused(
     service: Service, strategy: Any, word: str
 ) -> None:
-    assert word in service.complaints(service.with_member("capacityProviderStrategy", strategy))
+    assert word in complaints(with_member(service, "capacityProviderStrategy", strategy))
 
 
 @pytest.mark.parametrize(
@@ -303,7 +334,7 @@ def test_a_strategy_of_capacity_providers_that_cannot_work_is_refused(
 def test_a_value_that_ecs_would_refuse_is_refused(
     service: Service, change: Json, word: str
 ) -> None:
-    assert word in service.complaints(service.document | change)
+    assert word in complaints(service.document | change)
 
 
 # --- the task definition ---

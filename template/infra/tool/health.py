@@ -34,10 +34,11 @@ class Fetch(Protocol):
 class EveryStatus(HTTPErrorProcessor):
     """Every status is an answer: errors are not raised, redirects are not followed."""
 
-    def http_response(self, request: Any, response: Any) -> Any:  # noqa: ARG002
+    def http_response(self, _: Any, response: Any) -> Any:
         return response
 
-    https_response = http_response
+    def https_response(self, _: Any, response: Any) -> Any:
+        return response
 
 
 class ConnectedElsewhere(HTTPSConnection):

@@ -30,7 +30,6 @@ PROVIDERS = {"FARGATE", "FARGATE_SPOT"}
 # What a new service gets if a request leaves a member out, unless it is 0, false or empty:
 # "CreateService" and "DeploymentConfiguration" of the ECS API Reference.
 DEFAULTS: dict[str, Any] = {
-    "availabilityZoneRebalancing": "ENABLED",
     "deploymentController": {"type": "ECS"},
     "maximumPercent": 200,
     "minimumHealthyPercent": 100,
@@ -113,7 +112,8 @@ def complaints_about_update(document: Json, running: Mapping[str, Any]) -> Itera
         found = running.get(member) or ONLY_NEW.get(member)
         if as_set(document[member]) != as_set(found):
             yield f"{member} of an existing service cannot be changed by a deploy: it is {found}"
-    defaults = DEFAULTS | ({"availabilityZoneRebalancing": None} if has_no_room(document) else {})
+    rebalancing = "DISABLED" if has_no_room(document) else "ENABLED"
+    defaults = DEFAULTS | {"availabilityZoneRebalancing": rebalancing}
     for path, value in sorted(left_out(document, running).items()):
         if not (is_off(value) or value == defaults.get(path.rpartition(".")[2])):
             yield (
