@@ -182,6 +182,7 @@ def test_a_deploy_whose_url_cannot_be_reached_is_unknown_until_it_can(deployed: 
     run = deployed.run("deploy").expect(3, "url-unreachable")
     assert "continues" not in run.err, "the deployment itself is complete"
     assert [name for name in run.changes if name.startswith("application-autoscaling:")]
+    deployed.answer = None
     run = deployed.run("deploy").expect(0)
     assert f"answers with commit {commit[:7]}" in run.out
 
@@ -196,6 +197,7 @@ def test_a_rollback_whose_url_cannot_be_reached_can_be_run_again(deployed_twice:
     deployed_twice.answer = OSError("no")
     run = deployed_twice.run("rollback").expect(3, "url-unreachable")
     assert "infra rollback 1" in run.err
+    deployed_twice.answer = None
     deployed_twice.run("rollback", "1").expect(0).expect_no_change()
 
 
