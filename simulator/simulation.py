@@ -81,6 +81,7 @@ class SimulatedAws:
         self.scripts = Scripts(server, region, aws, docker)
         self.back_off = BackOff(self.clock.sleep)
         self._running = ExitStack()
+        self.resets = 0
 
     def _cloudformation(self) -> CloudFormation:
         account = self.account
@@ -125,6 +126,7 @@ class SimulatedAws:
     def reset(self) -> None:
         """A brand-new account: nothing in it, nothing asked, nothing to come."""
         with self.application.lock:
+            self.resets += 1
             self.account.reset()
             self.world.principals.reset()
             self.calls.clear()

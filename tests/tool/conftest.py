@@ -24,19 +24,22 @@ class Account:
     def __init__(self, aws: SimulatedAws, render: Render, folder: Path) -> None:
         self.aws, self.render, self.folder = aws, render, folder
         self.stage = len(STAGES)
+        self.resets = -1  # another one means that another test has the account
         self.clones = 0
 
     def bring_to(self, stage: str) -> Checkout:
         """A clone of the service for one test."""
         wanted = STAGES.index(stage)
-        if self.stage > wanted:
+        if self.stage > wanted or self.resets != self.aws.resets:
             self.aws.reset()
+            self.resets = self.aws.resets
             self.checkout = Checkout(self.aws, self.folder / "0")
             if not self.checkout.folder.exists():
                 self.render_into(self.checkout)
             self.stage = 0
         steps: tuple[Callable[[Checkout], object], ...] = (provision, deploy, deploy)
         for step in steps[self.stage : wanted]:
+            self.stage = len(STAGES)  # begin anew if the step fails
             step(self.checkout)
         self.stage = wanted
         self.aws.calls.clear()

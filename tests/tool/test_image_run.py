@@ -87,7 +87,7 @@ def test_an_image_that_answers_its_commit_is_right(play: Play) -> None:
     assert run[-1] == "service:1"
     assert play.call("exec")[2:4] == ["bash", "-c"], "the health check of the document"
     assert play.head in play.said
-    assert "left out        logConfiguration" in play.said
+    assert "left out    logConfiguration" in play.said
 
 
 def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
