@@ -582,6 +582,11 @@ def test_the_next_step_of_a_healthy_service(settings: Settings) -> None:
             "IN_PROGRESS, started 60 min ago, 2 tasks failed: in progress.",
         ),
         (
+            {"service": ecs(deployment("FAILED", failed=1, reason="it stopped."))},
+            "deployment",
+            "FAILED, started 60 min ago, 1 task failed: it stopped.",
+        ),
+        (
             {"service": ecs(deployment("FAILED"))},
             "deployment",
             "FAILED, started 60 min ago: ECS gives no reason",

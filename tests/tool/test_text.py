@@ -1,9 +1,9 @@
-"""Untrusted text is made harmless, and ages are told in words."""
+"""Untrusted text is made harmless, and ages and counts are told in words."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from infra.tool.text import age, last_part, one_line
+from infra.tool.text import age, counted, last_part, one_line
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -61,3 +61,8 @@ def test_an_age_does_not_depend_on_the_time_zone() -> None:
 )
 def test_the_last_part_of_an_arn(name: str, expected: str) -> None:
     assert last_part(name) == expected
+
+
+@pytest.mark.parametrize(("number", "expected"), [(0, "0 tasks"), (1, "1 task"), (2, "2 tasks")])
+def test_a_count_in_words(number: int, expected: str) -> None:
+    assert counted(number, "task") == expected

@@ -9,7 +9,7 @@ from infra.tool.ecs_service import Deployment, EcsService
 from infra.tool.health import Health
 from infra.tool.scaling import Bounds
 from infra.tool.status import Status, next_step, problems
-from infra.tool.text import age
+from infra.tool.text import age, counted
 
 AGE_WIDTH = 16  # characters, for "  11 min ago"
 
@@ -191,7 +191,7 @@ def deployment_in_words(status: Status, now: datetime) -> str:
         return "none"
     text = f"{primary.state or 'no state'}, started {age(primary.created, now)}"
     if primary.failed:
-        text += f", {primary.failed} tasks failed"
+        text += f", {counted(primary.failed, 'task')} failed"
     if primary.state != "COMPLETED":
         text += f": {primary.reason or 'ECS gives no reason'}"
     return text

@@ -1,4 +1,4 @@
-"""Text as people read it: untrusted text made harmless, and ages in words."""
+"""Text as people read it: untrusted text made harmless, ages and counts in words."""
 
 import re
 import unicodedata
@@ -25,6 +25,11 @@ def age(since: datetime, now: datetime) -> str:
         if seconds < limit:
             return f"{seconds // unit} {name} ago"
     return f"{seconds // 86400} days ago"
+
+
+def counted(number: int, thing: str, plural: str = "s") -> str:
+    """A number and its noun, such as "1 task" or "2 addresses"."""
+    return f"{number} {thing}{'' if number == 1 else plural}"
 
 
 def last_part(name: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from infra.tool.api_model import Json
+from infra.tool.text import counted
 
 # Dollars an hour in us-east-1, as of April 2026. Sources: https://aws.amazon.com/fargate/pricing,
 # https://aws.amazon.com/elasticloadbalancing/pricing, https://aws.amazon.com/vpc/pricing
@@ -34,7 +35,7 @@ class Cost:
         return (
             f"about ${round(total)} a month without traffic: the load balancer "
             f"${round(self.load_balancer)}, {counted(self.addresses, 'public address', 'es')} "
-            f"${round(self.address_cost)}, {counted(self.tasks, 'task', 's')} "
+            f"${round(self.address_cost)}, {counted(self.tasks, 'task')} "
             f"${round(self.task_cost)} ({SOURCE})"
         )
 
@@ -67,7 +68,3 @@ def complaints(task_definition: Json) -> Iterator[str]:
         size = task_definition.get(name, "")
         if not SIZE.fullmatch(size):
             yield f'its {name} is "{size}": for example "{example}"'
-
-
-def counted(number: int, thing: str, plural: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else plural}"

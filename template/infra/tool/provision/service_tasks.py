@@ -14,6 +14,7 @@ from infra.tool.errors import ExitCode, Problem
 from infra.tool.patience import Patience
 from infra.tool.progress import Progress, View, progress
 from infra.tool.target import Target
+from infra.tool.text import counted
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs.type_defs import TaskTypeDef
@@ -89,9 +90,10 @@ class Wait:
         with tolerating("ClusterNotFoundException"):
             service = read_service(self.target.aws, self.target.settings.names)
             if service:
-                return f"waiting for {service.running + service.pending} tasks to be stopped"
+                tasks = service.running + service.pending
+                return f"waiting for {counted(tasks, 'task') if tasks else 'the service'} to end"
             if left := self.tasks_left():
-                return f"waiting for {left} tasks to end"
+                return f"waiting for {counted(left, 'task')} to end"
         return ""
 
     def tasks_left(self) -> int:
