@@ -184,6 +184,16 @@ class Ec2(Service):
                 self.moto("AttachInternetGateway", attached)
         return self.moto("DescribeInternetGateways", parameters)
 
+    def describe_subnets(self, parameters: Json) -> Json:
+        """moto names any of the ids that were asked for, and not the one that does not exist."""
+        known = {subnet["SubnetId"] for subnet in self.moto("DescribeSubnets", {})["Subnets"]}
+        for subnet in parameters.get("SubnetIds", []):
+            if subnet not in known:
+                raise Refused(
+                    "InvalidSubnetID.NotFound", f"The subnet ID '{subnet}' does not exist"
+                )
+        return self.moto("DescribeSubnets", parameters)
+
 
 class LoadBalancing(Service):
     name = "elbv2"

@@ -143,6 +143,11 @@ def test_what_a_service_was_asked_for_is_told_back(ground: Ground) -> None:
     assert service["loadBalancers"] == ground.settings["loadBalancers"]
 
 
+def test_a_subnet_that_does_not_exist_is_named_among_those_that_do(ground: Ground) -> None:
+    with pytest.raises(ClientError, match="The subnet ID 'subnet-0' does not exist"):
+        ground.aws.client("ec2").describe_subnets(SubnetIds=[*ground.subnets, "subnet-0"])
+
+
 def test_a_load_balancer_stands_in_two_zones(ground: Ground) -> None:
     balancing, ec2 = ground.aws.client("elbv2"), ground.aws.client("ec2")
     with refused("ValidationError", "At least two subnets"):

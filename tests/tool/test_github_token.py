@@ -81,11 +81,8 @@ def test_an_issuer_that_differs_is_named_with_the_setting(rendered: Checkout) ->
 
 
 def test_an_issuer_of_the_settings_does_not_differ(rendered: Checkout) -> None:
-    rendered.edit(
-        "infra/settings.env",
-        'GITHUB_SUBJECT=""',
-        f'GITHUB_SUBJECT="{IMMUTABLE}"\nGITHUB_ISSUER="{ISSUER}/my-enterprise"',
-    )
+    rendered.set("GITHUB_SUBJECT", IMMUTABLE)
+    rendered.set("GITHUB_ISSUER", f"{ISSUER}/my-enterprise")
     explain(rendered, token(iss=f"https://{ISSUER}/my-enterprise")).expect(2, "role-refused")
     explain(rendered).expect(1, "issuer-differs")
 
