@@ -28,5 +28,6 @@ nested as the API's own model names them, with datetimes for times; an error is 
 has no method is moto's, unless the service is played wholly.
 
 A rollout and a stack go one step further each time they are asked about. Time passes only where
-something sleeps (clock.py, timing.py): the tool by `aws.clock`, a script by its `sleep`.
+something sleeps (clock.py, timing.py): the tool by `aws.clock`, in a
+process of its own by the server.
 """

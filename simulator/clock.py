@@ -1,4 +1,4 @@
-"""The one clock: of AWS's timestamps, of the tool under test, and of the scripts' `date`."""
+"""The one clock: of AWS's timestamps, and of the tool under test."""
 
 from datetime import UTC, datetime, timedelta
 

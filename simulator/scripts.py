@@ -16,13 +16,9 @@ from typing import Literal
 from simulator.principals import Credentials
 from simulator.programs import put_program, python
 from simulator.server import Server
-from simulator.warm_aws import WarmAws
 
-CLIENT = Path(__file__).with_name("warm_client.py")
-CLOCK = Path(__file__).with_name("clock_client")
 DOCKER = Path(__file__).with_name("docker_client.py")
 
-Aws = Literal["plain", "warm"]
 Docker = Literal["recorded", "real"]
 
 
@@ -30,12 +26,10 @@ Docker = Literal["recorded", "real"]
 class Scripts:
     server: Server
     region: str
-    aws: Aws
     docker: Docker | None
 
     def __post_init__(self) -> None:
         self._folder: Path | None = None
-        self._warm: WarmAws | None = None
 
     @property
     def folder(self) -> Path:
@@ -47,11 +41,9 @@ class Scripts:
 
     def stop(self) -> None:
         self.server.stop()
-        if self._warm:
-            self._warm.stop()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder = self._warm = None
+        self._folder = None
 
     @contextmanager
     def in_a_fork(self) -> Iterator[None]:
@@ -64,18 +56,14 @@ class Scripts:
             if not is_lent:
                 self.stop()
 
-    def environment(self, credentials: Credentials, cli: int) -> dict[str, str]:
-        """`cli` is the version whose way to write times is wanted."""
-        config = self.folder / f"config-{cli}"
-        form = "iso8601" if cli == 2 else "none"
-        config.write_text(f"[default]\ncli_timestamp_format = {form}\n")
+    def environment(self, credentials: Credentials) -> dict[str, str]:
         keys = {
             "AWS_ACCESS_KEY_ID": credentials.access_key,
             "AWS_SECRET_ACCESS_KEY": credentials.secret,
             "AWS_SESSION_TOKEN": credentials.token,
         }
         return {name: value for name, value in keys.items() if value} | {
-            "AWS_CONFIG_FILE": str(config),
+            "AWS_CONFIG_FILE": os.devnull,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ENDPOINT_URL": f"http://{self.server.address}",
@@ -90,16 +78,9 @@ class Scripts:
     def _fill(self, bin: Path) -> None:
         """What scripts find first on their PATH: nothing there talks to the world outside."""
         bin.mkdir()
-        for program in "date", "sleep":
-            (bin / program).symlink_to(CLOCK)
-        if self.aws == "warm":
-            self._warm = WarmAws(bin.with_name("warm"))
-            put_program(bin / "aws", *python(CLIENT), str(self._warm.socket))
-            self._warm.wait()
-        else:
-            real = Path(sys.executable).with_name("aws")
-            assert real.exists(), "aws is missing: uv sync"
-            (bin / "aws").symlink_to(real)
+        aws = Path(sys.executable).with_name("aws")
+        assert aws.exists(), "aws is missing: uv sync"
+        (bin / "aws").symlink_to(aws)
         if self.docker == "recorded":
             put_program(bin / "docker", *python(DOCKER), "recorded")
         elif self.docker == "real":

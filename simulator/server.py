@@ -84,7 +84,7 @@ class Server:
         return self.application.serve(request)
 
     def _tell_time(self, request: Request) -> Answer:
-        """For clock_client: the seconds since 1970, after a pause where one is asked for."""
+        """For the tool in a process of its own: seconds since 1970, after any pause asked for."""
         self.clock.sleep(float(request.args.get("sleep", 0)))
         return Answer(200, [], str(int(self.clock.now().timestamp())).encode())
 

@@ -19,7 +19,7 @@ from simulator.load_balancer import LoadBalancer, Page
 from simulator.moments import Moments
 from simulator.principals import Principals
 from simulator.rollouts import Outcome
-from simulator.scripts import Aws, Docker, Scripts
+from simulator.scripts import Docker, Scripts
 from simulator.security_groups import Ec2WithTasks
 from simulator.server import Server
 from simulator.service import Service, World
@@ -33,9 +33,9 @@ from simulator.transport import through
 class SimulatedAws:
     """One account in one region. moto has one state for a process, so there is one at a time.
 
-    `aws` is what scripts find on their PATH: the real command ("plain"), or the same code in a
-    process that is kept warm ("warm"). `docker` likewise: "recorded" pushes small images without an
-    engine, "real" hands on to the engine of this machine, and None is no docker at all.
+    Scripts find the real `aws` on their PATH. `docker` is what they find by that name: "recorded"
+    pushes small images without an engine, "real" hands on to the engine of this machine, and None
+    is no docker at all.
     """
 
     def __init__(
@@ -43,7 +43,6 @@ class SimulatedAws:
         *,
         account: str = "123456789012",
         region: str = "us-east-1",
-        aws: Aws = "warm",
         docker: Docker | None = "recorded",
         clock: Clock | None = None,
     ) -> None:
@@ -78,7 +77,7 @@ class SimulatedAws:
             {"cloudformation": self._cloudformation(), "sts": self.services["sts"]},
         )
         server = Server(self.application, self.registry, self.load_balancer, self.clock)
-        self.scripts = Scripts(server, region, aws, docker)
+        self.scripts = Scripts(server, region, docker)
         self.back_off = BackOff(self.clock.sleep)
         self._running = ExitStack()
         self.resets = 0
@@ -172,13 +171,11 @@ class SimulatedAws:
         """HOST:PORT of the HTTP server."""
         return self.scripts.server.address
 
-    def environment(self, principal: str = "root", *, cli: int = 1) -> dict[str, str]:
+    def environment(self, principal: str = "root") -> dict[str, str]:
         """The environment of a script that a principal runs: "root", "user/NAME" or "role/NAME".
-        That of "nobody" has keys that nobody was given.
-
-        `cli` is the version whose way to write times is wanted. Retries are those of version 2.
+        "nobody" has keys that IAM does not know. Retries are those of the AWS CLI, version 2.
         """
-        return self.scripts.environment(self.world.principals.credentials(principal), cli)
+        return self.scripts.environment(self.world.principals.credentials(principal))
 
     # --- for tests ---
 

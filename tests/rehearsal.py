@@ -81,15 +81,13 @@ class Rehearsal(Repository):
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         return str(outputs["Url"])
 
-    def run(
-        self, *words: str, principal: str = "root", typing: str = "", cli: int = 1, **more: str
-    ) -> Done:
+    def run(self, *words: str, principal: str = "root", typing: str = "", **more: str) -> Done:
         """Run a script as somebody; `typing` is what a person types, `more` the environment."""
         before = len(self.aws.calls)
         done = subprocess.run(
             words,
             cwd=self.service,
-            env=os.environ | self.aws.environment(principal, cli=cli) | more,
+            env=os.environ | self.aws.environment(principal) | more,
             input=typing,
             capture_output=True,
             text=True,
@@ -102,10 +100,10 @@ class Rehearsal(Repository):
     def destroy(self, *words: str) -> Done:
         return self.run(*TOOL, "destroy", *words, typing=f"{self.settings['APP_NAME']}\n")
 
-    def deploy(self, *, principal: str = "", cli: int = 1, **more: str) -> Done:
+    def deploy(self, *, principal: str = "", **more: str) -> Done:
         """As GitHub's runner does, unless it is said who does."""
         who = principal or self.deploy_role
-        return self.run(*TOOL, "deploy", principal=who, cli=cli, **more)
+        return self.run(*TOOL, "deploy", principal=who, **more)
 
     def new_commit(self, text: str = "") -> str:
         """Something else to deploy."""

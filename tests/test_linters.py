@@ -30,7 +30,6 @@ SCRIPTS = found("**/*.sh")
 SHELL = [
     ".ci/run",
     *found("tests/container/*.sh")(ROOT),
-    "simulator/clock_client",
 ]
 
 LINTERS: dict[str, tuple[list[str], Files]] = {

@@ -56,7 +56,7 @@ class Deployer:
     # --- running things ---
 
     def run(self, *words: str) -> Done:
-        return self.service.run(*words, principal="root", typing="", cli=1, **self.keys)
+        return self.service.run(*words, principal="root", typing="", **self.keys)
 
     def step(self, name: str, **given: str) -> tuple[Done, dict[str, str]]:
         """A step of the deploy workflow, and what it puts out."""

@@ -1,9 +1,7 @@
 """One request becomes one call: logged, made to fail on demand, allowed or not, answered."""
 
-import json
 import os
 import subprocess
-from datetime import datetime
 from typing import Any, Protocol
 
 import pytest
@@ -33,11 +31,11 @@ def client(request: pytest.FixtureRequest, ground: Ground) -> Client:
     return ground.client if request.param == "over HTTP" else in_process
 
 
-def cli(aws: SimulatedAws, command: str, principal: str = "root", version: int = 1) -> Any:
+def cli(aws: SimulatedAws, command: str, principal: str = "root") -> Any:
     """The command itself, as a script would call it."""
     return subprocess.run(
         ["aws", *command.split()],
-        env=os.environ | aws.environment(principal, cli=version),
+        env=os.environ | aws.environment(principal),
         capture_output=True,
         text=True,
     )
@@ -213,13 +211,6 @@ def test_a_dropped_connection_is_no_answer(ground: Ground, client: Client) -> No
     with pytest.raises(ConnectionClosedError):
         ecs.create_cluster(clusterName="other")
     assert ecs.describe_clusters(clusters=["other"])["clusters"], "it was, but nobody heard of it"
-
-
-def test_times_are_written_as_either_version_of_the_cli_does(ground: Ground) -> None:
-    ground.create_service()
-    command = "ecs describe-services --cluster cluster --services app --query services[0].createdAt"
-    number, text = (json.loads(cli(ground.aws, command, version=n).stdout) for n in (1, 2))
-    assert datetime.fromisoformat(text).timestamp() == number
 
 
 def test_what_the_simulation_does_not_know_is_loud(ground: Ground, client: Client) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rendering import ROOT
 
-LIBRARIES = {"awscli", "boto3", "botocore", "moto", "werkzeug", "yaml"}
+LIBRARIES = {"boto3", "botocore", "moto", "werkzeug", "yaml"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "simulator").glob("*.py")), ids=lambda p: p.name)

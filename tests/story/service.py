@@ -32,7 +32,6 @@ class Service(Rehearsal):
     """It finds no tools but those that its scripts may use, and a terminal can interrupt it."""
 
     environment: dict[str, str] = field(default_factory=dict)  # beside what the simulation needs
-    cli: int = 2  # the version of aws whose way to write times is wanted
     process: subprocess.Popen[str] | None = None  # the script that runs, or ran last
     served: str = ""  # the commit that answered before something was run
 
@@ -49,7 +48,7 @@ class Service(Rehearsal):
 
     def copy(self, folder: Path) -> "Service":
         """Another clone, in which somebody else works."""
-        return Service(self.aws, Render(self.service, {}), folder, cli=self.cli)
+        return Service(self.aws, Render(self.service, {}), folder)
 
     # --- what its owner changes ---
 
@@ -74,19 +73,14 @@ class Service(Rehearsal):
         for tool in tools:
             (self.bin / tool).unlink()
 
-    def replaces(self, tool: str, script: str) -> None:
-        (self.bin / tool).unlink()
-        (self.bin / tool).write_text(f"#!/bin/sh\n{script}\n")
-        (self.bin / tool).chmod(0o755)
-
     # --- its scripts ---
 
-    def deploy(self, *, principal: str = "", cli: int = 0, **more: str) -> Done:
-        return self.tool("deploy", principal=principal, cli=cli, **more)
+    def deploy(self, *, principal: str = "", **more: str) -> Done:
+        return self.tool("deploy", principal=principal, **more)
 
-    def tool(self, *words: str, principal: str = "", cli: int = 0, **more: str) -> Done:
+    def tool(self, *words: str, principal: str = "", **more: str) -> Done:
         """A command of the tool, in a process of its own."""
-        return self.run(*TOOL, *words, principal=principal, cli=cli, **more)
+        return self.run(*TOOL, *words, principal=principal, **more)
 
     def rollback(self, *words: str) -> Done:
         return self.tool("rollback", *words)
@@ -112,15 +106,13 @@ class Service(Rehearsal):
         command = aws, "ecs", "wait", "services-stable", *where, *which
         return self.run(*command, AWS_DATA_PATH=os.fspath(models))
 
-    def run(
-        self, *words: str, principal: str = "", typing: str = "", cli: int = 0, **more: str
-    ) -> Done:
+    def run(self, *words: str, principal: str = "", typing: str = "", **more: str) -> Done:
         """A command in the service, by who would run it."""
         before = len(self.aws.calls)
         temporary = self.folder / "tmp"
         temporary.mkdir(exist_ok=True)
         given = {name: value for name, value in os.environ.items() if name.startswith("GIT_")}
-        given |= self.aws.environment(principal or self.principal(*words), cli=cli or self.cli)
+        given |= self.aws.environment(principal or self.principal(*words))
         given |= {"PATH": str(self.bin), "HOME": str(self.folder), "TMPDIR": str(temporary)}
         given |= self.environment | more
         self.process = subprocess.Popen(

@@ -101,8 +101,7 @@ class Story:
 
 TELLINGS = [
     pytest.param("fast"),
-    pytest.param("aws as it is", marks=pytest.mark.slow),
-    pytest.param("aws and docker as they are", marks=pytest.mark.container),
+    pytest.param("docker as it is", marks=pytest.mark.container),
 ]
 
 
@@ -117,20 +116,17 @@ def story(
         yield Story(Service(started, example, folder))
         started.check()
         return
-    by_engine = "docker" in request.param
-    if by_engine and not engine_answers():
+    if not engine_answers():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_ENGINE)
-    with SimulatedAws(aws="plain", docker="real" if by_engine else "recorded") as aws:
+    with SimulatedAws(docker="real") as aws:
         service = Service(aws, example, folder)
-        if by_engine:
-            service.environment["DOCKER_BUILD_FLAGS"] = "--network=host"
-            (service.service / "uv.lock").unlink()  # which stands for the real one elsewhere
-            Owned(service.service).uv("lock", "--quiet")
-            service.commit("Lock the dependencies")
+        service.environment["DOCKER_BUILD_FLAGS"] = "--network=host"
+        (service.service / "uv.lock").unlink()  # which stands for the real one elsewhere
+        Owned(service.service).uv("lock", "--quiet")
+        service.commit("Lock the dependencies")
         story = Story(service)
-        if by_engine:
-            for tag in story.second.images:
-                docker("rmi", f"{aws.address}/{service.settings['ECR_REPOSITORY']}:{tag}")
+        for tag in story.second.images:
+            docker("rmi", f"{aws.address}/{service.settings['ECR_REPOSITORY']}:{tag}")
         yield story
 
 
