@@ -51,7 +51,7 @@ OVERTAKEN = "error[deployment-overtaken]"
 REFUSED = "error[aws-refused]"
 TIMED_OUT = "error[deployment-timeout]"
 SIGN_IN = "error[sign-in]"
-CONTINUES = "continues in ECS. To find out: run uv run --frozen -m infra deploy again."
+CONTINUES = "continues in ECS. To find out, run this again: uv run --frozen -m infra deploy"
 STEADY = "is in steady state as"
 PATIENT = sets(ROLLOUT_TIMEOUT="30")  # seconds
 NOBODY_HERE = "http://127.0.0.1:9"  # where an address of AWS leads that does not exist
@@ -545,8 +545,8 @@ ROWS = (
         "serving",
         has_an_image_of_another_commit,
         deploy,
-        0,
-        (STEADY,),
+        1,
+        ("error[url-other-commit]",),
         holds(never_asked("ecr:PutImage"), runs_the_image_of_its_tag),
     ),
     Row(
