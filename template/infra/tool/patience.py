@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from infra.tool.aws import AwsError
+from infra.tool.errors import Problem
 
 MOST = 3  # failed calls in a row, at which a wait ends
 
@@ -12,13 +13,18 @@ class Patience:
     """Counts failed calls. One answer makes them good."""
 
     failures: int = 0
+    unanswered: Problem | None = None  # with {text} and {again}: how the wait ends at the last one
+    again: str = ""
 
     def answered(self) -> None:
         self.failures = 0
 
     def failed(self, error: AwsError) -> str:
-        """A warning about a failed call. Raises the error itself at the last one."""
+        """A warning about a failed call. Raises `unanswered` at the last one, or the error itself
+        if there is none."""
         self.failures += 1
+        if self.failures >= MOST and self.unanswered:
+            raise self.unanswered(text=error.message, again=self.again) from None
         if self.failures >= MOST:
             raise error
         return f"no answer ({self.failures} of {MOST}): {error.message}"

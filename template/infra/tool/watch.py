@@ -68,13 +68,13 @@ class Watch:
 
     def run(self) -> Outcome:
         settings, clock = self.target.settings.deploy, self.target.runtime.clock
-        patience = Patience()
+        patience = Patience(unanswered=NO_ANSWER, again=self.target.again)
         while True:
             clock.sleep(settings.poll_seconds)
             try:
                 service = read_service(self.target.aws, self.target.settings.names)
             except AwsError as error:
-                self.shown.warn(self._tolerate(patience, error))
+                self.shown.warn(patience.failed(error))
                 continue
             patience.answered()
             if not self._is_believed(service):
@@ -92,12 +92,6 @@ class Watch:
                     waits=waits,
                     again=self.target.again,
                 )
-
-    def _tolerate(self, patience: Patience, error: AwsError) -> str:
-        try:
-            return patience.failed(error)
-        except AwsError:
-            raise NO_ANSWER(text=error.message, again=self.target.again) from None
 
     def _is_believed(self, service: EcsService | None) -> bool:
         """ECS may first answer as it was before the deployment began. From when it has listed it

@@ -111,7 +111,8 @@ class Follower:
 
     def run(self) -> Ending:
         settings, clock = self.target.settings.deploy, self.target.runtime.clock
-        began, patience = clock.now(), Patience()
+        patience = Patience(unanswered=NO_ANSWER, again=self.target.again)
+        began = clock.now()
         while True:
             clock.sleep(settings.poll_seconds)
             seconds = round((clock.now() - began).total_seconds())
@@ -119,7 +120,7 @@ class Follower:
                 self.look(seconds)
                 patience.answered()
             except AwsError as error:
-                self.shown.warn(self.tolerate(patience, error))
+                self.shown.warn(patience.failed(error))
             if self.status and not self.status.endswith("_IN_PROGRESS"):
                 return Ending(self.status, failure(self.failures))
             if seconds >= settings.timeout_seconds:
@@ -140,12 +141,6 @@ class Follower:
         self.failures += [event for event in later if event.has_failed]
         self.phase = in_progress(found)
         self.shown.show(View(self.stack, seconds, self.phase, news=[*news(later)]))
-
-    def tolerate(self, patience: Patience, error: AwsError) -> str:
-        try:
-            return patience.failed(error)
-        except AwsError:
-            raise NO_ANSWER(text=error.message, again=self.target.again) from None
 
 
 # --- decisions, pure: events are given the oldest first ---

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infra.tool.api_model import Json
-from infra.tool.aws import AwsError
+from infra.tool.aws import tolerating
 from infra.tool.ecs_service import EcsService, read_service
 from infra.tool.revision import read_revision
 from infra.tool.target import Target
@@ -19,12 +19,9 @@ class Running:
 
 def read(target: Target) -> Running:
     """Empty if the service or its cluster does not exist. Raises AwsError."""
-    try:
+    service = None
+    with tolerating("ClusterNotFoundException"):
         service = read_service(target.aws, target.settings.names)
-    except AwsError as error:
-        if error.aws_code == "ClusterNotFoundException":
-            return Running()
-        raise
     if service is None or service.is_draining:
         return Running()
     # While a deployment is in progress, ECS may roll back to the revision before.

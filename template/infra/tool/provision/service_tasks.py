@@ -61,7 +61,8 @@ class Wait:
     def run(self) -> None:
         """Look every few seconds until the service and its tasks are gone."""
         names, settings = self.target.settings.names, self.target.settings.deploy
-        clock, patience = self.target.runtime.clock, Patience()
+        patience = Patience(unanswered=NO_ANSWER, again=self.target.again)
+        clock = self.target.runtime.clock
         began, phase = clock.now(), "waiting for ECS"
         while True:
             seconds = round((clock.now() - began).total_seconds())
@@ -69,7 +70,7 @@ class Wait:
                 phase = self.look()
                 patience.answered()
             except AwsError as error:
-                self.shown.warn(self.tolerate(patience, error))
+                self.shown.warn(patience.failed(error))
             if not phase:
                 return
             if seconds >= settings.timeout_seconds:
@@ -78,12 +79,6 @@ class Wait:
                 )
             self.shown.show(View(names.service, seconds, phase))
             clock.sleep(settings.poll_seconds)
-
-    def tolerate(self, patience: Patience, error: AwsError) -> str:
-        try:
-            return patience.failed(error)
-        except AwsError:
-            raise NO_ANSWER(text=error.message, again=self.target.again) from None
 
     def look(self) -> str:
         """What is waited for, in words; empty once all is gone. Raises AwsError."""

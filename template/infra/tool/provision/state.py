@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from infra.tool.aws import AwsError
+from infra.tool.stack import describe_stack
 from infra.tool.target import Target
 
 # A stack in such a state has never come up: CloudFormation can only delete it, or, if it is only
@@ -17,7 +17,6 @@ class StackState:
     name: str
     status: str
     parameters: Mapping[str, str] = field(default_factory=dict)  # empty if it never came up
-    outputs: Mapping[str, str] = field(default_factory=dict)
     is_protected: bool = False  # whether CloudFormation refuses to delete it
 
     @property
@@ -39,15 +38,9 @@ class StackState:
 
 def read(target: Target, name: str = "") -> StackState | None:
     """The stack of the settings, or of a name or id; None if it does not exist. Raises AwsError."""
-    wanted = name or target.settings.names.stack
-    try:
-        answer = target.aws.cloudformation.describe_stacks(StackName=wanted)
-    except AwsError as error:
-        # The only ValidationError of DescribeStacks for a valid name: the stack does not exist.
-        if error.aws_code == "ValidationError":
-            return None
-        raise
-    [found] = answer["Stacks"]
+    found = describe_stack(target.aws, name or target.settings.names.stack)
+    if found is None:
+        return None
     status = found["StackStatus"]
     came_up = not status.startswith(NEVER_CAME_UP)
     return StackState(
@@ -58,11 +51,6 @@ def read(target: Target, name: str = "") -> StackState | None:
             each["ParameterKey"]: each["ParameterValue"]
             for each in found.get("Parameters", [])
             if came_up and "ParameterKey" in each and "ParameterValue" in each
-        },
-        outputs={
-            each["OutputKey"]: each["OutputValue"]
-            for each in found.get("Outputs", [])
-            if "OutputKey" in each and "OutputValue" in each
         },
         is_protected=found.get("EnableTerminationProtection", False),
     )
