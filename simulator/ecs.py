@@ -5,7 +5,7 @@ Fargate would not run. What is refused here, and how it is worded, is from the E
 Developer Guide, where no other source is named.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
@@ -234,12 +234,7 @@ class Ecs(Service):
             for record in service.history
             if not wanted or record["status"] in wanted
         ]
-        first = int(parameters.get("nextToken", "0"))
-        size = parameters.get("maxResults", 20)
-        answer: Json = {"serviceDeployments": found[first : first + size]}
-        if first + size < len(found):
-            answer["nextToken"] = str(first + size)
-        return answer
+        return page(parameters, "serviceDeployments", found, size=20)
 
     def describe_service_deployments(self, parameters: Json) -> Json:
         known = {
@@ -283,12 +278,7 @@ class Ecs(Service):
             key=lambda arn: (last(arn).split(":")[0], int(arn.rsplit(":", 1)[1])),
             reverse=parameters.get("sort") == "DESC",
         )
-        first = int(parameters.get("nextToken", "0"))
-        size = parameters.get("maxResults", 100)
-        answer: Json = {"taskDefinitionArns": found[first : first + size]}
-        if first + size < len(found):
-            answer["nextToken"] = str(first + size)
-        return answer
+        return page(parameters, "taskDefinitionArns", found, size=100)
 
     def roll_out_another(self, service: RunningService) -> None:
         """What somebody else's deploy does to this one: another revision of the same family."""
@@ -432,6 +422,16 @@ class Ecs(Service):
 
 def without_capacity(settings: Json) -> Json:
     return {key: value for key, value in settings.items() if key not in CAPACITY}
+
+
+def page(parameters: Json, key: str, found: Sequence[Any], *, size: int) -> Json:
+    """What a List operation answers: one page, of `size` if `maxResults` does not say another."""
+    first = int(parameters.get("nextToken", "0"))
+    end = first + int(parameters.get("maxResults", size))
+    answer: Json = {key: found[first:end]}
+    if end < len(found):
+        answer["nextToken"] = str(end)
+    return answer
 
 
 def found_and_missing(asked: list[str], known: dict[str, Json], key: str) -> Json:
