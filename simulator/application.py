@@ -60,7 +60,7 @@ class Application:
     # --- a request ---
 
     def serve(self, request: Request) -> Answer:
-        """As AWS, for whoever signed the request."""
+        """Answer as AWS, to the principal that signed the request."""
         try:
             asked = protocol.read(request)
         except Refused as refused:

@@ -58,7 +58,7 @@ class LoadBalancer:
         Raises what a socket raises: gaierror for a name that leads to no load balancer,
         TimeoutError where the network or a security group lets nothing in,
         ConnectionRefusedError where no listener has the port, SSLCertVerificationError for HTTPS by
-        the load balancer's own name, for which nobody gets a certificate.
+        the load balancer's own name, for which no certificate is issued.
         """
         asked = urlsplit(url)
         host = asked.hostname or ""

@@ -9,14 +9,13 @@ from pathlib import Path
 
 from rendering import ROOT, Render
 from repository import Repository
+from support.checkout import SUBJECT
 
 from simulator.calls import Call
 from simulator.simulation import SimulatedAws
 
 # The tool in a process of its own; a command follows.
 TOOL = sys.executable, os.fspath(ROOT / "tests" / "support" / "tool_process.py")
-
-SUBJECT = "repo:my-company@1/ai-assistant@2:ref:refs/heads/main"
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def up_to_second(second: int) -> str:
 
 
 def encode(line: Line) -> str:
-    """JSON, but on a terminal text: nobody wants to read a traceback in one line."""
+    """JSON, but on a terminal text: there a traceback is read in several lines."""
     if sys.__stdout__ and sys.__stdout__.isatty():
         return as_text(line)
     return as_json(line)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from rehearsal import SUBJECT, TOOL, Done, Rehearsal
+from rehearsal import TOOL, Done, Rehearsal
 from runner import Runner
+from support.checkout import SUBJECT
 
 from simulator.rollouts import Crashes
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 from deployer import AUDIENCE, HOST, RUNS, USER, Deployer, Json, provisioned
-from rehearsal import SUBJECT, Done, Rehearsal
+from rehearsal import Done, Rehearsal
 from rendering import Render
+from support.checkout import SUBJECT
 
 from simulator.account import Account
 from simulator.calls import Call

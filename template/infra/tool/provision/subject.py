@@ -60,7 +60,7 @@ def read(target: Target, had: Mapping[str, str]) -> Subject:
     if not found:
         why = f"could not read the OIDC settings of {repository} from GitHub, or they are its own: "
         return kept(trusted, why + "does it exist, is it private, is gh signed in?")
-    # Whoever provisions may have cloned a fork: only a committed setting moves the trust.
+    # The administrator may have cloned a fork: only a committed setting moves the trust.
     if trusted and found != trusted and not github.repository:
         raise OTHER(trusted=trusted, found=found, repository=repository)
     return Subject(found, "GitHub")
