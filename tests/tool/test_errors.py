@@ -56,7 +56,8 @@ class Site:
 
 
 def sites(module: ModuleType) -> Iterator[Site]:
-    """Every call of an error in a module: by its name, by a choice of names, or by a table."""
+    """Every call of an error in a module: by its name, by a choice of names, or by a table, and
+    each error that Patience calls."""
     tree = ast.parse(inspect.getsource(module))
     known = {name: listed(value) for name, value in vars(module).items() if listed(value)}
     for node in ast.walk(tree):  # such as `problem = CHANGING if is_changing else FAILED`
@@ -68,6 +69,9 @@ def sites(module: ModuleType) -> Iterator[Site]:
         if isinstance(node, ast.Call) and (called := known.get(name_of(node.func))):
             details = {keyword.arg or "**" for keyword in node.keywords}
             yield Site(f"{module.__name__}:{node.lineno}", called, details)
+        elif isinstance(node, ast.keyword) and node.arg == "unanswered":  # of Patience
+            handed = known.get(name_of(node.value), [])
+            yield Site(f"{module.__name__}:{node.value.lineno}", handed, {"text", "again"})
 
 
 def listed(value: object) -> list[Problem]:
