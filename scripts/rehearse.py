@@ -146,10 +146,13 @@ class Rehearsal:
     def prepare(self) -> None:
         render_example(self.service)
         run(UV, "sync", "--quiet", "--only-group", "infra", cwd=self.service)
+        settings = self.service / "infra" / "settings.toml"
         subject = f"repo:{EXAMPLE['github_repository']}:ref:refs/heads/main"
+        text = settings.read_text(encoding="utf-8")
+        text = text.replace('\nsubject = ""', f'\nsubject = "{subject}"')  # GitHub is not asked
+        text = text.replace("\npoll_seconds = 5", "\npoll_seconds = 1")  # nothing takes long
+        settings.write_text(text, encoding="utf-8")
         for line in (
-            f"""echo 'GITHUB_SUBJECT="{subject}"' >> infra/settings.env    # GitHub is not asked""",
-            """echo 'ROLLOUT_POLL="1"' >> infra/settings.env    # and nothing takes long""",
             "git init --quiet --initial-branch main",
             "git add --all",
             "git commit --quiet --message 'Start from the template'",

@@ -7,9 +7,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.tool import settings_file
+from infra.tool.settings import Settings
 from rendering import ROOT, Render
 from repository import Repository
 from support.checkout import SUBJECT
+from support.settings import change
 
 from simulator.calls import Call
 from simulator.simulation import SimulatedAws
@@ -63,19 +66,22 @@ class Rehearsal(Repository):
         shutil.copytree(self.render.path, self.service)
         if not (self.service / ".git").exists():  # which a clone has
             # GitHub is not asked.
-            self.edit("infra/settings.env", 'GITHUB_SUBJECT=""', f'GITHUB_SUBJECT="{SUBJECT}"')
+            change(self.service, "github.subject", SUBJECT)
             self.begin()
-        self.settings = Render(self.service, {}).settings()
+
+    @property
+    def settings(self) -> Settings:
+        return settings_file.read(self.service)
 
     @property
     def deploy_role(self) -> str:
-        return f"role/{self.settings['DEPLOY_ROLE']}"
+        return f"role/{self.settings.names.deploy_role}"
 
     @property
     def url(self) -> str:
         """Where the load balancer of the stack is, as a script would ask for it."""
         (stack,) = self.aws.client("cloudformation").describe_stacks(
-            StackName=self.settings["STACK_NAME"]
+            StackName=self.settings.names.stack
         )["Stacks"]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
         return str(outputs["Url"])
@@ -97,7 +103,7 @@ class Rehearsal(Repository):
         return self.run(*TOOL, "provision", *words)
 
     def destroy(self, *words: str) -> Done:
-        return self.run(*TOOL, "destroy", *words, typing=f"{self.settings['APP_NAME']}\n")
+        return self.run(*TOOL, "destroy", *words, typing=f"{self.settings.service.name}\n")
 
     def deploy(self, *, principal: str = "", **more: str) -> Done:
         """As GitHub's runner does, unless it is said who does."""

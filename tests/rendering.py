@@ -6,7 +6,6 @@ unknown answer is an error, answers are answers, and a template that needs `--tr
 
 import json
 import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +14,8 @@ from typing import Any
 
 import copier
 import yaml
+from infra.tool import settings_file
+from infra.tool.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -54,13 +55,8 @@ class Render:
     def json(self, name: str) -> Any:
         return json.loads(self.text(name))
 
-    def settings(self) -> dict[str, str]:
-        """The variables that infra/settings.env leaves in a shell that had none."""
-        script = "set -aeu; . infra/settings.env; env -0"
-        shell = ["env", "-i", "PATH=/usr/bin:/bin", "bash", "--norc", "-c", script]
-        lines = subprocess.run(shell, cwd=self.path, capture_output=True, check=True, text=True)
-        variables = dict(line.split("=", 1) for line in lines.stdout.split("\0") if line)
-        return {k: v for k, v in variables.items() if k not in {"PATH", "PWD", "SHLVL", "_"}}
+    def settings(self) -> Settings:
+        return settings_file.read(self.path)
 
     def copy_to(self, folder: Path) -> None:
         shutil.copytree(self.path, folder)

@@ -86,10 +86,10 @@ def test_every_legal_answer_renders_well(varying: Path, answers: dict[str, Any])
         assert environment["APP_DESCRIPTION"] == answers["description"]
         assert (task["cpu"], task["memory"]) == (str(answers["cpu"]), str(answers["memory"]))
 
-        names = service.settings()
-        assert names["APP_NAME"] == answers["app_name"]
-        assert names["GITHUB_REPO"] == answers["github_repository"]
-        assert task["family"] == names["TASK_FAMILY"]
+        chosen = service.settings()
+        assert chosen.service.name == answers["app_name"]
+        assert chosen.github.repository == answers["github_repository"]
+        assert task["family"] == chosen.names.family
 
         policy = json.dumps(service.json("ops/iam-policy-github-actions.json"))
         accounts = set(re.findall(r"(?<![0-9A-Za-z])\d{12}(?![0-9A-Za-z])", policy))

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from infra.tool.settings_file import known_settings
 from rendering import ROOT, Render
 
 MAP = ROOT / "docs" / "guide-map.md"
@@ -65,13 +66,12 @@ def test_no_step_is_told_twice_and_no_cell_is_empty(rows: list[Row]) -> None:
 
 
 def test_what_does_a_step_is_there(rows: list[Row], example: Render) -> None:
-    settings = example.settings()
+    settings = {f"[{section}] {key}" for section, key in known_settings()}
     for row in rows:
         assert quoted(row.here), f"{row.step}: which file or command does it?"
         for words in quoted(row.here):
-            name = words.split()[0]
-            there = name in settings if name.isupper() else (example.path / name).is_file()
-            assert there, f"{row.step}: a service has no {name}"
+            is_file = (example.path / words.split()[0]).is_file()
+            assert words in settings or is_file, f"{row.step}: a service has no {words}"
 
 
 @cache

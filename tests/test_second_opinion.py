@@ -27,6 +27,7 @@ from pathlib import Path
 import pytest
 from rendering import EXAMPLE, render
 from repository import Repository
+from support.settings import change
 
 from simulator.programs import put_program, python
 from simulator.scripts import DOCKER
@@ -96,9 +97,8 @@ class Service(Repository):
 
     def __post_init__(self) -> None:
         self.service = self.folder / "service"
-        with (self.service / "infra" / "settings.env").open("a") as settings:
-            settings.write('ROLLOUT_POLL="1"\n')
-            settings.write(f'GITHUB_SUBJECT="repo:{APP}/{APP}:ref:refs/heads/main"\n')
+        change(self.service, "deploy.poll_seconds", 1)
+        change(self.service, "github.subject", f"repo:{APP}/{APP}:ref:refs/heads/main")
         self.begin()
         (self.folder / "bin").mkdir()
         put_program(self.folder / "bin" / "docker", *python(DOCKER), "recorded")
@@ -214,7 +214,7 @@ def test_a_service_is_provisioned_deployed_and_rolled_back(service: Service) -> 
     assert done.returncode == 0, done.stdout
     assert f"{APP}: nothing to change" in done.stdout, done.stdout
 
-    service.edit("infra/settings.env", 'LOG_RETENTION_DAYS="30"', 'LOG_RETENTION_DAYS="60"')
+    change(service.service, "logs.retention_days", 60)
     done = service.run(*TOOL, "provision", "--plan")
     assert done.returncode == 0, done.stdout
     assert re.search(r"^  change.* LogGroup ", done.stdout, re.MULTILINE), done.stdout

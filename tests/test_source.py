@@ -13,7 +13,7 @@ from rendering import EXAMPLE, Render, asked, questions, render, rendered_name
 
 TEMPLATED = {
     "README.md.jinja",
-    "infra/settings.env.jinja",
+    "infra/settings.toml.jinja",
     "infra/task-definition.json.jinja",
     "ops/iam-policy-github-actions.json.jinja",
     "{{ _copier_conf.answers_file }}.jinja",

@@ -3,21 +3,19 @@
 import json
 import re
 import runpy
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from infra.tool import settings_file
 
 ROOT = Path(__file__).resolve().parents[1]
 
 FARGATE_STOP_TIMEOUT = 120  # seconds; the longest that Fargate waits before it kills
 
 
-@cache
-def settings() -> dict[str, str]:
-    shell = ["env", "-i", "bash", "--norc", "-c", "set -aeu; . infra/settings.env; /usr/bin/env -0"]
-    variables = subprocess.run(shell, cwd=ROOT, capture_output=True, check=True, text=True).stdout
-    return dict(line.split("=", 1) for line in variables.split("\0") if line)
+SETTINGS = settings_file.read(ROOT)
+NAMES = SETTINGS.names
 
 
 @cache
@@ -29,9 +27,9 @@ def container() -> Any:
     named = [
         container
         for container in document("infra/task-definition.json")["containerDefinitions"]
-        if container["name"] == settings()["CONTAINER_NAME"]
+        if container["name"] == NAMES.container
     ]
-    assert len(named) == 1, "task-definition.json has exactly one container named CONTAINER_NAME"
+    assert len(named) == 1, f"task-definition.json has exactly one container {NAMES.container}"
     return named[0]
 
 
@@ -52,13 +50,12 @@ def dockerfile(instruction: str) -> str:
 
 
 def role(name: str) -> str:
-    partition, account = settings()["AWS_PARTITION"], settings()["AWS_ACCOUNT_ID"]
-    return f"arn:{partition}:iam::{account}:role/{settings()[name]}"
+    return f"arn:{SETTINGS.service.partition}:iam::{SETTINGS.service.account}:role/{name}"
 
 
 def arn(service: str, rest: str) -> str:
-    partition, region = settings()["AWS_PARTITION"], settings()["AWS_REGION"]
-    return f"arn:{partition}:{service}:{region}:{settings()['AWS_ACCOUNT_ID']}:{rest}"
+    here = SETTINGS.service
+    return f"arn:{here.partition}:{service}:{here.region}:{here.account}:{rest}"
 
 
 def named(sid: str) -> list[str]:
@@ -71,26 +68,25 @@ def named(sid: str) -> list[str]:
 
 def test_the_task_definition_has_the_names_of_the_settings() -> None:
     task = document("infra/task-definition.json")
-    assert task["family"] == settings()["TASK_FAMILY"]
-    assert task["executionRoleArn"] == role("EXECUTION_ROLE")
-    assert task["taskRoleArn"] == role("TASK_ROLE")
-    assert container()["image"] == f"{settings()['ECR_REGISTRY']}/{settings()['ECR_REPOSITORY']}"
+    assert task["family"] == NAMES.family
+    assert task["executionRoleArn"] == role(NAMES.execution_role)
+    assert task["taskRoleArn"] == role(NAMES.task_role)
+    assert container()["image"] == f"{SETTINGS.service.registry}/{NAMES.repository}"
     logs = container()["logConfiguration"]["options"]
-    assert logs["awslogs-group"] == settings()["LOG_GROUP"]
-    assert logs["awslogs-region"] == settings()["AWS_REGION"]
+    assert logs["awslogs-group"] == NAMES.log_group
+    assert logs["awslogs-region"] == SETTINGS.service.region
 
 
 def test_the_deploy_policy_has_the_names_of_the_settings() -> None:
-    names = settings()
-    cluster = names["ECS_CLUSTER"]
-    service = f"{cluster}/{names['ECS_SERVICE']}"
-    family = arn("ecs", f"task-definition/{names['TASK_FAMILY']}:*")
+    cluster = NAMES.cluster
+    service = f"{cluster}/{NAMES.service}"
+    family = arn("ecs", f"task-definition/{NAMES.family}:*")
     alarms = arn("cloudwatch", f"alarm:TargetTracking-service/{service}-Alarm*")
-    assert named("ReadTheStack") == [arn("cloudformation", f"stack/{names['STACK_NAME']}/*")]
-    assert named("PushImages") == [arn("ecr", f"repository/{names['ECR_REPOSITORY']}")]
+    assert named("ReadTheStack") == [arn("cloudformation", f"stack/{NAMES.stack}/*")]
+    assert named("PushImages") == [arn("ecr", f"repository/{NAMES.repository}")]
     assert named("RegisterRevisions") == [family]
     assert named("TagRevisionsAsTheyAreRegistered") == [family]
-    assert named("PassTheTasksTheirRoles") == [role("EXECUTION_ROLE"), role("TASK_ROLE")]
+    assert named("PassTheTasksTheirRoles") == [role(NAMES.execution_role), role(NAMES.task_role)]
     assert named("RollOutRevisionsOfThisFamily") == [arn("ecs", f"service/{service}"), family]
     assert named("WatchTheService") == [
         arn("ecs", f"service/{service}"),
@@ -99,7 +95,7 @@ def test_the_deploy_policy_has_the_names_of_the_settings() -> None:
     ]
     assert named("ListTasks") == [arn("ecs", f"cluster/{cluster}")]
     assert named("ReadTasks") == [arn("ecs", f"task/{cluster}/*")]
-    log = arn("logs", f"log-group:{names['LOG_GROUP']}")
+    log = arn("logs", f"log-group:{NAMES.log_group}")
     assert named("ReadTheLog") == [log, f"{log}:log-stream:*"]
     assert named("ScaleTheService") == [arn("application-autoscaling", "scalable-target/*")]
     assert named("KeepTheAlarmsOfTheScaling") == [arn("cloudwatch", "alarm:"), alarms]
@@ -179,10 +175,6 @@ def test_a_rollout_can_start_new_tasks_before_it_stops_old_ones() -> None:
     assert deployment["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
 
 
-def test_there_are_tasks_to_scale_between() -> None:
-    assert 1 <= int(settings()["MIN_TASKS"]) <= int(settings()["MAX_TASKS"])
-
-
 def in_the_stack(pattern: str) -> set[str]:
     """What infra/stack.yml says there; it is not loaded, because its tags are CloudFormation's."""
     found = set(re.findall(pattern, (ROOT / "infra/stack.yml").read_text()))
@@ -216,9 +208,4 @@ def test_no_request_is_cut_off_by_a_rollout() -> None:
 
 def test_the_settings_offer_what_the_stack_takes() -> None:
     [days] = in_the_stack(r"\[(1, 3, 5[\d, ]+)\]")
-    assert settings()["LOG_RETENTION_DAYS"] in days.split(", ")
-    assert settings()["ASSIGN_PUBLIC_IP"] in {"ENABLED", "DISABLED"}
-    assert settings()["TRACING"] in {"", "xray"}
-    assert settings()["DOMAIN_NAME"] or not settings()["CERTIFICATE_ARN"], (
-        "CERTIFICATE_ARN needs DOMAIN_NAME, the name that the certificate is for"
-    )
+    assert str(SETTINGS.logs.retention_days) in days.split(", ")

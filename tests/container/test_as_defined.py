@@ -22,6 +22,7 @@ from infra.tool.runtime import Runtime
 from infra.tool.settings import Settings
 from infra.tool.target import Target
 from owned import Service
+from support.settings import change
 
 from container.conftest import COMMIT
 from container.containers import succeed
@@ -204,12 +205,13 @@ def test_the_command_builds_the_commit_and_tests_it(
     owned = service.copy(tmp_path / "ai-assistant").path
     (owned / "app" / "local.py").write_text("1 / 0\n")
     (owned / ".gitignore").write_text("app/local.py\n.venv\n")
+    change(owned, "deploy.build_flags", ["--network=host"])
     for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "-m", "Start"]):
         subprocess.run(["git", *words], cwd=owned, check=True)
     runtime = replace(
         trial.target.runtime,
         root=owned,
-        environment={**os.environ, "DOCKER_BUILD_FLAGS": "--network=host"},
+        environment=os.environ,
     )
     assert cli.run(["test-image"], runtime) == ExitCode.DONE, trial.err.getvalue()
     commit = trial.out.getvalue().split()[-1]

@@ -133,7 +133,7 @@ CONTEXT = {
     "app/data/__pycache__/words.pyc": False,
     ".git/config": False,
     ".venv/pyvenv.cfg": False,
-    "infra/settings.env": False,
+    "infra/settings.toml": False,
     "tests/test_main.py": False,
 }
 

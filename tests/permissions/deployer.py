@@ -11,6 +11,7 @@ from uuid import uuid4
 from rehearsal import TOOL, Done, Rehearsal
 from runner import Runner
 from support.checkout import SUBJECT
+from support.settings import change
 
 from simulator.rollouts import Crashes
 
@@ -73,14 +74,14 @@ class Deployer:
     @property
     def policy(self) -> Json:
         """As provisioning has put it there, or `may` since."""
-        where = {"RoleName": self.settings["DEPLOY_ROLE"], "PolicyName": "deploy"}
+        where = {"RoleName": self.settings.names.deploy_role, "PolicyName": "deploy"}
         found: Json = self.aws.client("iam").get_role_policy(**where)["PolicyDocument"]
         return found
 
     @contextmanager
     def may(self, policy: Json) -> Iterator[None]:
         """Another policy, for as long as the block lasts."""
-        where = {"RoleName": self.settings["DEPLOY_ROLE"], "PolicyName": "deploy"}
+        where = {"RoleName": self.settings.names.deploy_role, "PolicyName": "deploy"}
         put, before = self.aws.client("iam").put_role_policy, self.policy
         put(**where, PolicyDocument=json.dumps(policy))
         try:
@@ -92,7 +93,7 @@ class Deployer:
 
     @property
     def here(self) -> dict[str, str]:
-        return {"cluster": self.settings["ECS_CLUSTER"], "service": self.settings["ECS_SERVICE"]}
+        return {"cluster": self.settings.names.cluster, "service": self.settings.names.service}
 
     def look(self) -> Json | None:
         """The service, one step further; None where there is none."""
@@ -121,7 +122,7 @@ class Deployer:
         service = self.look()
         if not service:
             first = self.aws.calls.of("ecs:CreateService")[0].parameters
-            family = {"taskDefinition": self.settings["TASK_FAMILY"]}
+            family = {"taskDefinition": self.settings.names.family}
             service = ecs.create_service(**(first | family))["service"]
         present = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])
         shape = ecs.meta.service_model.operation_model("RegisterTaskDefinition").input_shape
@@ -176,8 +177,8 @@ class Deployer:
     def let_the_app_say(self, line: str) -> None:
         logs = self.aws.client("logs")
         stream = {
-            "logGroupName": self.settings["LOG_GROUP"],
-            "logStreamName": f"ecs/{self.settings['CONTAINER_NAME']}/{uuid4().hex}",
+            "logGroupName": self.settings.names.log_group,
+            "logStreamName": f"ecs/{self.settings.names.container}/{uuid4().hex}",
         }
         logs.create_log_stream(**stream)
         said = {"timestamp": int(self.aws.clock.now().timestamp() * 1000), "message": line}
@@ -305,7 +306,7 @@ RUNS: dict[str, Run] = {
 def provisioned(service: Rehearsal) -> Deployer:
     """With both ways in: the role, and a user who has no keys yet."""
     service.aws.client("iam").create_user(UserName=USER)
-    service.edit("infra/settings.env", 'DEPLOY_USER=""', f'DEPLOY_USER="{USER}"')
+    change(service.service, "github.deploy_user", USER)
     service.commit("Let a user in")
     done = service.provision()
     assert done.code == 0, done.text

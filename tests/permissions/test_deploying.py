@@ -13,6 +13,7 @@ from deployer import AUDIENCE, HOST, RUNS, USER, Deployer, Json, provisioned
 from rehearsal import Done, Rehearsal
 from rendering import Render
 from support.checkout import SUBJECT
+from support.settings import sections, value_of
 
 from simulator.account import Account
 from simulator.calls import Call
@@ -168,14 +169,14 @@ def test_a_run_says_which_action_it_lacks(record: Record, action: str) -> None:
 
 # What is another's: a name that this service has, and one that only looks like it.
 OTHER_NAMES = {
-    "an app whose name begins alike": ("APP_NAME", "ai-assistant-two"),
-    "an app whose name this one begins with": ("APP_NAME", "ai"),
-    "a service in this cluster": ("ECS_SERVICE", "ai-assistant-service-two"),
-    "a cluster": ("ECS_CLUSTER", "ai-assistant-cluster-two"),
-    "a family": ("TASK_FAMILY", "ai-assistant-task-two"),
-    "a log group": ("LOG_GROUP", "/ecs/ai-assistant-app-two"),
-    "an execution role": ("EXECUTION_ROLE", "administrator"),
-    "a task role": ("TASK_ROLE", "administrator"),
+    "an app whose name begins alike": ("service.name", "ai-assistant-two"),
+    "an app whose name this one begins with": ("service.name", "ai"),
+    "a service in this cluster": ("names.service", "ai-assistant-service-two"),
+    "a cluster": ("names.cluster", "ai-assistant-cluster-two"),
+    "a family": ("names.family", "ai-assistant-task-two"),
+    "a log group": ("names.log_group", "/ecs/ai-assistant-app-two"),
+    "an execution role": ("names.execution_role", "administrator"),
+    "a task role": ("names.task_role", "administrator"),
 }
 
 
@@ -201,7 +202,7 @@ def allowed_elsewhere(
 @pytest.mark.parametrize("whose", OTHER_NAMES)
 def test_what_has_another_name_is_out_of_reach(record: Record, whose: str) -> None:
     setting, new = OTHER_NAMES[whose]
-    old = record.deployer.settings[setting]
+    old = str(value_of(record.deployer.settings, setting))
     out_of_reach = set()
     for name, call in record.calls:
         parameters = renamed(call.parameters, old, new)
@@ -232,8 +233,9 @@ def test_other_regions_and_accounts_are_out_of_reach(
 
 
 def test_roles_are_passed_to_tasks_alone(record: Record) -> None:
-    for setting in ("EXECUTION_ROLE", "TASK_ROLE"):
-        role = record.account.arn("iam", f"role/{record.deployer.settings[setting]}", region="")
+    for setting in ("names.execution_role", "names.task_role"):
+        name = value_of(record.deployer.settings, setting)
+        role = record.account.arn("iam", f"role/{name}", region="")
         for service in ("ecs-tasks.amazonaws.com", "ec2.amazonaws.com", "lambda.amazonaws.com"):
             need = Need("iam:PassRole", role, {"iam:PassedToService": service})
             is_refused = denial([record.policy], need) is not None
@@ -242,21 +244,21 @@ def test_roles_are_passed_to_tasks_alone(record: Record) -> None:
 
 TRICKS = {
     "stop a neighbour's service": (
-        "ecs update-service --cluster {ECS_CLUSTER} --service neighbour --desired-count 0",
-        "ecs:UpdateService on resource: {ecs}:service/{ECS_CLUSTER}/neighbour",
+        "ecs update-service --cluster {names.cluster} --service neighbour --desired-count 0",
+        "ecs:UpdateService on resource: {ecs}:service/{names.cluster}/neighbour",
     ),
     "run another family": (
-        "ecs update-service --cluster {ECS_CLUSTER} --service {ECS_SERVICE}"
+        "ecs update-service --cluster {names.cluster} --service {names.service}"
         " --task-definition miner",
-        "ecs:UpdateService on resource: {ecs}:service/{ECS_CLUSTER}/{ECS_SERVICE}",
+        "ecs:UpdateService on resource: {ecs}:service/{names.cluster}/{names.service}",
     ),
     "delete the service": (
-        "ecs delete-service --cluster {ECS_CLUSTER} --service {ECS_SERVICE} --force",
-        "ecs:DeleteService on resource: {ecs}:service/{ECS_CLUSTER}/{ECS_SERVICE}",
+        "ecs delete-service --cluster {names.cluster} --service {names.service} --force",
+        "ecs:DeleteService on resource: {ecs}:service/{names.cluster}/{names.service}",
     ),
     "give the app the rights of an administrator": (
-        "ecs register-task-definition --family {TASK_FAMILY} --container-definitions name=a,image=b"
-        " --task-role-arn {iam}:role/administrator",
+        "ecs register-task-definition --family {names.family}"
+        " --container-definitions name=a,image=b --task-role-arn {iam}:role/administrator",
         "iam:PassRole on resource: {iam}:role/administrator",
     ),
     "scale a neighbour": (
@@ -282,7 +284,7 @@ def test_a_trick_is_refused(record: Record, trick: str) -> None:
     account = record.account
     arns = {name: account.arn(name, "").rstrip(":") for name in ("ecr", "ecs", "logs")}
     arns["iam"] = account.arn("iam", "", region="").rstrip(":")
-    words = record.deployer.settings | arns
+    words = sections(record.deployer.settings) | arns
     record.aws.client("ecs").register_task_definition(
         family="miner", containerDefinitions=[{"name": "a", "image": "b", "memory": 128}]
     )

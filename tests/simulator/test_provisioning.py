@@ -6,11 +6,13 @@ changes and deletes the resources of infra/stack.yml as AWS does, and undoes wha
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from rehearsal import Rehearsal
 from rendering import Render
+from support.settings import Value, change
 
 from simulator.simulation import SimulatedAws
 from simulator.stacks import Json, Operator, everything, settled
@@ -23,11 +25,9 @@ def service(aws: SimulatedAws, example: Render, tmp_path: Path) -> Rehearsal:
     return Rehearsal(aws, example, tmp_path)
 
 
-def choose(service: Rehearsal, **settings: str) -> None:
+def choose(service: Rehearsal, settings: Mapping[str, Value]) -> None:
     for name, value in settings.items():
-        line = f'\n{name}="{service.settings[name]}"'
-        service.edit("infra/settings.env", line, f'\n{name}="{value}"')
-        service.settings[name] = value
+        change(service.service, name, value)
 
 
 def kinds(aws: SimulatedAws) -> set[str]:
@@ -37,7 +37,7 @@ def kinds(aws: SimulatedAws) -> set[str]:
 
 
 def stack(aws: SimulatedAws, service: Rehearsal) -> Operator:
-    return Operator(aws, "", service.settings["STACK_NAME"])
+    return Operator(aws, "", service.settings.names.stack)
 
 
 def attributes(found: list[Json]) -> dict[str, str]:
@@ -78,12 +78,12 @@ def test_a_new_account_gets_every_resource_of_the_stack_and_a_second_run_changes
     assert log["retentionInDays"] == 30
     roles = {role["RoleName"]: role for role in found["roles"]}
     settings = service.settings
-    deploys = roles[settings["DEPLOY_ROLE"]]
+    deploys = roles[settings.names.deploy_role]
     document = service.render.json("ops/iam-policy-github-actions.json")
     assert deploys["policies"] == {"deploy": settled(document)}
-    (pulls,) = roles[settings["EXECUTION_ROLE"]]["policies"].values()
+    (pulls,) = roles[settings.names.execution_role]["policies"].values()
     assert repository["repositoryArn"] in [each["Resource"] for each in pulls["Statement"]]
-    assert roles[settings["TASK_ROLE"]]["policies"] == {}
+    assert roles[settings.names.task_role]["policies"] == {}
     dimensions = [alarm["Dimensions"] for alarm in found["alarms"]]
     watched = {each["Value"] for alarm in dimensions for each in alarm}
     assert watched == set(label)
@@ -98,7 +98,7 @@ def test_a_plan_changes_no_resource(aws: SimulatedAws, service: Rehearsal) -> No
     assert aws.client("cloudformation").describe_stacks()["Stacks"] == []
     service.provision().ends(0)
     before = everything(aws)
-    choose(service, LOG_RETENTION_DAYS="7", TRACING="xray")
+    choose(service, {"logs.retention_days": 7, "permissions.tracing": "xray"})
     service.provision("--plan").ends(0, "1 to add, 1 to change")
     assert everything(aws) == before
 
@@ -107,7 +107,7 @@ def test_a_name_that_is_taken_leaves_everything_as_it_was(
     aws: SimulatedAws, service: Rehearsal
 ) -> None:
     trust = {"Version": "2012-10-17", "Statement": []}
-    name = service.settings["TASK_ROLE"]
+    name = service.settings.names.task_role
     aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
     run = service.provision()
     run.ends(2, "error[change-set-failed]")
@@ -127,16 +127,16 @@ def test_every_setting_is_turned_on_and_off_again_in_place(
     asks_for = {"DomainName": "api.example.com"}
     certificate = aws.client("acm").request_certificate(**asks_for)["CertificateArn"]
     topic = aws.client("sns").create_topic(Name="alarms")["TopicArn"]
-    on = {
-        "ALARM_TOPIC_ARN": topic,
-        "BEDROCK_MODELS": "us.meta.llama4-v1:0",
-        "CERTIFICATE_ARN": certificate,
-        "DOMAIN_NAME": "api.example.com",
-        "S3_READ_BUCKETS": "one,two",
-        "SECRETS_KMS_KEY_ARN": "arn:aws:kms:us-east-1:123456789012:key/" + "0a" * 16,
-        "TRACING": "xray",
+    on: dict[str, Value] = {
+        "alarms.topic": topic,
+        "permissions.bedrock_models": ["us.meta.llama4-v1:0"],
+        "https.certificate": certificate,
+        "https.domain": "api.example.com",
+        "permissions.s3_read_buckets": ["one", "two"],
+        "permissions.secrets_key": "arn:aws:kms:us-east-1:123456789012:key/" + "0a" * 16,
+        "permissions.tracing": "xray",
     }
-    choose(service, **on)
+    choose(service, on)
     service.provision().ends(0, "created  HttpsListener")
     assert ids.items() <= stack(aws, service).ids.items(), "nothing is replaced"
 
@@ -149,12 +149,12 @@ def test_every_setting_is_turned_on_and_off_again_in_place(
     (rule,) = found["rules"]
     assert [target["Arn"] for target in rule["Targets"]] == [topic]
     policies = {role["RoleName"]: set(role["policies"]) for role in found["roles"]}
-    assert policies[service.settings["TASK_ROLE"]] == {
+    assert policies[service.settings.names.task_role] == {
         *("invoke-models", "read-buckets", "send-traces")
     }
-    assert "decrypt-secrets" in policies[service.settings["EXECUTION_ROLE"]]
+    assert "decrypt-secrets" in policies[service.settings.names.execution_role]
 
-    choose(service, **dict.fromkeys(on, ""))
+    choose(service, {name: [] if isinstance(value, list) else "" for name, value in on.items()})
     service.provision().ends(0, "deleted  HttpsListener")
     assert everything(aws) == before
     assert stack(aws, service).ids == ids
@@ -179,7 +179,7 @@ def test_wherever_an_update_fails_everything_is_as_it_was(
     before = everything(aws)
     (sent,) = aws.calls.of("cloudformation:CreateChangeSet")
     topic = aws.client("sns").create_topic(Name="alarms")["TopicArn"]
-    on = {
+    on: dict[str, Value] = {
         "AlarmTopicArn": topic,
         "LogRetentionDays": "7",
         "S3BucketArns": "arn:aws:s3:::one",
@@ -212,7 +212,7 @@ def test_a_stuck_rollback_is_mended_by_the_command_of_the_error(
     """As a user runs it, by the real AWS CLI."""
     service.provision().ends(0)
     before = everything(aws)
-    choose(service, LOG_RETENTION_DAYS="7", TRACING="xray")
+    choose(service, {"logs.retention_days": 7, "permissions.tracing": "xray"})
     aws.cloudformation.fails("SendTraces", "create", "not today")
     aws.cloudformation.fails("LogGroup", "roll back", "nor back")
     service.provision().ends(1, "SendTraces: not today", "UPDATE_ROLLBACK_FAILED")
@@ -234,7 +234,7 @@ def test_a_deletion_keeps_images_and_log_and_the_next_provision_imports_them(
     aws: SimulatedAws, service: Rehearsal
 ) -> None:
     service.provision().ends(0)
-    group = service.settings["LOG_GROUP"]
+    group = service.settings.names.log_group
     aws.client("logs").create_log_stream(logGroupName=group, logStreamName="of-old")
     service.destroy().ends(0, "kept     Repository")
     assert kinds(aws) == {"repositories", "logs"}
@@ -249,7 +249,7 @@ def test_a_role_with_another_policy_holds_the_stack_until_it_is_gone(
     aws: SimulatedAws, service: Rehearsal
 ) -> None:
     service.provision().ends(0)
-    role = service.settings["TASK_ROLE"]
+    role = service.settings.names.task_role
     iam = aws.client("iam")
     deny = {"Effect": "Deny", "Action": "*", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [deny]})

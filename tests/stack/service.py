@@ -6,41 +6,46 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from infra.tool.settings import Settings
 from rendering import Render
+from support.settings import Value, value_of
 
 from simulator.template import Place, Stack, load
 
 # What feeds the parameters of the stack: settings as they stand, ...
 SETTING = {
-    "AppName": "APP_NAME",
-    "RepositoryName": "ECR_REPOSITORY",
-    "LogGroupName": "LOG_GROUP",
-    "LogRetentionDays": "LOG_RETENTION_DAYS",
-    "ClusterName": "ECS_CLUSTER",
-    "ServiceName": "ECS_SERVICE",
-    "ExecutionRoleName": "EXECUTION_ROLE",
-    "SecretsKeyArn": "SECRETS_KMS_KEY_ARN",
-    "TaskRoleName": "TASK_ROLE",
-    "Tracing": "TRACING",
-    "DeployRoleName": "DEPLOY_ROLE",
-    "GitHubSubject": "GITHUB_SUBJECT",
-    "VpcId": "VPC_ID",
-    "SubnetIds": "SUBNET_IDS",
-    "TaskSubnetIds": "TASK_SUBNET_IDS",
-    "AssignPublicIp": "ASSIGN_PUBLIC_IP",
-    "DomainName": "DOMAIN_NAME",
-    "CertificateArn": "CERTIFICATE_ARN",
-    "AlarmTopicArn": "ALARM_TOPIC_ARN",
+    "AppName": "service.name",
+    "RepositoryName": "names.repository",
+    "LogGroupName": "names.log_group",
+    "LogRetentionDays": "logs.retention_days",
+    "ClusterName": "names.cluster",
+    "ServiceName": "names.service",
+    "ExecutionRoleName": "names.execution_role",
+    "SecretsKeyArn": "permissions.secrets_key",
+    "TaskRoleName": "names.task_role",
+    "Tracing": "permissions.tracing",
+    "DeployRoleName": "names.deploy_role",
+    "GitHubSubject": "github.subject",
+    "VpcId": "network.vpc",
+    "SubnetIds": "network.subnets",
+    "TaskSubnetIds": "tasks.subnets",
+    "AssignPublicIp": "tasks.public_ip",
+    "DomainName": "https.domain",
+    "CertificateArn": "https.certificate",
+    "AlarmTopicArn": "alarms.topic",
 }
 # ... settings that become ARNs, and the secrets of the task definition.
-SETTING_OF_ARNS = {"BedrockModelArns": "BEDROCK_MODELS", "S3BucketArns": "S3_READ_BUCKETS"}
+SETTING_OF_ARNS = {
+    "BedrockModelArns": "permissions.bedrock_models",
+    "S3BucketArns": "permissions.s3_read_buckets",
+}
 SECRETS = {"SecretArns", "ParameterArns"}
 
 # What a person finds out where the settings are empty.
 FOUND = {
-    "GITHUB_SUBJECT": "repo:my-company@1/ai-assistant@2:ref:refs/heads/main",
-    "VPC_ID": "vpc-0000000a",
-    "SUBNET_IDS": "subnet-0000000a,subnet-0000000b",
+    "github.subject": "repo:my-company@1/ai-assistant@2:ref:refs/heads/main",
+    "network.vpc": "vpc-0000000a",
+    "network.subnets": "subnet-0000000a,subnet-0000000b",
 }
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:key-AbCdEf"
@@ -76,12 +81,19 @@ SWITCHES: dict[str, dict[str, str]] = {
 ALL = {name: value for switch in SWITCHES.values() for name, value in switch.items()}
 
 
+def as_parameter(value: Value) -> str:
+    """A setting as a parameter of the stack."""
+    if isinstance(value, bool):
+        return "ENABLED" if value else "DISABLED"
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
 @dataclass(frozen=True)
 class Service:
     render: Render
 
     @cached_property
-    def settings(self) -> dict[str, str]:
+    def settings(self) -> Settings:
         return self.render.settings()
 
     @cached_property
@@ -94,7 +106,7 @@ class Service:
 
     @cached_property
     def container(self) -> Any:
-        name = self.settings["CONTAINER_NAME"]
+        name = self.settings.names.container
         return next(c for c in self.task["containerDefinitions"] if c["name"] == name)
 
     @cached_property
@@ -109,13 +121,13 @@ class Service:
 
     @cached_property
     def place(self) -> Place:
-        names = "AWS_PARTITION", "AWS_REGION", "AWS_ACCOUNT_ID"
-        return Place(*(self.settings[name] for name in names))
+        service = self.settings.service
+        return Place(service.partition, service.region, service.account)
 
     def stack(self, **changed: str) -> Stack:
         """The stack that the settings make, with some parameters changed."""
         given = {
-            parameter: self.settings[setting] or FOUND.get(setting, "")
+            parameter: as_parameter(value_of(self.settings, setting)) or FOUND.get(setting, "")
             for parameter, setting in SETTING.items()
         }
         return Stack(self.template, given | changed, self.place)

@@ -4,6 +4,7 @@ Each function is one promise; test_mistakes.py breaks every one of them to see i
 """
 
 import re
+import tomllib
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ from service import (
     arns,
     grants,
 )
+from support.settings import value_of
 
 from simulator.template import BadTemplate, Place, Stack, references
 
@@ -74,18 +76,21 @@ def every_parameter_and_condition_is_used(service: Service) -> None:
 def every_parameter_has_a_source(service: Service) -> None:
     fed = SETTING.keys() | SETTING_OF_ARNS.keys() | SECRETS
     assert service.template["Parameters"].keys() == fed, "tests/stack/service.py says what feeds it"
-    needed = {*SETTING.values(), *SETTING_OF_ARNS.values()}
-    missing = needed - service.settings.keys()
-    assert not missing, f"infra/settings.env: add {sorted(missing)}"
+    written = tomllib.loads(service.render.text("infra/settings.toml"))
+    for setting in {*SETTING.values(), *SETTING_OF_ARNS.values()}:
+        section, _, key = setting.partition(".")
+        assert section == "names" or key in written[section], (
+            f"infra/settings.toml: add {key} to [{section}]"
+        )
 
 
 @invariant
 def only_what_may_be_empty_has_a_default(service: Service) -> None:
-    """Any other default would be a second home for what infra/settings.env says."""
+    """Any other default would be a second home for what infra/settings.toml says."""
     parameters = service.template["Parameters"]
     defaults = {name: rule["Default"] for name, rule in parameters.items() if "Default" in rule}
-    assert set(defaults.values()) == {""}, "write the value into infra/settings.env"
-    empty = {name for name, setting in SETTING.items() if not service.settings[setting]}
+    assert set(defaults.values()) == {""}, "write the value into infra/settings.toml"
+    empty = {name for name, setting in SETTING.items() if not value_of(service.settings, setting)}
     found_out = {"GitHubSubject", "VpcId", "SubnetIds"}
     assert defaults.keys() == (empty - found_out) | SETTING_OF_ARNS.keys() | SECRETS
 
@@ -121,16 +126,16 @@ def only_images_and_logs_are_kept(service: Service) -> None:
 def names_are_those_of_the_settings(service: Service) -> None:
     settings, resources = service.settings, service.stack().resources
     for name, key, setting in [
-        ("Repository", "RepositoryName", "ECR_REPOSITORY"),
-        ("LogGroup", "LogGroupName", "LOG_GROUP"),
-        ("Cluster", "ClusterName", "ECS_CLUSTER"),
-        ("ExecutionRole", "RoleName", "EXECUTION_ROLE"),
-        ("TaskRole", "RoleName", "TASK_ROLE"),
-        ("DeployRole", "RoleName", "DEPLOY_ROLE"),
+        ("Repository", "RepositoryName", "names.repository"),
+        ("LogGroup", "LogGroupName", "names.log_group"),
+        ("Cluster", "ClusterName", "names.cluster"),
+        ("ExecutionRole", "RoleName", "names.execution_role"),
+        ("TaskRole", "RoleName", "names.task_role"),
+        ("DeployRole", "RoleName", "names.deploy_role"),
     ]:
-        assert resources[name].properties[key] == settings[setting], f"{name}: {setting}"
+        assert resources[name].properties[key] == value_of(settings, setting), f"{name}: {setting}"
     retention = resources["LogGroup"].properties["RetentionInDays"]
-    assert retention == int(settings["LOG_RETENTION_DAYS"])
+    assert retention == int(settings.logs.retention_days)
 
 
 @invariant
@@ -151,7 +156,7 @@ def names_are_those_of_the_documents(service: Service) -> None:
 
 @invariant
 def the_longest_names_are_not_too_long(service: Service) -> None:
-    app, region = service.settings["APP_NAME"], service.settings["AWS_REGION"]
+    app, region = service.settings.service.name, service.settings.service.region
     given = service.stack().given
     longest = {
         name: value.replace(region, LONGEST_REGION).replace(app, LONGEST_APP)
@@ -295,7 +300,7 @@ def every_way_in_ends_at_the_tasks(service: Service) -> None:
         secure = bool(stack.parameters["CertificateArn"])
         target = stack.outputs["TargetGroupArn"]
         assert target.partition(":targetgroup/")[2] == (
-            f"{service.settings['APP_NAME']}-tg/0123456789abcdef"
+            f"{service.settings.service.name}-tg/0123456789abcdef"
         )
         forward = [{"Type": "forward", "TargetGroupArn": target}]
         listeners = {
@@ -304,7 +309,7 @@ def every_way_in_ends_at_the_tasks(service: Service) -> None:
         }
         assert listeners[443 if secure else 80]["DefaultActions"] == forward
         for listener in listeners.values():
-            balancer = f"loadbalancer/app/{service.settings['APP_NAME']}-alb/0123456789abcdef"
+            balancer = f"loadbalancer/app/{service.settings.service.name}-alb/0123456789abcdef"
             assert listener["LoadBalancerArn"] == service.place.arn(
                 "elasticloadbalancing", balancer
             )
@@ -406,7 +411,9 @@ def exactly_one_subject_of_github_takes_the_deploy_role(service: Service) -> Non
                 }
             },
         }, "one audience, and one subject in full: any other could deploy"
-        assert stack.outputs["DeployRoleArn"] == service.place.role(service.settings["DEPLOY_ROLE"])
+        assert stack.outputs["DeployRoleArn"] == service.place.role(
+            service.settings.names.deploy_role
+        )
 
 
 @invariant
@@ -428,8 +435,8 @@ def refusal(stack: Stack) -> str:
 @invariant
 def the_execution_role_pulls_logs_and_reads_exactly_the_secrets(service: Service) -> None:
     place = service.place
-    image = [place.arn("ecr", f"repository/{service.settings['ECR_REPOSITORY']}")]
-    log = [place.arn("logs", f"log-group:{service.settings['LOG_GROUP']}:*")]
+    image = [place.arn("ecr", f"repository/{service.settings.names.repository}")]
+    log = [place.arn("logs", f"log-group:{service.settings.names.log_group}:*")]
     always = {
         "ecr:GetAuthorizationToken": ["*"],
         "ecr:BatchCheckLayerAvailability": image,
@@ -569,7 +576,7 @@ def every_alarm_watches_this_load_balancer(service: Service) -> None:
         if metric != "HealthyHostCount":
             assert alarm["ComparisonOperator"].startswith("GreaterThan")
             assert alarm["TreatMissingData"] == "notBreaching", f"{metric}: no requests, no trouble"
-        assert alarm["AlarmName"].startswith(f"{service.settings['APP_NAME']}-")
+        assert alarm["AlarmName"].startswith(f"{service.settings.service.name}-")
 
 
 @invariant
@@ -600,7 +607,7 @@ def alarms_act_only_where_there_is_a_topic(service: Service) -> None:
 @invariant
 def failed_deployments_of_exactly_this_service_are_told(service: Service) -> None:
     settings = service.settings
-    place = f"service/{settings['ECS_CLUSTER']}/{settings['ECS_SERVICE']}"
+    place = f"service/{settings.names.cluster}/{settings.names.service}"
     for stack in service.stacks:
         told = list(stack.of_type("AWS::Events::Rule"))
         if not stack.parameters["AlarmTopicArn"]:
@@ -637,7 +644,7 @@ def the_outputs_are_what_the_scripts_read(service: Service) -> None:
 
 @invariant
 def the_url_is_one_that_answers(service: Service) -> None:
-    app, region = service.settings["APP_NAME"], service.settings["AWS_REGION"]
+    app, region = service.settings.service.name, service.settings.service.region
     plain = f"http://{app}-alb-1.{region}.elb.amazonaws.com"
     urls = {name: stack.outputs["Url"] for name, stack in service.variants.items()}
     assert urls.pop("domain") == "http://api.example.com"
@@ -648,7 +655,7 @@ def the_url_is_one_that_answers(service: Service) -> None:
 @invariant
 def the_load_balancer_is_told_under_its_own_name(service: Service) -> None:
     """Where there is a domain, it has to point there."""
-    app, region = service.settings["APP_NAME"], service.settings["AWS_REGION"]
+    app, region = service.settings.service.name, service.settings.service.region
     for stack in service.stacks:
         own = f"{app}-alb-1.{region}.elb.amazonaws.com"
         assert stack.outputs["LoadBalancerDomain"] == own
@@ -657,7 +664,7 @@ def the_load_balancer_is_told_under_its_own_name(service: Service) -> None:
 @invariant
 def a_certificate_without_its_name_is_refused(service: Service) -> None:
     """The load balancer's own name stands in no certificate, so https to it could not answer."""
-    assert 'DOMAIN_NAME="api.example.com"' in refusal(service.stack(CertificateArn=CERTIFICATE))
+    assert 'domain = "api.example.com"' in refusal(service.stack(CertificateArn=CERTIFICATE))
 
 
 @pytest.mark.parametrize("name", INVARIANTS)

@@ -22,7 +22,7 @@ class Mistake(NamedTuple):
     file: str = "infra/stack.yml"
 
 
-SETTINGS = "infra/settings.env"
+SETTINGS = "infra/settings.toml"
 TASK = "infra/task-definition.json"
 
 # fmt: off
@@ -67,7 +67,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "a setting that is gone": Mistake(
         i.every_parameter_has_a_source,
-        'S3_READ_BUCKETS=""\n', "", SETTINGS,
+        's3_read_buckets = []\n', "", SETTINGS,
     ),
     "a default beside the setting": Mistake(
         i.only_what_may_be_empty_has_a_default,
@@ -108,7 +108,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "another name for the log": Mistake(
         i.names_are_those_of_the_documents,
-        'LOG_GROUP="/ecs/', 'LOG_GROUP="/aws/', SETTINGS,
+        '[names]\n', '[names]\nlog_group = "/aws/ai-assistant-app"\n', SETTINGS,
     ),
     "another name for the role": Mistake(
         i.names_are_those_of_the_documents,

@@ -1,10 +1,11 @@
 """The words in which failures are told: how the world is, what is run then, and what must hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pytest
 from rehearsal import Done
+from support.settings import Value, sections
 
 from simulator.rollouts import Outcome
 from story.service import Play, Service
@@ -86,7 +87,7 @@ def will(outcome: Outcome) -> Play:
     return so
 
 
-def sets(**values: str) -> Play:
+def sets(values: Mapping[str, Value]) -> Play:
     """Settings of the service, committed."""
 
     def so(service: Service) -> None:
@@ -108,7 +109,9 @@ def edits(name: str, old: str, new: str) -> Play:
 def moves_to(region: str, account: str = "123456789012") -> Play:
     """By the settings; the documents still name the former place."""
     registry = f"{account}.dkr.ecr.{region}.amazonaws.com"
-    moved = sets(AWS_REGION=region, AWS_ACCOUNT_ID=account, ECR_REGISTRY=registry)
+    moved = sets(
+        {"service.region": region, "service.account": account, "service.registry": registry}
+    )
     task = "infra/task-definition.json"
     former = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
     return both(moved, edits(task, former, registry))
@@ -129,7 +132,7 @@ def by_hand(aws_service: str, operation: str, **parameters: object) -> Play:
     def filled(value: object, service: Service) -> object:
         if isinstance(value, list):
             return [filled(item, service) for item in value]
-        return value.format(**service.settings) if isinstance(value, str) else value
+        return value.format(**sections(service.settings)) if isinstance(value, str) else value
 
     def so(service: Service) -> None:
         given = {key: filled(value, service) for key, value in parameters.items()}
@@ -187,7 +190,7 @@ def holds(*thens: Then) -> Then:
 
 def is_at(revision: int) -> Then:
     def then(service: Service, _: Done) -> None:
-        assert service.revision == f"{service.settings['TASK_FAMILY']}:{revision}"
+        assert service.revision == f"{service.settings.names.family}:{revision}"
 
     return then
 

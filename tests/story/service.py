@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from rehearsal import TOOL, Done, Rehearsal
 from rendering import Render
+from support.settings import Value, change
 
 Json = dict[str, Any]
 
@@ -52,12 +53,9 @@ class Service(Rehearsal):
 
     # --- what its owner changes ---
 
-    def set(self, name: str, value: str) -> None:
-        """A setting. It is not committed, unless `release` does it."""
-        text = (self.service / "infra/settings.env").read_text()
-        (before,) = (line for line in text.splitlines() if line.startswith(f"{name}="))
-        self.write("infra/settings.env", text.replace(before, f'{name}="{value}"'))
-        self.settings = Render(self.service, {}).settings()
+    def set(self, name: str, value: Value) -> None:
+        """A setting, such as "tasks.min". It is not committed, unless `release` does it."""
+        change(self.service, name, value)
 
     def release(self, note: str = "") -> str:
         """Commit something new to deploy."""
@@ -100,8 +98,8 @@ class Service(Rehearsal):
         ours = models / "ecs" / model.parent.name / model.name
         ours.parent.mkdir(parents=True)
         ours.write_text(json.dumps(waiters))
-        where = "--cluster", self.settings["ECS_CLUSTER"]
-        which = "--services", self.settings["ECS_SERVICE"]
+        where = "--cluster", self.settings.names.cluster
+        which = "--services", self.settings.names.service
         aws = os.fspath(Path(sys.executable).with_name("aws"))
         command = aws, "ecs", "wait", "services-stable", *where, *which
         return self.run(*command, AWS_DATA_PATH=os.fspath(models))
@@ -139,7 +137,7 @@ class Service(Rehearsal):
         if {"provision", "destroy"} & set(words):
             return "root"
         roles = self.aws.client("iam").list_roles()["Roles"]
-        is_there = any(role["RoleName"] == self.settings["DEPLOY_ROLE"] for role in roles)
+        is_there = any(role["RoleName"] == self.settings.names.deploy_role for role in roles)
         return self.deploy_role if is_there else "root"
 
     def press_ctrl_c(self) -> None:
@@ -168,7 +166,7 @@ class Service(Rehearsal):
     @property
     def is_given_up(self) -> bool:
         """Whether ECS knows by now that the latest rollout has failed."""
-        where = self.settings["ECS_CLUSTER"], self.settings["ECS_SERVICE"]
+        where = self.settings.names.cluster, self.settings.names.service
         there = self.aws.ecs.services.get(where)
         ended = ("STOPPED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL")
         return bool(there and there.history[0]["status"] in ended)
@@ -176,7 +174,7 @@ class Service(Rehearsal):
     @property
     def now(self) -> Json:
         """The ECS service, as it was at the last look."""
-        where = self.settings["ECS_CLUSTER"], self.settings["ECS_SERVICE"]
+        where = self.settings.names.cluster, self.settings.names.service
         return self.aws.ecs.services[where].described()
 
     @property
@@ -194,7 +192,7 @@ class Service(Rehearsal):
     def images(self) -> dict[str, str]:
         """The digest of each tag in its repository."""
         ecr = self.aws.client("ecr")
-        found = ecr.describe_images(repositoryName=self.settings["ECR_REPOSITORY"])["imageDetails"]
+        found = ecr.describe_images(repositoryName=self.settings.names.repository)["imageDetails"]
         return {tag: image["imageDigest"] for image in found for tag in image.get("imageTags", [])}
 
     @property

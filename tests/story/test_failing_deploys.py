@@ -53,7 +53,7 @@ TIMED_OUT = "error[deployment-timeout]"
 SIGN_IN = "error[sign-in]"
 CONTINUES = "continues in ECS. To find out, run this again: uv run --frozen -m infra deploy"
 STEADY = "is in steady state as"
-PATIENT = sets(ROLLOUT_TIMEOUT="30")  # seconds
+PATIENT = sets({"deploy.timeout_seconds": 30})  # seconds
 NOBODY_HERE = "http://127.0.0.1:9"  # where an address of AWS leads that does not exist
 ONE_TRY = environment(AWS_MAX_ATTEMPTS="1")
 
@@ -73,7 +73,7 @@ def names_a_secret(service: Service) -> None:
 
 
 def loses_its_execution_role(service: Service) -> None:
-    iam, role = service.aws.client("iam"), service.settings["EXECUTION_ROLE"]
+    iam, role = service.aws.client("iam"), service.settings.names.execution_role
     for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
         iam.delete_role_policy(RoleName=role, PolicyName=policy)
     iam.delete_role(RoleName=role)
@@ -90,7 +90,7 @@ def has_an_image_of_another_commit(service: Service) -> None:
     """Somebody has given the tag of this release to what serves."""
     before = service.head
     release(service)
-    registry, repository = service.aws.registry, service.settings["ECR_REPOSITORY"]
+    registry, repository = service.aws.registry, service.settings.names.repository
     content, kind = registry.manifests[repository, before]
     registry.put(repository, service.head, content, kind)
 
@@ -106,7 +106,7 @@ def loses_its_credentials(service: Service) -> None:
 def its_first_image_expires(service: Service) -> None:
     first = service.git("rev-parse", "HEAD~1")
     service.aws.client("ecr").batch_delete_image(
-        repositoryName=service.settings["ECR_REPOSITORY"], imageIds=[{"imageTag": first}]
+        repositoryName=service.settings.names.repository, imageIds=[{"imageTag": first}]
     )
 
 
@@ -184,7 +184,7 @@ ROWS = (
     Row(
         "its tasks become healthy and crash then, again and again",
         "serving",
-        both(sets(ROLLOUT_TIMEOUT="40"), will(Flaps())),
+        both(sets({"deploy.timeout_seconds": 40}), will(Flaps())),
         deploy,
         3,
         (TIMED_OUT, "EssentialContainerExited", "exit code 1", CONTINUES),
@@ -397,7 +397,7 @@ ROWS = (
         both(ONE_TRY, moves_to("us-west-9"), environment(AWS_ENDPOINT_URL=NOBODY_HERE)),
         deploy,
         2,
-        ("error[aws-unreachable]", "check AWS_REGION in infra/settings.env"),
+        ("error[aws-unreachable]", "check [service] region in infra/settings.toml"),
         holds(still_serves, never_says("sign in")),
     ),
     Row(
@@ -476,7 +476,7 @@ ROWS = (
     Row(
         "there is no cluster",
         "provisioned",
-        by_hand("ecs", "delete_cluster", cluster="{ECS_CLUSTER}"),
+        by_hand("ecs", "delete_cluster", cluster="{names.cluster}"),
         deploy,
         2,
         ("error[cluster-missing]", "uv run --frozen -m infra provision"),
@@ -487,7 +487,7 @@ ROWS = (
         "serving",
         both(
             release,
-            by_hand("ecr", "delete_repository", repositoryName="{ECR_REPOSITORY}", force=True),
+            by_hand("ecr", "delete_repository", repositoryName="{names.repository}", force=True),
         ),
         deploy,
         2,
@@ -497,7 +497,7 @@ ROWS = (
     Row(
         "there is no log group",
         "serving",
-        both(release, by_hand("logs", "delete_log_group", logGroupName="{LOG_GROUP}")),
+        both(release, by_hand("logs", "delete_log_group", logGroupName="{names.log_group}")),
         deploy,
         1,
         ("ResourceInitializationError", "The specified log group does not exist", ROLLED_BACK),
@@ -520,8 +520,8 @@ ROWS = (
             by_hand(
                 "ecs",
                 "delete_service",
-                cluster="{ECS_CLUSTER}",
-                service="{ECS_SERVICE}",
+                cluster="{names.cluster}",
+                service="{names.service}",
                 force=True,
             ),
         ),
@@ -644,7 +644,7 @@ ROWS = (
     Row(
         "the revision to go back to is inactive",
         "twice deployed",
-        by_hand("ecs", "deregister_task_definition", taskDefinition="{TASK_FAMILY}:1"),
+        by_hand("ecs", "deregister_task_definition", taskDefinition="{names.family}:1"),
         rollback,
         2,
         ("error[revision-unusable]", "INACTIVE"),

@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 from rehearsal import TOOL, Done
+from support.settings import sections
 
 from simulator.docker_client import IMAGE
 from simulator.faults import THROTTLED
@@ -73,8 +74,8 @@ def chooses_subnets(*zones: str) -> Play:
             )["Subnet"]["SubnetId"]
             for zone, block in zip(zones, blocks, strict=False)
         ]
-        service.set("VPC_ID", vpc["VpcId"])
-        service.set("SUBNET_IDS", ",".join(chosen))
+        service.set("network.vpc", vpc["VpcId"])
+        service.set("network.subnets", ",".join(chosen))
 
     return so
 
@@ -87,10 +88,10 @@ def has_a_provider(*audiences: str) -> Play:
 
 def has_what_the_guide_makes(service: Service) -> None:
     """A repository whose tags can be moved, with an image, and a log that is kept for ever."""
-    by_hand("ecr", "create_repository", repositoryName="{ECR_REPOSITORY}")(service)
-    by_hand("logs", "create_log_group", logGroupName="{LOG_GROUP}")(service)
+    by_hand("ecr", "create_repository", repositoryName="{names.repository}")(service)
+    by_hand("logs", "create_log_group", logGroupName="{names.log_group}")(service)
     service.aws.client("ecr").put_image(
-        repositoryName=service.settings["ECR_REPOSITORY"],
+        repositoryName=service.settings.names.repository,
         imageTag="latest",
         imageManifest='{"schemaVersion": 2}',
         imageManifestMediaType=IMAGE,
@@ -101,7 +102,7 @@ def has_a_policy_of_somebody_elses(service: Service) -> None:
     statement = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     service.aws.client("iam").put_role_policy(
-        RoleName=service.settings["DEPLOY_ROLE"], PolicyName="theirs", PolicyDocument=policy
+        RoleName=service.settings.names.deploy_role, PolicyName="theirs", PolicyDocument=policy
     )
 
 
@@ -111,23 +112,23 @@ def fails(resource: str, verb: Literal["create", "update"], reason: str) -> Play
 
 def renames_its_deploy_role(service: Service, _: Done) -> None:
     """As the error says."""
-    sets(DEPLOY_ROLE=service.settings["DEPLOY_ROLE"] + "-2")(service)
+    sets({"names.deploy_role": service.settings.names.deploy_role + "-2"})(service)
 
 
 def has_lost_its_cluster(service: Service) -> None:
-    by_hand("ecs", "delete_service", cluster="{ECS_CLUSTER}", service="{ECS_SERVICE}", force=True)(
-        service
-    )
-    where = {"cluster": service.settings["ECS_CLUSTER"]}
+    by_hand(
+        "ecs", "delete_service", cluster="{names.cluster}", service="{names.service}", force=True
+    )(service)
+    where = {"cluster": service.settings.names.cluster}
     ecs = service.aws.client("ecs")
     for _ in range(4):  # each look moves it on
-        ecs.describe_services(**where, services=[service.settings["ECS_SERVICE"]])
+        ecs.describe_services(**where, services=[service.settings.names.service])
     ecs.delete_cluster(**where)
 
 
 def has_lost_its_repository_and_log(service: Service) -> None:
-    by_hand("ecr", "delete_repository", repositoryName="{ECR_REPOSITORY}", force=True)(service)
-    by_hand("logs", "delete_log_group", logGroupName="{LOG_GROUP}")(service)
+    by_hand("ecr", "delete_repository", repositoryName="{names.repository}", force=True)(service)
+    by_hand("logs", "delete_log_group", logGroupName="{names.log_group}")(service)
 
 
 def creates_what_was_lost(*commands: str) -> Then:
@@ -135,7 +136,7 @@ def creates_what_was_lost(*commands: str) -> Then:
 
     def then(service: Service, done: Done) -> None:
         for command in commands:
-            asked_for = command.format(**service.settings)
+            asked_for = command.format(**sections(service.settings))
             assert asked_for in done.err, f"the error should name {asked_for}:\n{done.err}"
             service.run(os.fspath(AWS), *asked_for.split()[1:], principal="root").ends(0)
 
@@ -143,8 +144,10 @@ def creates_what_was_lost(*commands: str) -> Then:
 
 
 def has_lost_its_deploy_role(service: Service) -> None:
-    by_hand("iam", "delete_role_policy", RoleName="{DEPLOY_ROLE}", PolicyName="deploy")(service)
-    by_hand("iam", "delete_role", RoleName="{DEPLOY_ROLE}")(service)
+    by_hand("iam", "delete_role_policy", RoleName="{names.deploy_role}", PolicyName="deploy")(
+        service
+    )
+    by_hand("iam", "delete_role", RoleName="{names.deploy_role}")(service)
 
 
 def serves_with_a_secret(service: Service) -> None:
@@ -200,7 +203,7 @@ def reads_secrets(*names: str) -> Then:
 
     def then(service: Service, _: Done) -> None:
         found = service.aws.client("iam").get_role_policy(
-            RoleName=service.settings["EXECUTION_ROLE"], PolicyName="read-parameters"
+            RoleName=service.settings.names.execution_role, PolicyName="read-parameters"
         )
         [statement] = found["PolicyDocument"]["Statement"]
         assert [arn.rpartition("/")[2] for arn in statement["Resource"]] == list(names)
@@ -228,7 +231,7 @@ def has_taken_over(service: Service, _: Done) -> None:
     assert repository["imageTagMutability"] == "IMMUTABLE"
     assert repository["imageScanningConfiguration"] == {"scanOnPush": True}
     (group,) = logs.describe_log_groups()["logGroups"]
-    assert group["retentionInDays"] == int(service.settings["LOG_RETENTION_DAYS"])
+    assert group["retentionInDays"] == int(service.settings.logs.retention_days)
 
 
 def deploys_without_building(service: Service, done: Done) -> None:
@@ -265,7 +268,7 @@ ROWS = (
         has_no_default_network,
         provision,
         2,
-        ("error[network-no-default]", "set VPC_ID and SUBNET_IDS"),
+        ("error[network-no-default]", "set [network] vpc and subnets"),
         nothing_serves,
     ),
     Row(
@@ -387,7 +390,7 @@ ROWS = (
     Row(
         "the stack cannot be updated",
         "serving",
-        both(sets(LOG_RETENTION_DAYS="90"), fails("LogGroup", "update", "the log is busy")),
+        both(sets({"logs.retention_days": 90}), fails("LogGroup", "update", "the log is busy")),
         provision,
         1,
         ("error[stack-not-changed]", "(UPDATE_ROLLBACK_COMPLETE): LogGroup: the log is busy"),
@@ -419,7 +422,8 @@ ROWS = (
             "error[resources-deleted]",
             then=holds(
                 creates_what_was_lost(
-                    "aws ecs create-cluster --region {AWS_REGION} --cluster-name {ECS_CLUSTER}"
+                    "aws ecs create-cluster --region {service.region}"
+                    " --cluster-name {names.cluster}"
                 ),
                 again(provision, then=again(deploy, then=serves_the_release)),
             ),
@@ -428,15 +432,16 @@ ROWS = (
     Row(
         "the repository and the log group were deleted by hand",
         "provisioned",
-        both(has_lost_its_repository_and_log, sets(LOG_RETENTION_DAYS="90")),
+        both(has_lost_its_repository_and_log, sets({"logs.retention_days": 90})),
         provision,
         2,
         ("error[resources-deleted]",),
         holds(
             creates_what_was_lost(
-                "aws ecr create-repository --region {AWS_REGION} --repository-name"
-                " {ECR_REPOSITORY}",
-                "aws logs create-log-group --region {AWS_REGION} --log-group-name {LOG_GROUP}",
+                "aws ecr create-repository --region {service.region} --repository-name"
+                " {names.repository}",
+                "aws logs create-log-group --region {service.region}"
+                " --log-group-name {names.log_group}",
             ),
             again(
                 provision,
@@ -454,7 +459,7 @@ ROWS = (
         2,
         (
             "error[roles-deleted]",
-            'set DEPLOY_ROLE="ai-assistant-us-east-1-github-actions-2"',
+            'set [names] deploy_role = "ai-assistant-us-east-1-github-actions-2"',
         ),
         holds(
             renames_its_deploy_role,
@@ -502,7 +507,7 @@ ROWS = (
         holds(
             stack_is("DELETE_FAILED"),
             lambda service, _: by_hand(
-                "iam", "delete_role_policy", RoleName="{DEPLOY_ROLE}", PolicyName="theirs"
+                "iam", "delete_role_policy", RoleName="{names.deploy_role}", PolicyName="theirs"
             )(service),
             again(provision, 2, "error[stack-half-deleted]", then=nothing_more),
             again(destroy, then=stack_is("")),
@@ -521,7 +526,11 @@ ROWS = (
         "the service is gone already",
         "serving",
         by_hand(
-            "ecs", "delete_service", cluster="{ECS_CLUSTER}", service="{ECS_SERVICE}", force=True
+            "ecs",
+            "delete_service",
+            cluster="{names.cluster}",
+            service="{names.service}",
+            force=True,
         ),
         destroy,
         0,

@@ -120,13 +120,13 @@ def story(
         (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_ENGINE)
     with SimulatedAws(docker="real") as aws:
         service = Service(aws, example, folder)
-        service.environment["DOCKER_BUILD_FLAGS"] = "--network=host"
+        service.set("deploy.build_flags", ["--network=host"])
         (service.service / "uv.lock").unlink()  # which stands for the real one elsewhere
         Owned(service.service).uv("lock", "--quiet")
         service.commit("Lock the dependencies")
         story = Story(service)
         for tag in story.second.images:
-            docker("rmi", f"{aws.address}/{service.settings['ECR_REPOSITORY']}:{tag}")
+            docker("rmi", f"{aws.address}/{service.settings.names.repository}:{tag}")
         yield story
 
 
@@ -140,8 +140,8 @@ def test_provisioning_makes_what_a_service_stands_on(story: Story) -> None:
     chapter = story.provision
     added = new(story.before, chapter.inventory)
     assert LISTS.keys() - added.keys() == {
-        "AWS::Events::Rule",  # no ALARM_TOPIC_ARN is set
-        "group",  # no DEPLOY_USER is set
+        "AWS::Events::Rule",  # no [alarms] topic is set
+        "group",  # no [github] deploy_user is set
         *("revision", "scalable target", "scaling policy", "service"),  # a deploy makes them
     }
     assert chapter.answers == "", "nothing serves yet"
@@ -274,8 +274,8 @@ def test_what_is_left_after_destroying_is_kept_on_purpose(story: Story) -> None:
     assert left.pop("identity provider") != []  # one for each account
     assert all(role.startswith("AWSServiceRoleFor") for role in left.pop("AWS::IAM::Role"))
     assert left == {
-        "AWS::ECR::Repository": [settings["ECR_REPOSITORY"]],
-        "AWS::Logs::LogGroup": [settings["LOG_GROUP"]],
+        "AWS::ECR::Repository": [settings.names.repository],
+        "AWS::Logs::LogGroup": [settings.names.log_group],
     }
     assert chapter.images == story.second.images
     assert without_following(chapter) == [

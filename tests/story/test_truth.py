@@ -31,7 +31,7 @@ def by_deploy(service: Service) -> None:
 def by_calls_of_ones_own(service: Service) -> None:
     """As the guide has it: register a revision, update the service, and wait."""
     revision = service.aws.client("ecs").describe_task_definition(
-        taskDefinition=service.settings["TASK_FAMILY"]
+        taskDefinition=service.settings.names.family
     )["taskDefinition"]
     asked = {"family", "containerDefinitions", "executionRoleArn", "networkMode", "cpu", "memory"}
     asked |= {"requiresCompatibilities", "runtimePlatform", "taskRoleArn"}
@@ -39,8 +39,8 @@ def by_calls_of_ones_own(service: Service) -> None:
         **{key: value for key, value in revision.items() if key in asked}
     )
     service.aws.client("ecs").update_service(
-        cluster=service.settings["ECS_CLUSTER"],
-        service=service.settings["ECS_SERVICE"],
+        cluster=service.settings.names.cluster,
+        service=service.settings.names.service,
         taskDefinition=made["taskDefinition"]["taskDefinitionArn"],
     )
 

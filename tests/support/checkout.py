@@ -21,6 +21,7 @@ from repository import Repository
 from simulator.calls import Call
 from simulator.deployments import Deployment
 from simulator.simulation import SimulatedAws
+from support.settings import Value, change
 
 Json = dict[str, Any]
 
@@ -105,13 +106,9 @@ class Checkout(Repository):
 
     # --- what its owner changes ---
 
-    def set(self, name: str, value: str) -> None:
-        """A variable of infra/settings.env. It is not committed."""
-        path = self.folder / "infra" / "settings.env"
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        [number] = [n for n, line in enumerate(lines) if line.startswith(f"{name}=")]
-        lines[number] = f'{name}="{value}"\n'
-        path.write_text("".join(lines), encoding="utf-8")
+    def set(self, name: str, value: Value) -> None:
+        """A setting, such as "tasks.min". It is not committed."""
+        change(self.folder, name, value)
 
     def document(self, name: str) -> Json:
         found: Json = json.loads((self.folder / name).read_text(encoding="utf-8"))

@@ -349,10 +349,10 @@ MUTATIONS: Sequence[Mutation] = [
     *of(
         "service_document.py",
         ('    "clientToken": "the revision",\n', '', "document_members member_of_a_service"),
-        ('    "cluster": "infra/settings.env",\n', '', "document_members member_of_a_service"),
+        ('    "cluster": "infra/settings.toml",\n', '', "document_members member_of_a_service"),
         ('    "loadBalancers": "the stack",\n', '', "document_members member_of_a_service"),
         ('    "networkConfiguration": "the stack",\n', '', "document_members member_of_a_service"),
-        ('    "serviceName": "infra/settings.env",\n', '', "document_members member_of_a_service"),
+        ('    "serviceName": "infra/settings.toml",\n', '', "document_members member_of_a_service"),
         ('    "taskDefinition": "the revision",\n', '', "document_members member_of_a_service"),
         ('    "placementConstraints": "Fargate places tasks by itself",\n', '', "document_members member_of_a_service"),
         ('    "placementStrategy": "Fargate places tasks by itself",\n', '', "document_members member_of_a_service"),

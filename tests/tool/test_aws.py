@@ -122,7 +122,7 @@ def test_a_read_without_a_connection_says_that_aws_cannot_be_reached(aws: Simula
     aws.faults.cut_off()
     error = look(connect(aws))
     assert error.kind is Kind.UNREACHABLE
-    assert "AWS_REGION" in error.remedy
+    assert "[service] region" in error.remedy
 
 
 def test_a_region_that_does_not_exist_cannot_be_reached(aws: SimulatedAws) -> None:

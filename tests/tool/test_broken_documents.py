@@ -63,7 +63,7 @@ def test_words_of_git_in_a_text_are_no_conflict(rendered: Checkout) -> None:
 
 WRONG_TASKS: dict[str, tuple[Edit, str]] = {
     # K11 to K14 of the guards
-    "family": (with_members(family="other"), "TASK_FAMILY"),
+    "family": (with_members(family="other"), "[names] family"),
     "no container": (lambda d: d["containerDefinitions"][0].update(name="x"), "0 containers"),
     "two containers": (
         lambda d: d["containerDefinitions"].append(d["containerDefinitions"][0]),

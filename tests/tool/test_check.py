@@ -156,12 +156,12 @@ def test_without_git_and_docker_the_rest_is_checked(deployed: Checkout) -> None:
 def test_wrong_settings_are_told_once_and_what_needs_them_is_not_checked(
     deployed: Checkout,
 ) -> None:
-    deployed.set("VPC_ID", "default")
+    deployed.set("network.vpc", "default")
     run = deployed.run("check", principal="root").expect(2, "check-failed")
     assert run.operations == []
     found = lines(run.out)
     assert found["settings"][0] == "NO"
-    assert "VPC_ID='default'" in found["settings"][1]
+    assert '[network] vpc = "default"' in found["settings"][1]
     assert {name for name, (verdict, _) in found.items() if verdict == "ok"} == {
         "repository",
         "lock",
@@ -459,6 +459,6 @@ def test_a_stack_that_does_not_exist(rendered: Checkout) -> None:
 
 
 def test_credentials_of_another_account(deployed: Checkout) -> None:
-    deployed.set("AWS_ACCOUNT_ID", "210987654321")
-    deployed.set("ECR_REGISTRY", "210987654321.dkr.ecr.us-east-1.amazonaws.com")
+    deployed.set("service.account", "210987654321")
+    deployed.set("service.registry", "210987654321.dkr.ecr.us-east-1.amazonaws.com")
     assert codes(deployed)["credentials"] == "account-differs"

@@ -52,7 +52,7 @@ def test_each_edit_of_a_document_is_one_change(deployed: Checkout) -> None:
     task["cpu"], task["memory"] = "512", "1024"
     deployed.change(TASK, task)
     deployed.change("infra/service.json", {"healthCheckGracePeriodSeconds": 90})
-    deployed.set("MAX_TASKS", "8")
+    deployed.set("tasks.max", 8)
     deployed.release("Larger")
     found = plan(deployed)
     changed = {each["path"]: (each["before"], each["after"]) for each in found["task_definition"]}

@@ -141,7 +141,7 @@ def test_a_re_run_begins_no_rollback(deployed_twice: Checkout, named: list[str])
 def test_a_re_run_watches_the_rollback_that_is_in_progress(
     deployed_twice: Checkout, named: list[str]
 ) -> None:
-    deployed_twice.set("ROLLOUT_TIMEOUT", "60")
+    deployed_twice.set("deploy.timeout_seconds", 60)
     deployed_twice.aws.next_rollout(Hangs())
     deployed_twice.run("rollback", *named).expect(3, "deployment-timeout")
     done = deployed_twice.run("rollback", *named, GITHUB_RUN_ATTEMPT="2")
@@ -151,7 +151,7 @@ def test_a_re_run_watches_the_rollback_that_is_in_progress(
 def test_a_re_run_does_not_roll_back_the_deploy_that_is_in_progress(
     deployed_twice: Checkout,
 ) -> None:
-    deployed_twice.set("ROLLOUT_TIMEOUT", "60")
+    deployed_twice.set("deploy.timeout_seconds", 60)
     deployed_twice.release()
     deployed_twice.aws.next_rollout(Hangs())
     deployed_twice.run("deploy").expect(3, "deployment-timeout")

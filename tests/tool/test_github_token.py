@@ -65,55 +65,55 @@ def explain(checkout: Checkout, answer: object = "", **environment: str) -> Run:
     ],
 )
 def test_a_subject_that_differs_is_named_with_the_setting(rendered: Checkout, subject: str) -> None:
-    rendered.set("GITHUB_SUBJECT", "repo:my-company@9/ai-assistant@9:ref:refs/heads/main")
+    rendered.set("github.subject", "repo:my-company@9/ai-assistant@9:ref:refs/heads/main")
     done = explain(rendered, token(sub=subject)).expect(1, "subject-differs")
-    assert f'GITHUB_SUBJECT="{subject}"' in done.err
+    assert f'[github] subject = "{subject}"' in done.err
     assert "uv run --frozen -m infra provision" in done.err
 
 
 def test_an_issuer_that_differs_is_named_with_the_setting(rendered: Checkout) -> None:
     """An enterprise can have an issuer of its own. The subject is right, and stays as it is."""
-    rendered.set("GITHUB_SUBJECT", IMMUTABLE)
+    rendered.set("github.subject", IMMUTABLE)
     issuer = f"{ISSUER}/my-enterprise"
     done = explain(rendered, token(iss=f"https://{issuer}")).expect(1, "issuer-differs")
-    assert f'GITHUB_ISSUER="{issuer}"' in done.err
-    assert "GITHUB_SUBJECT" not in done.err
+    assert f'[github] issuer = "{issuer}"' in done.err
+    assert "[github] subject" not in done.err
 
 
 def test_an_issuer_of_the_settings_does_not_differ(rendered: Checkout) -> None:
-    rendered.set("GITHUB_SUBJECT", IMMUTABLE)
-    rendered.set("GITHUB_ISSUER", f"{ISSUER}/my-enterprise")
+    rendered.set("github.subject", IMMUTABLE)
+    rendered.set("github.issuer", f"{ISSUER}/my-enterprise")
     explain(rendered, token(iss=f"https://{ISSUER}/my-enterprise")).expect(2, "role-refused")
     explain(rendered).expect(1, "issuer-differs")
 
 
 @pytest.mark.parametrize("audience", ["https://github.com/my-company", ["a", "b"]])
 def test_an_audience_that_differs_is_named(rendered: Checkout, audience: object) -> None:
-    rendered.set("GITHUB_SUBJECT", IMMUTABLE)
+    rendered.set("github.subject", IMMUTABLE)
     done = explain(rendered, token(aud=audience)).expect(1, "audience-differs")
     assert "sts.amazonaws.com" in done.err
     assert "GITHUB_" not in done.err, "no setting has the audience"
 
 
 def test_all_claims_that_differ_are_named_at_once(rendered: Checkout) -> None:
-    rendered.set("GITHUB_SUBJECT", CLASSIC)
+    rendered.set("github.subject", CLASSIC)
     done = explain(rendered, token(iss=f"https://{ISSUER}/slug")).expect(1, "issuer-differs")
-    assert f'GITHUB_ISSUER="{ISSUER}/slug" and GITHUB_SUBJECT="{IMMUTABLE}"' in done.err
+    assert f'[github] issuer = "{ISSUER}/slug" and [github] subject = "{IMMUTABLE}"' in done.err
 
 
 # --- when nothing differs ---
 
 
 def test_a_subject_that_is_set_already_is_not_to_be_set_again(rendered: Checkout) -> None:
-    rendered.set("GITHUB_SUBJECT", IMMUTABLE)
+    rendered.set("github.subject", IMMUTABLE)
     done = explain(rendered).expect(2, "role-refused")
     assert "uv run --frozen -m infra provision" in done.err
-    assert "GITHUB_SUBJECT" not in done.err
+    assert "[github] subject" not in done.err
 
 
 def test_a_subject_that_no_setting_names_is_printed_with_the_setting(rendered: Checkout) -> None:
     done = explain(rendered).expect(2, "role-refused")
-    assert f'GITHUB_SUBJECT="{IMMUTABLE}"' in done.err
+    assert f'[github] subject = "{IMMUTABLE}"' in done.err
     assert "uv run --frozen -m infra provision" in done.err
 
 
@@ -121,7 +121,7 @@ def test_a_subject_that_no_setting_names_is_printed_with_the_setting(rendered: C
 def test_a_refused_run_of_another_branch_is_not_told_to_widen_the_trust(
     rendered: Checkout, subject: str
 ) -> None:
-    rendered.set("GITHUB_SUBJECT", subject)
+    rendered.set("github.subject", subject)
     wild = "refs/heads/wild"
     sent = IMMUTABLE.replace("refs/heads/main", wild)
     for other in sent, "repo:my-company@1234/ai-assistant@56789:environment:live":
@@ -131,7 +131,7 @@ def test_a_refused_run_of_another_branch_is_not_told_to_widen_the_trust(
 
 def test_a_branch_that_the_setting_names_is_trusted(rendered: Checkout) -> None:
     subject = IMMUTABLE.replace("main", "live")
-    rendered.set("GITHUB_SUBJECT", subject)
+    rendered.set("github.subject", subject)
     explain(rendered, token(sub=subject), GITHUB_REF="refs/heads/live").expect(2, "role-refused")
     explain(rendered).expect(1, "branch-not-trusted")
 

@@ -71,7 +71,7 @@ def test_each_hook_is_named_once(deployed: Checkout) -> None:
 def test_a_deployment_that_still_waits_is_unknown_and_the_error_names_the_hook(
     deployed: Checkout,
 ) -> None:
-    deployed.set("ROLLOUT_TIMEOUT", "30")
+    deployed.set("deploy.timeout_seconds", 30)
     pause_at(deployed, "PRE_SCALE_UP")
     run = deployed.run("deploy").expect(3, "deployment-timeout")
     assert "a PAUSE hook waits for an answer at PRE_SCALE_UP" in run.err

@@ -15,6 +15,7 @@ from infra.tool import docker, image
 from infra.tool.docker_login import private_configuration
 from infra.tool.errors import ExitCode, ToolError
 from rendering import Render
+from support.settings import change
 
 from simulator.programs import put_program
 from simulator.simulation import SimulatedAws
@@ -168,16 +169,12 @@ def test_the_platform_follows_the_task_definition(
     assert words[words.index("--build-arg") + 1] == f"COMMIT={stage.head}"
 
 
-def test_flags_of_the_environment_come_before_the_context(stage: Stage) -> None:
-    stage.environment["DOCKER_BUILD_FLAGS"] = "--network=host  --label 'a=b c'"
+def test_build_flags_of_the_settings_come_before_the_context(stage: Stage) -> None:
+    flags = ["--label", "a=b c", "--label", "d=e"]
+    change(stage.service, "deploy.build_flags", flags)
+    stage.commit("Label the image")
     stage.provide()
-    assert stage.call("build")["words"][-4:-1] == ["--network=host", "--label", "a=b c"]
-
-
-def test_flags_with_an_open_quote_are_refused_before_the_build(stage: Stage) -> None:
-    stage.environment["DOCKER_BUILD_FLAGS"] = "--label 'a=b"
-    refused("build-flags", stage.provide)
-    assert not [call for call in stage.calls if "build" in call["words"]]
+    assert stage.call("build")["words"][-5:-1] == flags
 
 
 def test_buildkit_is_on_and_makes_no_attestations(stage: Stage) -> None:

@@ -96,7 +96,7 @@ def test_it_is_followed_until_ctrl_c(deployed: Checkout) -> None:
     run = follow_until(deployed, 3)
     assert run.out.splitlines() == ["one", "two"]
     assert starts(run)[0] == before - 600_000, "it starts ten minutes back"
-    assert now(deployed) - before == 3 * 5000, "it looks every ROLLOUT_POLL seconds"
+    assert now(deployed) - before == 3 * 5000, "it looks every poll_seconds"
 
 
 def test_each_line_is_printed_once_also_if_it_appears_late(deployed: Checkout) -> None:
@@ -165,8 +165,8 @@ def test_a_log_group_that_does_not_exist_ends_it(rendered: Checkout) -> None:
 
 
 def test_credentials_of_another_account_read_no_log(deployed: Checkout) -> None:
-    deployed.set("AWS_ACCOUNT_ID", "210987654321")
-    deployed.set("ECR_REGISTRY", "210987654321.dkr.ecr.us-east-1.amazonaws.com")
+    deployed.set("service.account", "210987654321")
+    deployed.set("service.registry", "210987654321.dkr.ecr.us-east-1.amazonaws.com")
     run = deployed.run("logs").expect(2, "account-differs")
     assert run.operations == ["sts:GetCallerIdentity"]
 

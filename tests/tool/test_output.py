@@ -94,7 +94,7 @@ def test_a_failed_deploy_leaves_one_annotation_a_summary_and_no_output(
 def test_an_unknown_outcome_has_a_summary_that_says_to_re_run_the_job(
     deployed: Checkout, actions: Actions
 ) -> None:
-    deployed.set("ROLLOUT_TIMEOUT", "10")
+    deployed.set("deploy.timeout_seconds", 10)
     deployed.release()
     deployed.aws.next_rollout(Hangs())
     run = deployed.run("deploy", **actions.environment)

@@ -315,7 +315,7 @@ def test_every_message_that_says_to_run_it_again_names_the_number(
 ) -> None:
     """Without it the next run might go further back."""
     again = "run this again: uv run --frozen -m infra rollback 1"
-    deployed_twice.set("ROLLOUT_TIMEOUT", "10")
+    deployed_twice.set("deploy.timeout_seconds", 10)
     deployed_twice.aws.next_rollout(Hangs())
     run = deployed_twice.run("rollback").expect(3, "deployment-timeout")
     assert run.err.count(again) == 2

@@ -165,7 +165,7 @@ def test_bounds_that_a_schedule_has_raised_are_left_alone(deployed: Checkout) ->
 
 
 def test_bounds_that_a_schedule_has_lowered_are_left_alone(deployed: Checkout) -> None:
-    deployed.set("MIN_TASKS", "3")
+    deployed.set("tasks.min", 3)
     schedule(deployed, 1, 2)
     deployed.release()
     run = deployed.run("deploy").expect(0)

@@ -221,8 +221,8 @@ def test_an_expired_sign_in_asks_for_a_new_one(deployed: Checkout) -> None:
 
 
 def test_credentials_of_another_account_are_refused(deployed: Checkout) -> None:
-    deployed.set("AWS_ACCOUNT_ID", "210987654321")
-    deployed.set("ECR_REGISTRY", "210987654321.dkr.ecr.us-east-1.amazonaws.com")
+    deployed.set("service.account", "210987654321")
+    deployed.set("service.registry", "210987654321.dkr.ecr.us-east-1.amazonaws.com")
     run = deployed.run("status").expect(2, "account-differs")
     assert run.operations == ["sts:GetCallerIdentity"]
 

@@ -96,7 +96,7 @@ def test_the_reason_of_a_release_that_does_not_come_up_is_shown(
     "becomes", [Hangs(), OutOfCapacity(), Flaps()], ids=["hangs", "no capacity", "flaps"]
 )
 def test_what_never_ends_in_ecs_ends_as_unknown(deployed: Checkout, becomes: Outcome) -> None:
-    deployed.set("ROLLOUT_TIMEOUT", "60")
+    deployed.set("deploy.timeout_seconds", 60)
     deployed.release()
     deployed.aws.next_rollout(becomes)
     run = deployed.run("deploy").expect(3, "deployment-timeout")
@@ -108,7 +108,7 @@ def test_what_never_ends_in_ecs_ends_as_unknown(deployed: Checkout, becomes: Out
 
 
 def test_a_shortage_is_named_while_the_deployment_waits(deployed: Checkout) -> None:
-    deployed.set("ROLLOUT_TIMEOUT", "20")
+    deployed.set("deploy.timeout_seconds", 20)
     deployed.release()
     deployed.aws.next_rollout(OutOfCapacity())
     assert "Capacity is unavailable" in deployed.run("deploy").expect(3, "deployment-timeout").out
@@ -117,7 +117,7 @@ def test_a_shortage_is_named_while_the_deployment_waits(deployed: Checkout) -> N
 def test_a_deployment_that_took_too_long_is_watched_on_by_the_next_run(
     deployed: Checkout,
 ) -> None:
-    deployed.set("ROLLOUT_TIMEOUT", "5")
+    deployed.set("deploy.timeout_seconds", 5)
     deployed.release()
     deployed.run("deploy").expect(3, "deployment-timeout")
     deployed.run("deploy").expect(3, "deployment-timeout")
@@ -177,7 +177,7 @@ def test_a_log_that_cannot_be_read_does_not_change_the_verdict(
 
 
 def test_a_watch_without_pauses_ends_too(deployed: Checkout) -> None:
-    deployed.set("ROLLOUT_POLL", "0")
+    deployed.set("deploy.poll_seconds", 0)
     deployed.release()
     deployed.run("deploy").expect(0)
 

@@ -40,19 +40,20 @@ def test_a_workflow_gets_account_region_role_environment_and_runner(
 def test_the_github_environment_reaches_the_job_exactly(
     rendered: Checkout, tmp_path: Path, environment: str
 ) -> None:
-    rendered.set("GITHUB_ENVIRONMENT", environment)
+    rendered.set("github.environment", environment)
     assert outputs(rendered, tmp_path)["environment"] == environment
 
 
 def test_what_is_printed_is_no_command_to_github(rendered: Checkout) -> None:
-    rendered.set("GITHUB_ENVIRONMENT", "x ##[add-mask]y")
+    rendered.set("github.environment", "x ##[add-mask]y")
     done = rendered.run("settings").expect(0)
     assert "##[" not in done.text, "GitHub's runner obeys it anywhere in a line"
     assert not [line for line in done.text.splitlines() if line.lstrip().startswith("::")]
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("AWS_ACCOUNT_ID", "1234"), ("AWS_REGION", "here"), ("DEPLOY_ROLE", "a b")]
+    ("name", "value"),
+    [("service.account", "1234"), ("service.region", "here"), ("names.deploy_role", "a b")],
 )
 def test_a_wrong_setting_gives_no_outputs(
     rendered: Checkout, tmp_path: Path, name: str, value: str
@@ -64,7 +65,7 @@ def test_a_wrong_setting_gives_no_outputs(
 def test_a_required_setting_that_is_missing_gives_no_outputs(
     rendered: Checkout, tmp_path: Path
 ) -> None:
-    rendered.edit("infra/settings.env", "AWS_ACCOUNT_ID=", "ACCOUNT=")
+    rendered.edit("infra/settings.toml", "account =", "# account =")
     assert outputs(rendered, tmp_path, 2, "settings-wrong") == {}
 
 

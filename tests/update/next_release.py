@@ -43,9 +43,9 @@ def a_question(repository: Path) -> None:
         """,
     )
     insert(
-        repository / "template" / "infra" / "settings.env.jinja",
-        "# How a rollout is watched",
-        '# Who is called at night.\nTEAM="{{ team }}"\n\n',
+        repository / "template" / "infra" / "settings.toml.jinja",
+        "[logs]",
+        '# Who is called at night.\n[team]\nname = "{{ team }}"\n\n',
     )
 
 
@@ -148,10 +148,10 @@ def the_rest(template: Path) -> None:
     insert(
         template / "README.md.jinja",
         "## Update it",
-        "Who is called at night: `TEAM` in `infra/settings.env`.\n\n",
+        "Who is called at night: `[team]` in `infra/settings.toml`.\n\n",
     )
     insert(
-        template / "README.md.jinja", "| the container:", "| the team | `infra/settings.env` |\n"
+        template / "README.md.jinja", "| the container:", "| the team | `infra/settings.toml` |\n"
     )
     insert(template / "AGENTS.md", "- Secrets are named", "- The team is a setting.\n")
     (template / "docs").mkdir(exist_ok=True)

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import yaml
 from edits import append, block, edit_json, insert, replace
 from history import Owned
+from support.settings import change
 
 TASK = "infra/task-definition.json"
 POLICY = "ops/iam-policy-github-actions.json"
@@ -165,24 +166,28 @@ class WritesTheApp(Person):
 
 
 class TurnsKnobs(Person):
-    """Changes settings, and adds some of their own at the end."""
+    """Changes settings, and names a resource differently."""
 
     def work(self, service: Owned) -> None:
-        settings = service.path / "infra" / "settings.env"
-        replace(settings, r'^TRACING=""$', 'TRACING="xray"')
-        replace(settings, r'^LOG_RETENTION_DAYS="30"$', 'LOG_RETENTION_DAYS="90"')
-        replace(settings, r'^ROLLOUT_TIMEOUT="\d+"$', 'ROLLOUT_TIMEOUT="900"')
-        append(settings, 'ORDERS_TABLE="$APP_NAME-orders"\n')
+        change(service.path, "permissions.tracing", "xray")
+        change(service.path, "permissions.s3_read_buckets", ["orders", "invoices"])
+        change(service.path, "logs.retention_days", 90)
+        change(service.path, "deploy.timeout_seconds", 900)
+        change(service.path, "names.stack", "orders")
+        change(service.path, "deploy.test_secrets.API_KEY", "a-key-of-the-tests")
 
     def finds(self, service: Owned) -> bool:
-        settings = service.settings()
+        found = tomllib.loads(service.text("infra/settings.toml"))
         mine = {
-            "TRACING": "xray",
-            "LOG_RETENTION_DAYS": "90",
-            "ROLLOUT_TIMEOUT": "900",
-            "ORDERS_TABLE": f"{settings['APP_NAME']}-orders",
+            "permissions": {"tracing": "xray", "s3_read_buckets": ["orders", "invoices"]},
+            "logs": {"retention_days": 90},
+            "deploy": {
+                "timeout_seconds": 900,
+                "test_secrets": {"API_KEY": "a-key-of-the-tests"},
+            },
+            "names": {"stack": "orders"},
         }
-        return mine.items() <= settings.items()
+        return all(keys.items() <= found[section].items() for section, keys in mine.items())
 
 
 class BuildsMoreIntoTheImage(Person):
@@ -462,11 +467,13 @@ class MovesHouse(Person):
         """All that there is to do was answering again."""
 
     def finds(self, service: Owned) -> bool:
-        settings, task = service.settings(), service.json(TASK)
+        settings = tomllib.loads(service.text("infra/settings.toml"))
+        task = service.json(TASK)
         return (
-            settings["ECS_SERVICE"] == "order-desk-service"
-            and settings["AWS_REGION"] == "eu-central-1"
-            and (settings["MIN_TASKS"], settings["MAX_TASKS"]) == ("2", "8")
+            settings["service"]["name"] == "order-desk"
+            and settings["service"]["region"] == "eu-central-1"
+            and settings["tasks"]["min"] == "2"
+            and settings["tasks"]["max"] == "8"
             and (task["family"], task["cpu"], task["memory"]) == ("order-desk-task", "1024", "4096")
             and task["runtimePlatform"]["cpuArchitecture"] == "ARM64"
         )
@@ -475,7 +482,7 @@ class MovesHouse(Person):
 class WorksOnWindows(Person):
     """An editor there ends each line with CR LF."""
 
-    names = ("pyproject.toml", "infra/settings.env", TASK, "app/main.py", "README.md", SERVICE)
+    names = ("pyproject.toml", "infra/settings.toml", TASK, "app/main.py", "README.md", SERVICE)
 
     def work(self, service: Owned) -> None:
         append(service.path / "pyproject.toml", '\n[tool.orders]\ncurrency = "EUR"\n')

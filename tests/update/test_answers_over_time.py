@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -104,8 +105,9 @@ def test_a_new_question_left_at_its_default_changes_nothing_but_what_is_about_it
     with_it = render(tmp_path / "template", tmp_path / "service", EXAMPLE)
     before, after = example.files(), with_it.files()
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    assert changed == {ANSWERS, "infra/settings.env"}
-    assert with_it.settings() == {**example.settings(), "TEAM": ""}
+    assert changed == {ANSWERS, "infra/settings.toml"}
+    before, after = (tomllib.loads(it.text("infra/settings.toml")) for it in (example, with_it))
+    assert after == before | {"team": {"name": ""}}
 
 
 @pytest.mark.parametrize(("start", "end"), SPANS)

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from botocore import xform_name
 from botocore.session import get_session
 from documents import api_findings
 from infra.tool.commands import deploy
+from infra.tool.settings_file import known_settings
 from rendering import ROOT, Render, render
 from runner import workflow
 
@@ -58,25 +60,27 @@ def blocks(text: str, language: str = "sh") -> list[str]:
 def lines(text: str) -> Iterator[str]:
     """The lines of every block of a shell, without their comments."""
     for block in blocks(text):
-        for line in block.splitlines():
+        for line in block.replace("\\\n", " ").splitlines():
             yield line.partition("  #")[0].strip()
 
 
-def settings(text: str) -> dict[str, str]:
-    """The settings that a reader is told to write into infra/settings.env."""
-    return dict(re.findall(r'^([A-Z_]+)="(.*)"$', "\n".join(lines(text)), re.MULTILINE))
+def settings(text: str) -> dict[str, Any]:
+    """The sections that a reader is told to write into infra/settings.toml."""
+    return tomllib.loads("".join(blocks(text, "toml")))
 
 
 def commands(text: str) -> list[str]:
-    return [line for line in lines(text) if not re.match(r"[A-Z_]+=", line)]
+    return [line for line in lines(text) if line]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_block_is_a_shell_script(example: Render, name: str) -> None:
     text = example.text(name)
     assert blocks(text)
-    known = [block for language in ("sh", "json", "mermaid") for block in blocks(text, language)]
-    assert text.count("```") == 2 * len(known), "mark each block as sh, json or mermaid"
+    known = [
+        block for language in ("sh", "json", "mermaid", "toml") for block in blocks(text, language)
+    ]
+    assert text.count("```") == 2 * len(known), "mark each block as sh, json, mermaid or toml"
     for block in blocks(text):
         read = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True)
         assert read.returncode == 0, f"{block}\n{read.stderr}"
@@ -126,11 +130,18 @@ def test_every_command_of_the_tool_exists(example: Render) -> None:
         assert done.returncode == 0, f"{TOOL}{words}: {done.stderr}"
 
 
-def test_every_variable_is_a_setting(example: Render) -> None:
-    text = example.text("README.md")
-    used = set(re.findall(r"\$\{?([A-Z_]+)", "\n".join(commands(text))))
-    assert used
-    assert used | settings(text).keys() <= example.settings().keys()
+def test_every_setting_exists(example: Render) -> None:
+    told = {
+        (section, key)
+        for section, keys in settings(example.text("README.md")).items()
+        for key in keys
+    }
+    assert told
+    assert told <= set(known_settings())
+
+
+def test_no_command_needs_a_variable(example: Render) -> None:
+    assert not re.findall(r"\$\{?[A-Z_]+", "\n".join(commands(example.text("README.md"))))
 
 
 def test_every_aws_command_exists(example: Render) -> None:
@@ -246,7 +257,7 @@ def test_a_secret_is_named_as_ecs_takes_it(example: Render) -> None:
 
 def test_the_topic_lets_alarms_and_events_in_and_nobody_else(example: Render) -> None:
     statement = json_blocks(example)[1]
-    assert statement["Resource"] == settings(example.text("README.md"))["ALARM_TOPIC_ARN"]
+    assert statement["Resource"] == settings(example.text("README.md"))["alarms"]["topic"]
     publishers = {
         name
         for name in ("cloudwatch", "events", "lambda", "s3")

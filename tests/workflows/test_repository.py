@@ -69,7 +69,7 @@ def test_git_keeps_sources_and_no_secrets(repository: Path, name: str, kept: boo
 
 
 def test_a_checkout_on_windows_keeps_what_linux_runs(repository: Path) -> None:
-    for name in "infra/deploy-manual.sh", "Dockerfile", "infra/settings.env", "app/main.py":
+    for name in "infra/deploy-manual.sh", "Dockerfile", "infra/settings.toml", "app/main.py":
         assert git(repository, "check-attr", "eol", name).endswith("eol: lf\n"), name
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rendering import Render
 from runner import Runner, served
+from support.settings import change
 
 REFUSED = "Say why there are no credentials"
 TOKEN_PATH = "/token?api-version=2.0"
@@ -56,7 +57,7 @@ def test_the_tool_is_installed_as_it_is_locked(runner: Runner, workflow: str) ->
 
 def test_every_workflow_reads_the_settings_by_the_tool(runner: Runner) -> None:
     """What it reads is tested in tests/tool/test_workflow_settings.py."""
-    edit(runner.service / "infra/settings.env", 'ENVIRONMENT=""', 'ENVIRONMENT="live, europe=<<x"')
+    change(runner.service, "github.environment", "live, europe=<<x")
     read = {
         name: runner.run(name, "Read the settings") for name in ("ci", "deploy-ecs", "rollback-ecs")
     }
@@ -180,7 +181,7 @@ def test_a_refused_role_is_explained_and_the_token_never_printed(
         )
     assert done.code == 2, done.said
     [annotation] = done.annotations
-    assert f'GITHUB_SUBJECT="{subject}"' in annotation
+    assert f'[github] subject = "{subject}"' in annotation
     secrets = [*token.split("."), "request-token", "RS256"]
     assert [secret for secret in secrets if secret in done.said] == [], "a token must stay secret"
 

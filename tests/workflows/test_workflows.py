@@ -249,8 +249,10 @@ def test_ci_runs_for_pull_requests_merge_groups_and_deploys(example: Render) -> 
 @pytest.mark.parametrize(("name", "job"), [("deploy-ecs", "deploy"), ("rollback-ecs", "rollback")])
 def test_a_rollout_under_way_is_watched_to_its_end(example: Render, name: str, job: str) -> None:
     minutes = jobs(example.path, name)[job]["timeout-minutes"]
-    rollout = int(example.settings()["ROLLOUT_TIMEOUT"]) / 60
-    assert rollout + 10 <= minutes, "10 minutes for the build, before ROLLOUT_TIMEOUT begins"
+    rollout = example.settings().deploy.timeout_seconds / 60
+    assert rollout + 10 <= minutes, (
+        "10 minutes for the build, before [deploy] timeout_seconds begins"
+    )
     assert minutes < 60, "the role's credentials last for an hour"
 
 

@@ -56,7 +56,7 @@ SIGN_IN = Problem(
 UNREACHABLE = Problem(
     "aws-unreachable",
     "AWS cannot be reached ({operation}): {text}",
-    "check AWS_REGION in infra/settings.env and the network, then run the command again",
+    "check [service] region in infra/settings.toml and the network, then run the command again",
 )
 LOST = Problem(
     "answer-lost",

@@ -131,7 +131,7 @@ def about_names(task: Json, settings: Settings) -> Iterator[str]:
     """The names of the settings, which the task definition repeats."""
     names = settings.names
     if (family := task["family"]) != names.family:
-        yield f"its family is {family}, and TASK_FAMILY in infra/settings.env is {names.family}"
+        yield f"its family is {family}, and [names] family is {names.family}"
     named = [each for each in task["containerDefinitions"] if each.get("name") == names.container]
     if len(named) != 1:
         yield f"{len(named)} containers are named {names.container}: exactly one must be"
@@ -181,7 +181,7 @@ def about_autoscaling(autoscaling: Json) -> Iterator[str]:
 def about_policy(policy: Json) -> Iterator[str]:
     """Complaints about one scaling policy."""
     for member in sorted(policy.keys() & ADDED_TO_POLICY.keys()):
-        yield f"{member} comes from infra/settings.env: remove it from this file"
+        yield f"{member} comes from infra/settings.toml: remove it from this file"
     if wrong := about_shape("PutScalingPolicy", policy | ADDED_TO_POLICY):
         yield from wrong
         return

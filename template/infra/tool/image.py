@@ -1,7 +1,6 @@
 """The image of a commit: one tag for each commit, built and pushed once, deployed by its digest."""
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -20,11 +19,6 @@ NO_REPOSITORY = Problem(
     "repository-missing",
     "the ECR repository {repository} does not exist in {region}",
     "create it: uv run --frozen -m infra provision",
-)
-BAD_FLAGS = Problem(
-    "build-flags",
-    "DOCKER_BUILD_FLAGS cannot be split into words: {why}",
-    "close its quotes, for example DOCKER_BUILD_FLAGS='--network=host'",
 )
 NOT_BUILT = Problem(
     "image-not-built",
@@ -134,7 +128,6 @@ def build(
 
     A folder and not an archive: docker ignores the .dockerignore of an archive.
     """
-    flags = [*target.settings.deploy.build_flags, *flags_of(docker.environment)]
     with TemporaryDirectory(prefix="infra-build-") as context:
         target.repository.check_out(commit, Path(context))
         words: Sequence[str] = [
@@ -142,7 +135,7 @@ def build(
             *("--platform", platform),
             *("--tag", name),
             *("--build-arg", f"COMMIT={commit}"),
-            *flags,
+            *target.settings.deploy.build_flags,
             context,
         ]
         # No attestations: ECR would count each as an image of its own.
@@ -151,11 +144,3 @@ def build(
             built = building.run(*words, show=True)
     if built.returncode:
         raise NOT_BUILT(commit=commit[:7])
-
-
-def flags_of(environment: Mapping[str, str]) -> list[str]:
-    """The words of DOCKER_BUILD_FLAGS, for machines that need more to build. Raises ToolError."""
-    try:
-        return shlex.split(environment.get("DOCKER_BUILD_FLAGS", ""))
-    except ValueError as error:
-        raise BAD_FLAGS(why=error) from None

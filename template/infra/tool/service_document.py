@@ -9,13 +9,13 @@ from infra.tool.api_model import Json, about_shape, members
 # Members that a deploy derives (service_request.py), by what they come from.
 DERIVED = {
     "clientToken": "the revision",
-    "cluster": "infra/settings.env",
-    "desiredCount": "MIN_TASKS in infra/settings.env and the scaling",
+    "cluster": "infra/settings.toml",
+    "desiredCount": "[tasks] min in infra/settings.toml and the scaling",
     "forceNewDeployment": "a change of launchType or capacityProviderStrategy",
     "loadBalancers": "the stack",
     "networkConfiguration": "the stack",
-    "service": "infra/settings.env",
-    "serviceName": "infra/settings.env",
+    "service": "infra/settings.toml",
+    "serviceName": "infra/settings.toml",
     "taskDefinition": "the revision",
 }
 # Members that Fargate or this template has no use for.

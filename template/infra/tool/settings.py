@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     ValidationInfo,
     field_validator,
@@ -15,15 +16,20 @@ from infra.tool.shapes import (
     BEDROCK_MODEL,
     arn_of,
     each,
+    fits,
     matching,
     networks,
     of_this_account,
     one_of,
+    quoted,
+    stand_ins,
     switch,
     whole_number,
 )
 
+NAME = r"(?!aws-|internal-)(?=.{3,24}\Z)[a-z][a-z0-9]*(-[a-z0-9]+)*"
 REGION = r"([a-z]{2}|us-gov)-(central|(north|south)?(east|west)?)(?<!-)-[1-9]"
+REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 GITHUB_ISSUER = "token.actions.githubusercontent.com"
 ECS_NAME = r"[A-Za-z0-9_-]{1,255}"
 ROLE_NAME = r"[A-Za-z0-9+=,.@_-]{1,64}"
@@ -45,7 +51,8 @@ Text = Annotated[
 EcsName = Annotated[str, matching(ECS_NAME, "letters, digits, - and _, at most 255", "my-service")]
 RoleName = Annotated[str, matching(ROLE_NAME, "the name of a role, not its ARN", "my-role")]
 Subnets = Annotated[
-    list[str], each(r"subnet-[0-9a-f]{8,17}", "ids of subnets", "subnet-0a1b2c3d,subnet-4e5f6a7b")
+    list[str],
+    each(r"subnet-[0-9a-f]{8,17}", "ids of subnets", "subnet-0a1b2c3d", "subnet-4e5f6a7b"),
 ]
 
 
@@ -59,7 +66,7 @@ class Service(Section):
     name: Annotated[
         str,
         matching(
-            r"(?!aws-|internal-)(?=.{3,24}\Z)[a-z][a-z0-9]*(-[a-z0-9]+)*",
+            NAME,
             "3 to 24 lowercase letters, digits and single hyphens",
             "ai-assistant",
         ),
@@ -68,13 +75,13 @@ class Service(Section):
         str,
         matching(
             r"[0-9]{12}",
-            "12 digits",
-            "what aws sts get-caller-identity --query Account --output text prints",
+            "12 digits in quotes, as `aws sts get-caller-identity` shows them",
+            "123456789012",
         ),
     ]
     region: Annotated[str, matching(REGION, "the name of a region", "us-east-1")]
     partition: Annotated[str, matching(r"aws|aws-cn|aws-us-gov", "a partition of AWS", "aws")]
-    registry: str
+    registry: Annotated[str, matching(r"\S+", "an ECR registry", REGISTRY)]
 
     @field_validator("registry")
     @classmethod
@@ -83,7 +90,9 @@ class Service(Section):
             ending = ".amazonaws.com.cn" if info.data["partition"] == "aws-cn" else ".amazonaws.com"
             right = f"{info.data['account']}.dkr.ecr.{info.data['region']}{ending}"
             if registry != right:
-                raise ValueError(f"expects the ECR registry of this account and region, {right}")
+                raise ValueError(
+                    f"expects the ECR registry of this account and region, {quoted(right)}"
+                )
         return registry
 
 
@@ -115,7 +124,7 @@ class Tasks(Section):
     min: Annotated[int, whole_number(1, 1)]
     max: Annotated[int, whole_number(1, 4)]
     subnets: Subnets = []
-    public_ip: Annotated[bool, switch("ENABLED or DISABLED")] = True
+    public_ip: Annotated[bool, BeforeValidator(switch)] = True
 
     @field_validator("max")
     @classmethod
@@ -129,11 +138,14 @@ class Tasks(Section):
 class Deploy(Section):
     poll_seconds: Annotated[int, whole_number(0, 5)] = 5
     timeout_seconds: Annotated[int, whole_number(0, 1500)] = 1500
-    build_flags: list[str] = []  # of docker build
-    reachable: Annotated[bool, switch("true or false")] | None = (
-        None  # None: unless the load balancer is internal or allows few addresses
-    )
-    test_secrets: dict[str, str] = {}  # what test-image uses for a secret
+    # Relative paths start at the root of the service.
+    build_flags: Annotated[
+        list[str], each(r"[^\x00]+", "options of docker build", "--network=host", unique=False)
+    ] = []
+    # None: unless the load balancer is internal or allows few addresses
+    reachable: Annotated[bool | None, BeforeValidator(switch)] = None
+    # What test-image uses for a secret.
+    test_secrets: Annotated[dict[str, str], BeforeValidator(stand_ins)] = {}
 
 
 class GitHub(Section):
@@ -171,8 +183,8 @@ class GitHub(Section):
 class Network(Section):
     vpc: Annotated[str, matching(r"|vpc-[0-9a-f]{8,17}", "the id of one VPC", "vpc-0a1b2c3d")] = ""
     subnets: Subnets = []
-    internal: Annotated[bool, switch("true or false")] = False
-    allowed_cidrs: Annotated[list[str], AfterValidator(networks)] = []  # none: everywhere
+    internal: Annotated[bool, BeforeValidator(switch)] = False
+    allowed_cidrs: Annotated[list[str], BeforeValidator(networks)] = []  # none: everywhere
 
 
 class Https(Section):
@@ -194,13 +206,13 @@ class Https(Section):
     def _certificate_has_a_domain(cls, certificate: str, info: ValidationInfo) -> str:
         if certificate and info.data.get("domain") == "":
             raise ValueError(
-                "needs a domain name that the certificate is for, for example api.example.com"
+                'needs the domain that it is for: for example domain = "api.example.com"'
             )
         return certificate
 
 
 class Logs(Section):
-    retention_days: Annotated[int, one_of(RETENTION, "30"), whole_number(1, 30)] = 30
+    retention_days: Annotated[int, one_of(RETENTION, 30), whole_number(1, 30)] = 30
 
 
 class Alarms(Section):
@@ -251,8 +263,13 @@ class Settings(Section):
     @model_validator(mode="before")
     @classmethod
     def _absent_names_follow_from_the_service(cls, sections: Any) -> Any:
-        service = sections.get("service", {})
-        name, region = service.get("name", ""), service.get("region", "")
+        service, names = sections.get("service"), sections.get("names", {})
+        if not isinstance(names, dict):
+            return sections
+        service = service if isinstance(service, dict) else {}
+        # A wrong name or region is told once, and not again by the names that follow from it.
+        name = service["name"] if fits(service.get("name"), NAME) else "service"
+        region = service["region"] if fits(service.get("region"), REGION) else "us-east-1"
         derived = {
             "stack": name,
             "repository": name,
@@ -265,4 +282,4 @@ class Settings(Section):
             "task_role": f"{name}-{region}-task",
             "deploy_role": f"{name}-{region}-github-actions",
         }
-        return sections | {"names": derived | sections.get("names", {})}
+        return sections | {"names": derived | names}

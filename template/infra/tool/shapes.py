@@ -4,6 +4,7 @@ The validation context is the identity of the service, so that an example fits t
 ARN of another account or region is refused. It is None if the identity itself is wrong.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,49 +26,63 @@ class Identity:
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{rest}"
 
 
-def matching(pattern: str, what: str, example: str) -> AfterValidator:
+def quoted(value: object) -> str:
+    """A value as TOML spells it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def fits(value: object, pattern: str) -> bool:
+    """Whether a value is a string that matches a regular expression as a whole."""
+    return isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def matching(pattern: str, what: str, example: str) -> BeforeValidator:
     """A string that matches a regular expression as a whole."""
 
-    def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise ValueError(f"expects {what}, for example {example}")
+    def check(value: Any) -> Any:
+        if not fits(value, pattern):
+            raise ValueError(f"expects {what}, for example {quoted(example)}")
         return value
 
-    return AfterValidator(check)
+    return BeforeValidator(check)
 
 
-def arn_of(service: str, resource: str, what: str, example: str) -> AfterValidator:
+def arn_of(service: str, resource: str, what: str, example: str) -> BeforeValidator:
     """An ARN of this account and region, or "". `resource` is a regular expression."""
 
-    def check(value: str, info: ValidationInfo) -> str:
+    def check(value: Any, info: ValidationInfo) -> Any:
         here: Identity | None = info.context
-        if not value or not here:
+        if value == "" or not here:
             return value
-        if not re.fullmatch(re.escape(here.arn(service, "")) + resource, value):
+        if not fits(value, re.escape(here.arn(service, "")) + resource):
             raise ValueError(
                 f"expects the ARN of {what} in account {here.account} and region {here.region}, "
-                f"for example {here.arn(service, example)}"
+                f"for example {quoted(here.arn(service, example))}"
             )
         return value
 
-    return AfterValidator(check)
+    return BeforeValidator(check)
 
 
-def each(pattern: str, what: str, example: str) -> AfterValidator:
+def each(pattern: str, what: str, *examples: str, unique: bool = True) -> BeforeValidator:
     """A list of strings that each match a regular expression as a whole."""
 
-    def check(values: list[str]) -> list[str]:
-        if wrong := [value for value in values if not re.fullmatch(pattern, value)]:
-            raise ValueError(f"expects {what}, got {wrong[0]!r}: for example {example}")
-        if len(set(values)) < len(values):
-            raise ValueError(f"names a value twice: for example {example}")
+    def check(values: Any) -> Any:
+        example = f"for example {quoted(examples)}"
+        if not isinstance(values, list):
+            raise ValueError(f"expects a list of {what}, {example}")
+        for value in values:
+            if not fits(value, pattern):
+                raise ValueError(f"expects {what}, got {quoted(value)}: {example}")
+        if unique and len(set(values)) < len(values):
+            raise ValueError(f"names a value twice: {example}")
         return values
 
-    return AfterValidator(check)
+    return BeforeValidator(check)
 
 
 def whole_number(least: int, example: int) -> BeforeValidator:
-    """A number, or digits without a leading zero: a shell reads "010" as 8."""
+    """A number, or its digits in quotes, because Copier writes answers between quotes."""
 
     def check(value: Any) -> Any:
         digits = isinstance(value, str) and re.fullmatch(r"0|[1-9][0-9]*", value)
@@ -80,27 +95,30 @@ def whole_number(least: int, example: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def one_of(values: Sequence[str | int], example: str) -> AfterValidator:
+def one_of(values: Sequence[str | int], example: str | int) -> AfterValidator:
     """One of a few values."""
 
     def check(value: str | int) -> str | int:
         if value not in values:
-            words = ", ".join(str(each) or '""' for each in values)
-            raise ValueError(f"expects one of {words}: for example {example}")
+            words = ", ".join(map(quoted, values))
+            raise ValueError(f"expects one of {words}: for example {quoted(example)}")
         return value
 
     return AfterValidator(check)
 
 
-def switch(words: str) -> BeforeValidator:
-    """True or false; `words` is how the file spells them."""
+def switch(value: Any) -> Any:
+    """True or false, without quotes. Raises ValueError for anything else."""
+    if not isinstance(value, bool):
+        raise ValueError("expects true or false, without quotes: for example true")
+    return value
 
-    def check(value: Any) -> bool:
-        if not isinstance(value, bool):
-            raise ValueError(f"expects {words}")
-        return value
 
-    return BeforeValidator(check)
+def stand_ins(values: Any) -> Any:
+    """A table of strings. Raises ValueError for anything else."""
+    if not (isinstance(values, dict) and all(isinstance(each, str) for each in values.values())):
+        raise ValueError('expects a text for each secret, for example API_KEY = "not-a-real-key"')
+    return values
 
 
 def of_this_account(values: list[str], info: ValidationInfo) -> list[str]:
@@ -112,18 +130,20 @@ def of_this_account(values: list[str], info: ValidationInfo) -> list[str]:
         found = re.match(r"arn:([a-z-]+):[a-z]+:[a-z0-9-]*:([0-9]*):", value)
         if found and (found[1] != here.partition or found[2] not in ("", here.account)):
             example = here.arn("bedrock", "inference-profile/us.amazon.nova-pro-v1:0")
-            raise ValueError(f"is of another account or partition: for example {example}")
+            raise ValueError(f"is of another account or partition: for example {quoted([example])}")
     return values
 
 
-def networks(values: list[str]) -> list[str]:
+def networks(values: Any) -> Any:
     """CIDR blocks, such as 203.0.113.0/24. Raises ValueError for others."""
+    example = f"for example {quoted(['203.0.113.0/24'])}"
+    if not isinstance(values, list):
+        raise ValueError(f"expects a list of CIDR blocks, {example}")
     for value in values:
         try:
-            ip_network(value)
+            ip_network(value if isinstance(value, str) else "")
         except ValueError:
-            example = "203.0.113.0/24"
-            raise ValueError(f"expects CIDR blocks, got {value!r}: for example {example}") from None
+            raise ValueError(f"expects CIDR blocks, got {quoted(value)}: {example}") from None
     return values
 
 

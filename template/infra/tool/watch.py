@@ -15,7 +15,7 @@ from infra.tool.target import Target
 
 TIMED_OUT = Problem(
     "deployment-timeout",
-    "{revision} is not in steady state after {seconds} s (ROLLOUT_TIMEOUT){waits}",
+    "{revision} is not in steady state after {seconds} s ([deploy] timeout_seconds){waits}",
     "to keep watching, {again}",
     ExitCode.UNKNOWN,
 )

@@ -7,19 +7,19 @@ from support.checkout import SUBJECT, Checkout
 @pytest.fixture
 def new(rendered: Checkout) -> Checkout:
     """A service that nothing in AWS belongs to yet."""
-    rendered.set("GITHUB_SUBJECT", SUBJECT)
+    rendered.set("github.subject", SUBJECT)
     return rendered
 
 
 @pytest.fixture
 def existing(provisioned: Checkout) -> Checkout:
     """A service whose stack exists."""
-    provisioned.set("GITHUB_SUBJECT", SUBJECT)
+    provisioned.set("github.subject", SUBJECT)
     return provisioned
 
 
 @pytest.fixture
 def running(deployed: Checkout) -> Checkout:
     """A service that runs its first release."""
-    deployed.set("GITHUB_SUBJECT", SUBJECT)
+    deployed.set("github.subject", SUBJECT)
     return deployed

@@ -128,7 +128,7 @@ def test_a_name_that_is_taken_is_told_before_anything_is_created(new: Checkout) 
     new.aws.client("iam").create_role(RoleName=role, AssumeRolePolicyDocument="{}")
     run = new.administer("provision").expect(2, "change-set-failed")
     assert f"TaskRole: Resource of type 'AWS::IAM::Role' with identifier '{role}'" in run.err
-    assert "choose another name in infra/settings.env" in run.err
+    assert "choose another name in infra/settings.toml" in run.err
     expect_nothing_left(new, run)
 
 
@@ -164,7 +164,7 @@ def test_one_that_is_never_ready_leaves_the_outcome_unknown(
     existing: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(existing.aws.cloudformation, "work_on", lambda _: None)
-    existing.set("ROLLOUT_TIMEOUT", "60")
+    existing.set("deploy.timeout_seconds", 60)
     run = existing.administer("provision").expect(3, "change-set-timeout")
     assert "30 s: waiting for the change set" in run.out
     assert "may be left in the stack ai-assistant" in run.err
@@ -184,7 +184,7 @@ def test_what_is_refused_between_change_set_and_execution_leaves_no_change_set(
 
 
 def test_a_refused_execution_leaves_no_change_set(existing: Checkout) -> None:
-    existing.set("TRACING", "xray")
+    existing.set("permissions.tracing", "xray")
     existing.aws.faults.refuse(EXECUTES, "AccessDenied", "not allowed")
     existing.administer("provision").expect(1, "aws-denied")
     assert change_sets(existing) == 0
@@ -192,7 +192,7 @@ def test_a_refused_execution_leaves_no_change_set(existing: Checkout) -> None:
 
 
 def test_a_lost_answer_to_the_execution_leaves_the_outcome_unknown(existing: Checkout) -> None:
-    existing.set("TRACING", "xray")
+    existing.set("permissions.tracing", "xray")
     existing.aws.faults.lose_answer(EXECUTES, times=9)
     run = existing.administer("provision").expect(3, "change-unknown")
     assert "CloudFormation continues to change the stack ai-assistant." in run.err
@@ -203,7 +203,7 @@ def test_a_lost_answer_to_the_execution_leaves_the_outcome_unknown(existing: Che
 def test_a_request_that_botocore_repeats_is_recognised_by_its_token(
     existing: Checkout, operation: str
 ) -> None:
-    existing.set("TRACING", "xray")
+    existing.set("permissions.tracing", "xray")
     existing.aws.faults.lose_answer(operation)
     run = existing.administer("provision").expect(0)
     assert run.operations.count(operation) == 2

@@ -1,4 +1,4 @@
-"""DEPLOY_USER gets what the deploy role may do, and a user that is no longer named loses it."""
+"""The deploy user gets what the deploy role may do, and a user that is no longer named loses it."""
 
 import pytest
 from support.checkout import SUBJECT, Checkout, Run
@@ -10,8 +10,8 @@ DELETES = ["iam:RemoveUserFromGroup", "iam:DeleteGroupPolicy", "iam:DeleteGroup"
 
 def provision(checkout: Checkout, *options: str, user: str = "") -> Run:
     """For a user of the settings, or for none."""
-    checkout.set("GITHUB_SUBJECT", SUBJECT)
-    checkout.set("DEPLOY_USER", user)
+    checkout.set("github.subject", SUBJECT)
+    checkout.set("github.deploy_user", user)
     return checkout.run("provision", *options, principal="root")
 
 

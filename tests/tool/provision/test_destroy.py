@@ -368,7 +368,7 @@ def test_at_most_a_hundred_tasks_are_described_at_once(deployed: Checkout) -> No
 
 
 def test_a_service_that_never_stops_ends_it_before_the_stack(deployed: Checkout) -> None:
-    deployed.set("ROLLOUT_TIMEOUT", "60")
+    deployed.set("deploy.timeout_seconds", 60)
     keep_tasks_stopping(deployed, looks=1000)
     run = destroy(deployed).expect(3, "service-timeout")
     assert "cloudformation:DeleteStack" not in run.operations
@@ -376,7 +376,7 @@ def test_a_service_that_never_stops_ends_it_before_the_stack(deployed: Checkout)
 
 
 def test_a_long_wait_is_never_silent(deployed: Checkout) -> None:
-    deployed.set("ROLLOUT_TIMEOUT", "120")
+    deployed.set("deploy.timeout_seconds", 120)
     keep_tasks_stopping(deployed, looks=1000)
     run = destroy(deployed).expect(3, "service-timeout")
     times = [int(line.split()[0]) for line in run.out.splitlines() if " s: " in line]

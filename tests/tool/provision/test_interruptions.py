@@ -12,8 +12,8 @@ CREATES = "cloudformation:CreateChangeSet"
 
 def change(checkout: Checkout) -> None:
     """Something that an update of the stack does."""
-    checkout.set("LOG_RETENTION_DAYS", "7")
-    checkout.set("TRACING", "xray")
+    checkout.set("logs.retention_days", 7)
+    checkout.set("permissions.tracing", "xray")
 
 
 def expect_calls(run: Run, name: str, number: int) -> None:

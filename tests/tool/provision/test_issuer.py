@@ -6,7 +6,7 @@ ISSUER = "token.actions.githubusercontent.com/my-enterprise"
 
 
 def test_the_deploy_role_trusts_the_issuer_of_the_settings(new: Checkout) -> None:
-    new.set("GITHUB_ISSUER", ISSUER)
+    new.set("github.issuer", ISSUER)
     new.administer("provision").expect(0)
     iam = new.aws.client("iam")
     [provider] = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]

@@ -7,21 +7,27 @@ import pytest
 from support.checkout import SUBJECT, Checkout, Run
 
 NAMES = {
-    "APP_NAME": "ai-assistant",
-    "ECR_REPOSITORY": "ai-assistant",
-    "LOG_GROUP": "/ecs/ai-assistant-app",
-    "ECS_CLUSTER": "ai-assistant-cluster",
-    "ECS_SERVICE": "ai-assistant-service",
-    "EXECUTION_ROLE": "ai-assistant-us-east-1-execution",
-    "TASK_ROLE": "ai-assistant-us-east-1-task",
-    "DEPLOY_ROLE": "ai-assistant-us-east-1-github-actions",
+    "service.name": "ai-assistant",
+    "names.repository": "ai-assistant",
+    "names.log_group": "/ecs/ai-assistant-app",
+    "names.cluster": "ai-assistant-cluster",
+    "names.service": "ai-assistant-service",
+    "names.execution_role": "ai-assistant-us-east-1-execution",
+    "names.task_role": "ai-assistant-us-east-1-task",
+    "names.deploy_role": "ai-assistant-us-east-1-github-actions",
 }
-ROLES = [name for name in NAMES if name.endswith("_ROLE")]
+ROLES = [name for name in NAMES if name.endswith("_role")]
 COMMANDS = ["provision", "provision --plan", "destroy"]
 
 
+def line(setting: str, value: str) -> str:
+    """As a message shows a setting."""
+    section, _, key = setting.partition(".")
+    return f'[{section}] {key} = "{value}"'
+
+
 def run(checkout: Checkout, command: str = "provision") -> Run:
-    checkout.set("GITHUB_SUBJECT", SUBJECT)
+    checkout.set("github.subject", SUBJECT)
     return checkout.run(*command.split(), principal="root", typed="ai-assistant")
 
 
@@ -33,29 +39,29 @@ def test_no_resource_of_a_stack_is_renamed(provisioned: Checkout, setting: str) 
     """The name of the app also renames what is derived from it, so all of that is written out."""
     for name, value in NAMES.items():
         provisioned.set(name, value)
-    provisioned.set("STACK_NAME", "ai-assistant")
+    provisioned.set("names.stack", "ai-assistant")
     provisioned.set(setting, "another")
     found = run(provisioned, "destroy").expect(2, "stack-renamed").expect_no_change()
-    assert f'{setting}="{NAMES[setting]}"' in found.err
+    assert line(setting, NAMES[setting]) in found.err
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_command_renames_a_resource(provisioned: Checkout, command: str) -> None:
-    provisioned.set("ECS_CLUSTER", "another")
+    provisioned.set("names.cluster", "another")
     run(provisioned, command).expect(2, "stack-renamed").expect_no_change()
 
 
 def test_all_renames_are_named_at_once(provisioned: Checkout) -> None:
-    for setting in ("ECS_CLUSTER", "ECS_SERVICE", "TASK_ROLE"):
+    for setting in ("names.cluster", "names.service", "names.task_role"):
         provisioned.set(setting, "another")
     found = run(provisioned, "destroy").expect(2, "stack-renamed")
-    for setting in ("ECS_CLUSTER", "ECS_SERVICE", "TASK_ROLE"):
-        assert f'{setting}="{NAMES[setting]}"' in found.err
+    for setting in ("names.cluster", "names.service", "names.task_role"):
+        assert line(setting, NAMES[setting]) in found.err
 
 
 def test_a_stack_that_never_came_up_may_be_renamed(provisioned: Checkout) -> None:
     provisioned.stack_is("ROLLBACK_COMPLETE")
-    provisioned.set("ECS_SERVICE", "another")
+    provisioned.set("names.service", "another")
     run(provisioned, "destroy").expect(0)
 
 
@@ -73,16 +79,16 @@ def delete_role(checkout: Checkout, name: str) -> None:
 def test_a_role_that_was_deleted_needs_another_name(provisioned: Checkout, setting: str) -> None:
     delete_role(provisioned, NAMES[setting])
     found = run(provisioned).expect(2, "roles-deleted").expect_no_change()
-    assert f'{setting}="{NAMES[setting]}-2"' in found.err
+    assert line(setting, f"{NAMES[setting]}-2") in found.err
 
 
 def test_a_role_that_was_deleted_is_created_under_another_name(provisioned: Checkout) -> None:
     """As the message says."""
-    delete_role(provisioned, NAMES["DEPLOY_ROLE"])
-    provisioned.set("DEPLOY_ROLE", NAMES["DEPLOY_ROLE"] + "-2")
+    delete_role(provisioned, NAMES["names.deploy_role"])
+    provisioned.set("names.deploy_role", NAMES["names.deploy_role"] + "-2")
     run(provisioned).expect(0)
     iam = provisioned.aws.client("iam")
-    found = iam.list_role_policies(RoleName=NAMES["DEPLOY_ROLE"] + "-2")["PolicyNames"]
+    found = iam.list_role_policies(RoleName=NAMES["names.deploy_role"] + "-2")["PolicyNames"]
     assert found == ["deploy"]
 
 
@@ -107,13 +113,13 @@ def delete_repository(checkout: Checkout) -> None:
 def delete_log_group(checkout: Checkout) -> None:
     """Another group whose name only begins alike is not it."""
     logs = checkout.aws.client("logs")
-    logs.delete_log_group(logGroupName=NAMES["LOG_GROUP"])
-    logs.create_log_group(logGroupName=NAMES["LOG_GROUP"] + "-2")
+    logs.delete_log_group(logGroupName=NAMES["names.log_group"])
+    logs.create_log_group(logGroupName=NAMES["names.log_group"] + "-2")
 
 
 def delete_cluster(checkout: Checkout) -> None:
     """ECS lists it as INACTIVE for a while."""
-    checkout.aws.client("ecs").delete_cluster(cluster=NAMES["ECS_CLUSTER"])
+    checkout.aws.client("ecs").delete_cluster(cluster=NAMES["names.cluster"])
 
 
 DELETIONS: Mapping[str, tuple[Callable[[Checkout], None], str]] = {
@@ -137,8 +143,8 @@ def test_a_resource_that_was_deleted_is_named_with_the_command_that_creates_it(
 
 def test_the_commands_of_the_message_mend_it(deployed: Checkout) -> None:
     """All that was deleted, at once: then a provision and a deploy succeed."""
-    ecs, service = deployed.aws.client("ecs"), NAMES["ECS_SERVICE"]
-    where = {"cluster": NAMES["ECS_CLUSTER"]}
+    ecs, service = deployed.aws.client("ecs"), NAMES["names.service"]
+    where = {"cluster": NAMES["names.cluster"]}
     ecs.delete_service(**where, service=service, force=True)
     while ecs.describe_services(**where, services=[service])["services"][0]["status"] != "INACTIVE":
         pass

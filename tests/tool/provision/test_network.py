@@ -30,7 +30,7 @@ def of(*balancer: Subnet, tasks: tuple[Subnet, ...] = ()) -> Network:
         (of(A), "two zones or more, and those of vpc-00000001 are in 1"),
         (of(A, TWIN, B), f"one subnet of each zone, and {A.id}, {TWIN.id} are all of us-east-1a"),
         (of(A, ELSEWHERE), f"the subnet {ELSEWHERE.id} is not of {A.vpc}"),
-        (of(A, B, tasks=(A, D)), f"TASK_SUBNET_IDS names {D.id} (us-east-1d), a zone that the"),
+        (of(A, B, tasks=(A, D)), f"[tasks] subnets names {D.id} (us-east-1d), a zone that the"),
         (of(A, B, tasks=(ELSEWHERE,)), f"the subnet {ELSEWHERE.id} is not of {A.vpc}"),
     ],
 )
@@ -61,12 +61,12 @@ def test_a_zone_in_which_tasks_run_cannot_leave(
         (
             {"vpc": A.vpc, "subnets": [B.id, C.id]},
             HAD,
-            Choice(A.vpc, [B.id, C.id], "as infra/settings.env says"),
+            Choice(A.vpc, [B.id, C.id], "as infra/settings.toml says"),
         ),
         (
             {"vpc": A.vpc, "subnets": [B.id, C.id]},
             {},
-            Choice(A.vpc, [B.id, C.id], "as infra/settings.env says"),
+            Choice(A.vpc, [B.id, C.id], "as infra/settings.toml says"),
         ),
     ],
 )
@@ -104,8 +104,8 @@ def vpc(checkout: Checkout) -> str:
 
 
 def choose(checkout: Checkout, letters: str) -> None:
-    checkout.set("VPC_ID", vpc(checkout))
-    checkout.set("SUBNET_IDS", ",".join(zones(checkout)[letter] for letter in letters))
+    checkout.set("network.vpc", vpc(checkout))
+    checkout.set("network.subnets", [zones(checkout)[letter] for letter in letters])
 
 
 def subnets_of_load_balancer(checkout: Checkout) -> set[str]:
@@ -131,12 +131,12 @@ def test_a_stack_gets_other_subnets_of_its_vpc_and_tasks_subnets_of_their_own(
     existing: Checkout,
 ) -> None:
     choose(existing, "bcd")
-    existing.set("TASK_SUBNET_IDS", zones(existing)["c"])
-    existing.set("ASSIGN_PUBLIC_IP", "DISABLED")
+    existing.set("tasks.subnets", [zones(existing)["c"]])
+    existing.set("tasks.public_ip", False)
     run = existing.administer("provision").expect(0)
     assert f"without public addresses, in {zones(existing)['c']} (us-east-1c)" in run.out
     assert outputs(existing)["SubnetIds"] == zones(existing)["c"]
-    existing.set("TASK_SUBNET_IDS", "")
+    existing.set("tasks.subnets", [])
     run = existing.administer("provision").expect(0)
     assert "without public addresses, in the same subnets" in run.out
     assert outputs(existing)["SubnetIds"] == ",".join(zones(existing)[each] for each in "bcd")
@@ -155,7 +155,7 @@ def test_a_zone_in_which_tasks_run_stays_until_they_are_moved(running: Checkout)
     assert f"tasks run in {zones(running)['a']} (us-east-1a)" in run.err
     # The safe order that the message gives:
     choose(running, "abcdef")
-    running.set("TASK_SUBNET_IDS", zones(running)["b"])
+    running.set("tasks.subnets", [zones(running)["b"]])
     running.administer("provision").expect(0)
     running.commit("Move the tasks")
     running.release()
@@ -172,8 +172,8 @@ def test_a_vpc_needs_an_internet_gateway(new: Checkout) -> None:
         ec2.create_subnet(VpcId=own, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"us-east-1{z}")
         for n, z in enumerate("ab")
     ]
-    new.set("VPC_ID", own)
-    new.set("SUBNET_IDS", ",".join(each["Subnet"]["SubnetId"] for each in subnets))
+    new.set("network.vpc", own)
+    new.set("network.subnets", [each["Subnet"]["SubnetId"] for each in subnets])
     run = new.administer("provision").expect(2, "network-no-gateway").expect_no_change()
     assert f"aws ec2 attach-internet-gateway --region us-east-1 --vpc-id {own}" in run.err
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
@@ -186,7 +186,7 @@ def test_without_a_default_vpc_the_settings_are_named(new: Checkout) -> None:
     for subnet in zones(new).values():
         ec2.delete_subnet(SubnetId=subnet)
     run = new.administer("provision").expect(2, "network-no-subnets").expect_no_change()
-    assert f'VPC_ID="{default}"' in run.err
+    assert f'[network] vpc = "{default}"' in run.err
     ec2.delete_vpc(VpcId=default)
     run = new.administer("provision").expect(2, "network-no-default").expect_no_change()
     assert "aws ec2 create-default-vpc" in run.err
@@ -194,7 +194,7 @@ def test_without_a_default_vpc_the_settings_are_named(new: Checkout) -> None:
 
 def test_a_subnet_that_does_not_exist_is_named(new: Checkout) -> None:
     choose(new, "ab")
-    new.set("TASK_SUBNET_IDS", "subnet-0123456789")
+    new.set("tasks.subnets", ["subnet-0123456789"])
     run = new.administer("provision").expect(2, "aws-refused").expect_no_change()
     assert "subnet-0123456789" in run.err
 
@@ -204,5 +204,5 @@ def test_two_subnets_of_one_zone_are_refused(new: Checkout) -> None:
     first = zones(new)["a"]
     twin = new.aws.client("ec2").create_subnet(**block)["Subnet"]["SubnetId"]
     choose(new, "bc")
-    new.set("SUBNET_IDS", f"{first},{twin},{zones(new)['b']}")
+    new.set("network.subnets", [first, twin, zones(new)["b"]])
     new.administer("provision").expect(2, "network-wrong").expect_no_change()

@@ -10,7 +10,7 @@ DEPLOY = "ops/iam-policy-github-actions.json"
 
 
 def provision(checkout: Checkout) -> Run:
-    checkout.set("GITHUB_SUBJECT", SUBJECT)
+    checkout.set("github.subject", SUBJECT)
     return checkout.run("provision", principal="root")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from infra.tool.provision import policies
 from support.checkout import SERVICE_LINKED_ROLES, Checkout
+from support.settings import Value
 
 from simulator.docker_client import IMAGE
 
@@ -84,7 +85,7 @@ def test_a_refused_document_is_a_failure(new: Checkout) -> None:
 
 
 def test_a_domain_is_to_point_to_the_load_balancer(new: Checkout) -> None:
-    new.set("DOMAIN_NAME", "api.example.com")
+    new.set("https.domain", "api.example.com")
     run = new.administer("provision").expect(0)
     [balancer] = new.aws.client("elbv2").describe_load_balancers()["LoadBalancers"]
     assert f"api.example.com must point (CNAME or alias) to {balancer['DNSName']}" in run.out
@@ -133,8 +134,8 @@ def test_a_missing_template_is_named(new: Checkout) -> None:
 
 
 def test_the_wrong_account_is_refused(new: Checkout) -> None:
-    new.set("AWS_ACCOUNT_ID", "210987654321")
-    new.set("ECR_REGISTRY", "210987654321.dkr.ecr.us-east-1.amazonaws.com")
+    new.set("service.account", "210987654321")
+    new.set("service.registry", "210987654321.dkr.ecr.us-east-1.amazonaws.com")
     document = (new.folder / "infra" / "task-definition.json").read_text(encoding="utf-8")
     new.write("infra/task-definition.json", document.replace("123456789012", "210987654321"))
     run = new.administer("provision").expect(2, "account-differs")
@@ -206,7 +207,7 @@ def test_a_failed_creation_names_the_resource_and_the_next_run_creates_it_again(
 def test_a_failed_creation_keeps_neither_its_network_nor_its_subject(new: Checkout) -> None:
     new.aws.cloudformation.fails("LoadBalancer", "create", "no")
     new.administer("provision").expect(1, "stack-not-changed")
-    new.set("GITHUB_SUBJECT", "")
+    new.set("github.subject", "")
     new.environment["PATH"] = ""
     new.answer = OSError("no network")
     new.administer("provision").expect(2, "subject-unknown")
@@ -222,19 +223,19 @@ def test_a_stack_that_is_only_planned_is_created_without_deleting_it(new: Checko
 
 
 def test_a_failed_update_leaves_the_running_service_as_it_was(running: Checkout) -> None:
-    running.set("LOG_RETENTION_DAYS", "90")
+    running.set("logs.retention_days", 90)
     running.aws.cloudformation.fails("LogGroup", "update", "the log is busy")
     run = running.administer("provision").expect(1, "stack-not-changed")
     assert "(UPDATE_ROLLBACK_COMPLETE): LogGroup: the log is busy" in run.err
-    running.set("LOG_RETENTION_DAYS", "30")
+    running.set("logs.retention_days", 30)
     running.commit("Provision")
     running.release()
     running.run("deploy").expect(0)
 
 
 def test_the_command_for_a_stuck_rollback_repairs_it(existing: Checkout) -> None:
-    existing.set("LOG_RETENTION_DAYS", "7")
-    existing.set("TRACING", "xray")
+    existing.set("logs.retention_days", 7)
+    existing.set("permissions.tracing", "xray")
     existing.aws.cloudformation.fails("SendTraces", "create", "not today")
     existing.aws.cloudformation.fails("LogGroup", "roll back", "nor back")
     existing.administer("provision").expect(1, "stack-not-changed")
@@ -391,8 +392,8 @@ def test_a_plan_for_a_new_account_changes_nothing_and_leaves_no_stack(new: Check
 
 def test_a_plan_for_a_stack_lists_each_change(new: Checkout) -> None:
     new.administer("provision").expect(0)
-    new.set("LOG_RETENTION_DAYS", "7")
-    new.set("TRACING", "xray")
+    new.set("logs.retention_days", 7)
+    new.set("permissions.tracing", "xray")
     run = new.administer("provision", "--plan").expect(0)
     assert "stack       ai-assistant: 1 to add, 1 to change" in run.out
     assert "  change            LogGroup (AWS::Logs::LogGroup)" in run.out
@@ -420,21 +421,21 @@ def test_each_setting_is_turned_on_and_off_again_in_place(existing: Checkout) ->
     before = ids()
     asked = {"DomainName": "api.example.com"}
     certificate = existing.aws.client("acm").request_certificate(**asked)["CertificateArn"]
-    on = {
-        "ALARM_TOPIC_ARN": existing.aws.client("sns").create_topic(Name="alarms")["TopicArn"],
-        "BEDROCK_MODELS": "us.meta.llama4-v1:0",
-        "DOMAIN_NAME": "api.example.com",
-        "CERTIFICATE_ARN": certificate,
-        "S3_READ_BUCKETS": "one,two",
-        "SECRETS_KMS_KEY_ARN": "arn:aws:kms:us-east-1:123456789012:key/" + "0a" * 16,
-        "TRACING": "xray",
+    on: dict[str, Value] = {
+        "alarms.topic": existing.aws.client("sns").create_topic(Name="alarms")["TopicArn"],
+        "permissions.bedrock_models": ["us.meta.llama4-v1:0"],
+        "https.domain": "api.example.com",
+        "https.certificate": certificate,
+        "permissions.s3_read_buckets": ["one", "two"],
+        "permissions.secrets_key": "arn:aws:kms:us-east-1:123456789012:key/" + "0a" * 16,
+        "permissions.tracing": "xray",
     }
     for name, value in on.items():
         existing.set(name, value)
     run = existing.administer("provision").expect(0)
     assert "url         https://api.example.com" in run.out
     assert before.items() <= ids().items(), "nothing is replaced"
-    for name in on:
-        existing.set(name, "")
+    for name, value in on.items():
+        existing.set(name, [] if isinstance(value, list) else "")
     existing.administer("provision").expect(0)
     assert ids() == before

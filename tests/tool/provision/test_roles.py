@@ -13,7 +13,7 @@ CREATE_ROLE = "iam:CreateServiceLinkedRole"
 
 
 def provision(checkout: Checkout, *options: str) -> Run:
-    checkout.set("GITHUB_SUBJECT", SUBJECT)
+    checkout.set("github.subject", SUBJECT)
     return checkout.run("provision", *options, principal="root")
 
 

@@ -133,7 +133,7 @@ def test_gh_is_asked_without_a_prompt_and_its_answer_is_trusted(rendered: Checko
 
 def test_the_subject_of_the_settings_wins_and_github_is_not_asked(rendered: Checkout) -> None:
     gh_answers(rendered, STANDARD)
-    rendered.set("GITHUB_SUBJECT", "repo:a/b:ref:refs/heads/x")
+    rendered.set("github.subject", "repo:a/b:ref:refs/heads/x")
     rendered.administer("provision").expect(0)
     assert asked_of_gh(rendered) == []
     assert trusted(rendered) == "repo:a/b:ref:refs/heads/x"
@@ -154,7 +154,7 @@ def test_an_unknown_subject_is_refused_with_both_forms(
     rendered.answer = answer
     run = rendered.administer("provision").expect(2, "subject-unknown").expect_no_change()
     assert "OIDC settings of my-company/ai-assistant" in run.err
-    assert 'GITHUB_SUBJECT="repo:OWNER@OWNER_ID/NAME@NAME_ID:ref:refs/heads/main"' in run.err
+    assert '[github] subject = "repo:OWNER@OWNER_ID/NAME@NAME_ID:ref:refs/heads/main"' in run.err
     assert '"repo:OWNER/NAME:ref:refs/heads/main"' in run.err
 
 
@@ -166,13 +166,13 @@ def test_a_stack_keeps_its_subject_when_github_does_not_tell(provisioned: Checko
 
 
 def test_without_a_repository_the_setting_is_named(rendered: Checkout) -> None:
-    rendered.set("GITHUB_REPO", "")
+    rendered.set("github.repository", "")
     run = rendered.administer("provision").expect(2, "subject-unknown").expect_no_change()
     assert 'no remote "origin" on github.com' in run.err
 
 
 def test_the_remote_names_the_repository_of_a_new_service(rendered: Checkout) -> None:
-    rendered.set("GITHUB_REPO", "")
+    rendered.set("github.repository", "")
     rendered.git("remote", "add", "origin", "git@github.com:my-company/ai-assistant.git")
     gh_answers(rendered, STANDARD)
     rendered.administer("provision").expect(0)
@@ -180,7 +180,7 @@ def test_the_remote_names_the_repository_of_a_new_service(rendered: Checkout) ->
 
 
 def test_a_clone_of_a_fork_does_not_move_the_trust_to_the_fork(provisioned: Checkout) -> None:
-    provisioned.set("GITHUB_REPO", "")
+    provisioned.set("github.repository", "")
     provisioned.git("remote", "add", "origin", "https://github.com/stranger/ai-assistant.git")
     gh_answers(provisioned, {"sub_claim_prefix": "repo:stranger/ai-assistant"})
     run = provisioned.administer("provision").expect(2, "subject-of-clone").expect_no_change()

@@ -106,8 +106,8 @@ def complaints(wanted: Secrets, models: Sequence[str]) -> Iterator[str]:
             )
     if has(":application-inference-profile/", models) and not has(":foundation-model/", models):
         yield (
-            "BEDROCK_MODELS in infra/settings.env names an application inference profile, but not "
-            "the model behind it: add what it was created from, for example "
+            "[permissions] bedrock_models in infra/settings.toml names an application inference "
+            "profile, but not the model behind it: add what it was created from, for example "
             "us.amazon.nova-lite-v1:0"
         )
 

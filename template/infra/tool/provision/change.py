@@ -141,6 +141,6 @@ def not_valid(events: Iterable["OperationEventTypeDef"]) -> str:
             reason = one_line(event.get("ValidationStatusReason", ""))
             text = f"{event.get('LogicalResourceId', '')}: {reason}"
             if text.endswith("already exists."):
-                text += " Delete that, or choose another name in infra/settings.env"
+                text += " Delete that, or choose another name in infra/settings.toml"
             return text
     return ""

@@ -25,7 +25,7 @@ REFUSED = Problem(
 )
 NOT_READY = Problem(
     "change-set-timeout",
-    "the change set {name} is not ready after {seconds} s (ROLLOUT_TIMEOUT)",
+    "the change set {name} is not ready after {seconds} s ([deploy] timeout_seconds)",
     "{again}",
     ExitCode.UNKNOWN,
 )

@@ -15,8 +15,8 @@ from infra.tool.target import Target
 
 USER_MISSING = Problem(
     "deploy-user-missing",
-    "the IAM user {user}, which DEPLOY_USER in infra/settings.env names, does not exist",
-    'create it: aws iam create-user --user-name {user}; or set DEPLOY_USER="" to deploy by the '
+    "the IAM user {user}, which [github] deploy_user in infra/settings.toml names, does not exist",
+    'create it: aws iam create-user --user-name {user}; or set deploy_user = "" to deploy by the '
     "role alone",
 )
 

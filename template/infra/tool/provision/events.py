@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TIMED_OUT = Problem(
     "stack-timeout",
-    "the stack {stack} is not done after {seconds} s (ROLLOUT_TIMEOUT): {phase}",
+    "the stack {stack} is not done after {seconds} s ([deploy] timeout_seconds): {phase}",
     "wait until CloudFormation is done, then {again}",
     ExitCode.UNKNOWN,
 )

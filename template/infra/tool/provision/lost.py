@@ -16,7 +16,7 @@ from infra.tool.target import Target
 
 RENAMED = Problem(
     "stack-renamed",
-    "infra/settings.env renames resources of the stack {stack}, which would break the running "
+    "infra/settings.toml renames resources of the stack {stack}, which would break the running "
     "service",
     "set the names as they were: {names}; to rename them, delete the service first: "
     "uv run --frozen -m infra destroy",
@@ -25,7 +25,7 @@ ROLES_DELETED = Problem(
     "roles-deleted",
     "these roles of the stack {stack} were deleted by hand: {roles}; CloudFormation creates a role "
     "again only under another name",
-    "set {names} in infra/settings.env, and write these names wherever infra/ and ops/ have the "
+    "set {names} in infra/settings.toml, and write these names wherever infra/ and ops/ have the "
     "old ones",
 )
 RESOURCES_DELETED = Problem(
@@ -54,17 +54,17 @@ def names_of(settings: Settings, parameters: Mapping[str, str]) -> list[Name]:
     """Every name that a stack with these parameters keeps."""
     names = settings.names
     rows = (
-        ("APP_NAME", "AppName", settings.service.name),
-        ("ECR_REPOSITORY", "RepositoryName", names.repository),
-        ("LOG_GROUP", "LogGroupName", names.log_group),
-        ("ECS_CLUSTER", "ClusterName", names.cluster),
-        ("ECS_SERVICE", "ServiceName", names.service),
-        ("EXECUTION_ROLE", "ExecutionRoleName", names.execution_role),
-        ("TASK_ROLE", "TaskRoleName", names.task_role),
-        ("DEPLOY_ROLE", "DeployRoleName", names.deploy_role),
+        ("[service] name", "AppName", settings.service.name),
+        ("[names] repository", "RepositoryName", names.repository),
+        ("[names] log_group", "LogGroupName", names.log_group),
+        ("[names] cluster", "ClusterName", names.cluster),
+        ("[names] service", "ServiceName", names.service),
+        ("[names] execution_role", "ExecutionRoleName", names.execution_role),
+        ("[names] task_role", "TaskRoleName", names.task_role),
+        ("[names] deploy_role", "DeployRoleName", names.deploy_role),
     )
     return [
-        Name(setting, parameter, setting.endswith("_ROLE"), now, parameters.get(parameter, ""))
+        Name(setting, parameter, setting.endswith("_role"), now, parameters.get(parameter, ""))
         for setting, parameter, now in rows
     ]
 
@@ -83,8 +83,8 @@ def require_names(target: Target, stack: StackState | None) -> None:
 
 
 def listed(names: list[Name]) -> str:
-    """As in infra/settings.env, with the names that the stack has."""
-    return ", ".join(f'{name.setting}="{name.before}"' for name in names)
+    """As in infra/settings.toml, with the names that the stack has."""
+    return ", ".join(f'{name.setting} = "{name.before}"' for name in names)
 
 
 def require_existing(target: Target, stack: StackState | None) -> None:

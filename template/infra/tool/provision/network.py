@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from infra.tool.errors import Problem
 from infra.tool.provision.parameters import listed
 from infra.tool.settings import Settings
+from infra.tool.shapes import quoted
 from infra.tool.target import COMMAND, Target
 
 if TYPE_CHECKING:
@@ -14,42 +15,43 @@ if TYPE_CHECKING:
 
 HALF = Problem(
     "network-half",
-    "VPC_ID and SUBNET_IDS in infra/settings.env go together, and only one of them has a value",
-    'set both, for example VPC_ID="vpc-0a1b2c3d" and SUBNET_IDS="subnet-0a1b2c3d,subnet-4e5f6a7b"',
+    "only one of [network] vpc and subnets in infra/settings.toml has a value",
+    'set both, for example vpc = "vpc-0a1b2c3d" and '
+    'subnets = ["subnet-0a1b2c3d", "subnet-4e5f6a7b"]',
 )
 OTHER_VPC = Problem(
     "network-moved",
     "the load balancer of this service is in {had}, and it cannot move to {wanted}",
-    'set VPC_ID="{had}" in infra/settings.env, or delete everything first: {destroy}',
+    'set [network] vpc = "{had}" in infra/settings.toml, or delete everything first: {destroy}',
 )
 NO_DEFAULT = Problem(
     "network-no-default",
     "{region} has no default VPC in this account",
-    "set VPC_ID and SUBNET_IDS in infra/settings.env, or create one: aws ec2 create-default-vpc "
-    "--region {region}",
+    "set [network] vpc and subnets in infra/settings.toml, or create one: "
+    "aws ec2 create-default-vpc --region {region}",
 )
 NO_DEFAULT_SUBNETS = Problem(
     "network-no-subnets",
     "the default VPC {vpc} has no default subnets",
-    'set VPC_ID="{vpc}" and SUBNET_IDS in infra/settings.env',
+    'set [network] vpc = "{vpc}" and its subnets in infra/settings.toml',
 )
 WRONG = Problem(
     "network-wrong",
     "{complaints}",
-    "choose others with VPC_ID, SUBNET_IDS and TASK_SUBNET_IDS in infra/settings.env",
+    "choose others in infra/settings.toml: [network] vpc and subnets, [tasks] subnets",
 )
 CUT_OFF = Problem(
     "network-zone-in-use",
-    "tasks run in {subnets}, and SUBNET_IDS in infra/settings.env takes the load balancer out of "
-    "that zone: they would get no more requests",
-    'set SUBNET_IDS="{had}" and TASK_SUBNET_IDS to subnets of the zones that stay, provision, '
-    "deploy, and only then change SUBNET_IDS",
+    "tasks run in {subnets}, and [network] subnets in infra/settings.toml takes the load balancer "
+    "out of that zone: they would get no more requests",
+    "set [network] subnets = {had} and [tasks] subnets to subnets of the zones that stay, "
+    "provision, deploy, and only then change [network] subnets",
 )
 NO_GATEWAY = Problem(
     "network-no-gateway",
     "{vpc} has no internet gateway, which an internet-facing load balancer needs",
     "attach one: aws ec2 attach-internet-gateway --region {region} --vpc-id {vpc} "
-    "--internet-gateway-id ID, or choose another VPC with VPC_ID and SUBNET_IDS",
+    "--internet-gateway-id ID, or choose another VPC with [network] vpc and subnets",
 )
 
 # Of the default VPC: each zone costs a public address of the load balancer, and two are the least.
@@ -103,7 +105,7 @@ def read(target: Target, had: Mapping[str, str], running: Iterable[str]) -> Netw
     if wrong := [*complaints(network)]:
         raise WRONG(complaints="; ".join(wrong))
     if leaving := cut_off(network, [found[id] for id in kept], used):
-        raise CUT_OFF(subnets=", ".join(map(str, leaving)), had=had["SubnetIds"])
+        raise CUT_OFF(subnets=", ".join(map(str, leaving)), had=quoted(listed(had["SubnetIds"])))
     require_gateway(target, choice.vpc)
     return network
 
@@ -119,7 +121,7 @@ def chosen(settings: Settings, had: Mapping[str, str]) -> Choice | None:
         return Choice(had["VpcId"], listed(had["SubnetIds"]), "as it is")
     if had.get("VpcId", wanted.vpc) != wanted.vpc:
         raise OTHER_VPC(had=had["VpcId"], wanted=wanted.vpc, destroy=f"{COMMAND} destroy")
-    return Choice(wanted.vpc, wanted.subnets, "as infra/settings.env says")
+    return Choice(wanted.vpc, wanted.subnets, "as infra/settings.toml says")
 
 
 def default(target: Target) -> Choice:
@@ -179,7 +181,7 @@ def complaints(network: Network) -> Iterator[str]:
     for subnet in network.tasks:
         if subnet.zone not in by_zone:
             yield (
-                f"TASK_SUBNET_IDS names {subnet}, a zone that the load balancer is not in: tasks "
+                f"[tasks] subnets names {subnet}, a zone that the load balancer is not in: tasks "
                 "there get no requests"
             )
 

@@ -15,15 +15,15 @@ from infra.tool.target import Target
 UNKNOWN = Problem(
     "subject-unknown",
     "it is not known who may deploy: {why}",
-    "correct that, or write the subject into infra/settings.env: GITHUB_SUBJECT="
+    "correct that, or write the subject into infra/settings.toml: [github] subject = "
     '"repo:OWNER@OWNER_ID/NAME@NAME_ID:ref:refs/heads/main", or for a repository without ids in '
     'its subjects "repo:OWNER/NAME:ref:refs/heads/main"',
 )
 OTHER = Problem(
     "subject-of-clone",
     "the deploy role trusts {trusted}, and the git remote of this clone would give it to {found}",
-    'if that is intended, set GITHUB_REPO="{repository}" in infra/settings.env and commit it; '
-    "otherwise provision from a clone of the trusted repository",
+    'if that is intended, set [github] repository = "{repository}" in infra/settings.toml and '
+    "commit it; otherwise provision from a clone of the trusted repository",
 )
 
 # Both forms of a remote on github.com; a part like "user@" of a URL is not accepted.
@@ -50,10 +50,10 @@ def read(target: Target, had: Mapping[str, str]) -> Subject:
     """
     github, trusted = target.settings.github, had.get("GitHubSubject", "")
     if github.subject:
-        return Subject(github.subject, "infra/settings.env")
+        return Subject(github.subject, "infra/settings.toml")
     repository = github.repository or remote(target)
     if not repository:
-        why = 'git has no remote "origin" on github.com, and GITHUB_REPO in infra/settings.env is '
+        why = 'git has no remote "origin" on github.com, and [github] repository is '
         return kept(trusted, why + "empty")
     path = f"repos/{repository}/actions/oidc/customization/sub"
     found = subject(ask(target.runtime, path), github)

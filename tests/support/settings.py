@@ -1,0 +1,43 @@
+"""Settings of a service as an owner edits them, by names such as "tasks.min"."""
+
+import json
+import re
+from pathlib import Path
+
+from infra.tool.settings import Settings
+
+Value = str | int | bool | list[str]
+
+
+def change(service: Path, name: str, value: Value) -> None:
+    """Write a value into infra/settings.toml, on the line of its key or in a new one."""
+    file = service / "infra" / "settings.toml"
+    section, _, key = name.rpartition(".")
+    text = file.read_text(encoding="utf-8")
+    head, header, rest = text.partition(f"\n[{section}]\n")
+    assert header, f"infra/settings.toml has no section [{section}]"
+    line = f"{key} = {in_toml(value)}\n"
+    own, next_section, others = re.split(r"(^\[|\Z)", rest, maxsplit=1, flags=re.MULTILINE)
+    own, found = re.subn(rf"^{key} = .*\n", lambda _: line, own, count=1, flags=re.MULTILINE)
+    own = own if found else line + own
+    file.write_text(head + header + own + next_section + others, encoding="utf-8")
+
+
+def in_toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {in_toml(each)}" for key, each in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def sections(settings: Settings) -> dict[str, object]:
+    """The sections by name: what a text such as "{names.cluster}" is formatted with."""
+    return dict(settings)
+
+
+def value_of(settings: Settings, name: str) -> Value:
+    """The value of a setting."""
+    found: Value | Settings = settings
+    for part in name.split("."):
+        found = getattr(found, part)
+    assert not isinstance(found, Settings)
+    return found
