@@ -178,7 +178,7 @@ class TurnsKnobs(Person):
 
     def finds(self, service: Owned) -> bool:
         found = tomllib.loads(service.text("infra/settings.toml"))
-        mine = {
+        mine: dict[str, dict[str, Any]] = {
             "permissions": {"tracing": "xray", "s3_read_buckets": ["orders", "invoices"]},
             "logs": {"retention_days": 90},
             "deploy": {

