@@ -66,12 +66,13 @@ def codes(service: Checkout, principal: str = "") -> dict[str, str]:
 
 def test_a_service_that_is_ready_is_told_line_by_line(deployed: Checkout) -> None:
     run = deployed.run("check").expect(0).expect_no_change()
-    assert run.operations == [*IN_AWS, "ecr:GetAuthorizationToken"]
+    assert run.operations == [*IN_AWS, "ecr:DescribeImages", "ecr:GetAuthorizationToken"]
     assert run.err == ""
     found = lines(run.out)
     assert len(found) == len(run.out.splitlines()) == len(checks.CHECKS)
     role = "assumed-role/ai-assistant-us-east-1-github-actions/"
     assert found.pop("credentials")[1].startswith(f"arn:aws:sts::123456789012:{role}")
+    assert found.pop("image")[1].startswith("sha256:")
     assert found == {
         "repository": ("ok", deployed.head),
         "lock": ("ok", "uv.lock"),
@@ -126,6 +127,7 @@ def test_all_that_is_missing_is_told_at_once(deployed: Checkout) -> None:
         "credentials": "NO",
         "stack": "--",
         "service": "--",
+        "image": "--",
         "registry": "--",
     }
     assert "sudo systemctl start docker" in found["docker"][1]
@@ -148,6 +150,7 @@ def test_without_git_and_docker_the_rest_is_checked(deployed: Checkout) -> None:
         "tree": "--",
         "docker": "NO",
         "builder": "--",
+        "image": "--",
         "registry": "--",
     }
     assert codes(deployed) == {"repository": "git-missing", "docker": "docker-missing"}
@@ -371,6 +374,18 @@ def delete_the_service(service: Checkout) -> None:
     service.aws.client("ecs").delete_service(**where, force=True)
 
 
+def drop_the_grace_period(service: Checkout) -> None:
+    """An update keeps what the document does not name."""
+    document = service.document("infra/service.json")
+    del document["healthCheckGracePeriodSeconds"]
+    commit(service, "infra/service.json", json.dumps(document))
+
+
+def delete_the_images(service: Checkout) -> None:
+    repository = service.settings.names.repository
+    service.aws.client("ecr").delete_repository(repositoryName=repository, force=True)
+
+
 def refuse(operation: str, *error: Any) -> Given:
     return lambda service: service.aws.faults.refuse_for_ever(operation, *error)
 
@@ -421,6 +436,12 @@ FOUND_IN_AWS: dict[str, tuple[Given, str, str]] = {
         "cluster-missing",
     ),
     "the service is being deleted": (delete_the_service, "service", "service-draining"),
+    "the document cannot be taken over by the service": (
+        drop_the_grace_period,
+        "service",
+        "document-wrong",
+    ),
+    "no repository in ECR": (delete_the_images, "image", "repository-missing"),
 }
 
 
@@ -455,7 +476,11 @@ def test_missing_outputs_are_listed(deployed: Checkout) -> None:
 
 
 def test_a_stack_that_does_not_exist(rendered: Checkout) -> None:
-    assert codes(rendered, "root") == {"stack": "stack-missing", "service": "cluster-missing"}
+    assert codes(rendered, "root") == {
+        "stack": "stack-missing",
+        "service": "cluster-missing",
+        "image": "repository-missing",
+    }
 
 
 def test_credentials_of_another_account(deployed: Checkout) -> None:

@@ -14,6 +14,7 @@ from infra.tool.deploy import Plan, Step
 from infra.tool.documents import Documents
 from infra.tool.errors import ExitCode, ToolError
 from infra.tool.revision import Revision
+from infra.tool.service_request import create_request
 from infra.tool.stack import Stack
 from support.answers import BEFORE, NEW, arn, listed, service
 from support.checkout import Checkout
@@ -201,6 +202,14 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
+def test_the_time_limit_begins_with_the_watch_and_not_with_the_build(deployed: Checkout) -> None:
+    deployed.release()
+    a_long_build = deployed.settings.deploy.timeout_seconds + 1
+    deployed.aws.moments.when("ecr:DescribeImages", lambda: deployed.aws.clock.sleep(a_long_build))
+    deployed.run("deploy").expect(0)
+    expect_steady(deployed, 2)
+
+
 def test_a_service_that_was_deleted_is_created_again(deployed: Checkout) -> None:
     delete_the_service(deployed)
     deployed.aws.client("ecs").describe_services(
@@ -283,6 +292,16 @@ def test_an_image_that_ecr_lacks_is_built_and_deployed_by_its_digest(
     [container] = run.request("ecs:RegisterTaskDefinition")["containerDefinitions"]
     assert re.search(r"@sha256:[0-9a-f]{64}\Z", container["image"])
     expect_steady(provisioned, 1)
+
+
+# --- the request for a new service ---
+
+
+def test_a_token_of_a_long_name_is_its_end() -> None:
+    """CreateService takes 36 characters at most, and the number tells one revision of another."""
+    made = create_request({}, arn(1234567, "a-family-with-a-name-of-many-characters"), settings())
+    assert len(made["clientToken"]) == 36
+    assert made["clientToken"].endswith("-name-of-many-characters:1234567")
 
 
 # --- refused, lost ---

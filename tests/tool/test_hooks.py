@@ -1,7 +1,7 @@
 """PAUSE hooks: a deployment that waits for an answer is named while it waits."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -122,6 +122,17 @@ def test_only_a_hook_that_awaits_action_waits() -> None:
     [pause] = hooks.pauses_of(deployment)
     assert pause == Pause("arn", "hook-1", "PRE_SCALE_UP", AWAITING["expiresAt"], "CONTINUE")
     assert "until 12:05 UTC, then CONTINUE" in pause.text
+
+
+def test_its_end_is_told_in_utc_whatever_the_time_zone_of_this_machine() -> None:
+    """botocore gives times in the zone of the machine."""
+    there = AWAITING["expiresAt"].astimezone(timezone(timedelta(hours=5, minutes=30)))
+    deployment = {
+        "serviceDeploymentArn": "arn",
+        "lifecycleHookDetails": [AWAITING | {"expiresAt": there}],
+    }
+    [pause] = hooks.pauses_of(deployment)
+    assert "until 12:05 UTC" in pause.text
 
 
 def test_what_ecs_leaves_out_is_left_out() -> None:

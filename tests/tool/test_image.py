@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import tempfile
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -327,6 +328,19 @@ def test_a_login_that_the_registry_refuses_ends_it_before_the_build(
     assert error.exit is None
     assert not stage.used.has_changed_aws, "exit code 2: nothing has changed"
     assert "buildx build" not in [" ".join(call["words"][:2]) for call in stage.calls]
+
+
+def test_without_a_password_nothing_is_built(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, commit, found = stage.target, stage.head, stage.documents
+    for given in [], [{"authorizationToken": b64encode(b"AWS:").decode()}], [{}]:
+        answer = {"authorizationData": given}
+        monkeypatch.setattr(target.aws.ecr, "get_authorization_token", lambda a=answer: a)
+        error = refused("registry-password", lambda: image.provide(target, commit, found))
+        assert error.exit is None
+    assert not target.has_changed_aws, "exit code 2: nothing has changed"
+    assert not [call for call in stage.calls if "build" in call["words"]]
 
 
 # --- what is not ready, and what fails ---

@@ -134,6 +134,13 @@ def test_a_bad_revision_that_is_forced_once_more_is_no_rollback(deployed_twice: 
     expect_steady(deployed_twice, 1)
 
 
+def test_neither_git_nor_docker_nor_a_clean_tree_is_needed(deployed_twice: Checkout) -> None:
+    deployed_twice.write("new.txt", "not committed")
+    deployed_twice.environment["PATH"] = ""
+    deployed_twice.run("rollback").expect(0)
+    expect_steady(deployed_twice, 1)
+
+
 def test_it_works_while_the_stack_is_being_changed(deployed_twice: Checkout) -> None:
     deployed_twice.stack_is("UPDATE_IN_PROGRESS")
     deployed_twice.run("rollback").expect(0)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -109,6 +110,23 @@ def test_the_same_as_json(deployed: Checkout) -> None:
         "has reached a steady state."
     )
     assert (found.log, found.unreadable) == ([], {})
+
+
+def test_times_are_told_in_utc_whatever_the_time_zone_of_this_machine(
+    deployed: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed.write_log("hello", seconds_ago=30)
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()  # of the fork that this test runs in
+    found = json.loads(deployed.run("status", "--json").expect(0).out)
+    told = [each["time"] for each in (*found["events"], *found["log"])]
+    assert [text for text in (found["deployment"]["started"], *told) if text[-1] != "Z"] == []
+
+
+@pytest.mark.parametrize("command", ["status", "logs"])
+def test_neither_git_nor_docker_is_needed(deployed: Checkout, command: str) -> None:
+    deployed.environment["PATH"] = ""
+    deployed.run(command).expect(0)
 
 
 # --- one that is not healthy, or is not there ---

@@ -12,7 +12,7 @@ from infra.tool.aws import AwsError
 from infra.tool.docker_login import logged_in
 from infra.tool.ecs_service import EcsService, read_service
 from infra.tool.errors import Problem, ToolError
-from infra.tool.image import docker_of, ready_builder
+from infra.tool.image import docker_of, find, ready_builder
 from infra.tool.stack import DEPLOYABLE, Stack, read_stack
 from infra.tool.target import Target
 
@@ -162,8 +162,18 @@ def ready_service(target: Target) -> EcsService | None:
 
 
 def check_service(target: Target) -> str:
+    """The service, which can take over infra/service.json."""
     service, name = ready_service(target), target.settings.names.service
-    return f"{name}, {service.status}" if service else "not created yet: the first deploy does it"
+    if service is None:
+        return "not created yet: the first deploy does it"
+    found = documents.read(target.runtime.root, target.settings)
+    documents.require_updatable(found.service, service.answer)
+    return f"{name}, {service.status}"
+
+
+def check_image(target: Target) -> str:
+    """Whether ECR has the image of the commit; a deploy builds it if not."""
+    return find(target, target.repository.head()) or "not in ECR yet: the deploy builds it"
 
 
 # In the order in which a person would mend them: on this machine first, then in AWS.
@@ -178,7 +188,8 @@ CHECKS: Sequence[Check] = (
     Check("region", check_region, needs=["settings"]),
     Check("credentials", check_credentials, needs=["settings"]),
     Check("stack", check_stack, needs=["credentials"]),
-    Check("service", check_service, needs=["credentials"]),
+    Check("service", check_service, needs=["documents", "credentials"]),
+    Check("image", check_image, needs=["repository", "credentials"]),
     Check("registry", check_registry, needs=["docker", "credentials"]),
 )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from infra.tool.aws import Aws
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Event:
     id: str
-    time: datetime
+    time: datetime  # in UTC; botocore gives it in the time zone of this machine
     message: str
 
 
@@ -27,7 +27,7 @@ class Deployment:
     state: str  # IN_PROGRESS, COMPLETED or FAILED
     reason: str  # of the state, in the words of ECS; empty if it gives none
     task_definition: str  # ARN
-    created: datetime
+    created: datetime  # in UTC, too
     desired: int  # numbers of tasks, as the next three
     running: int
     pending: int
@@ -82,7 +82,7 @@ def as_service(answer: "ServiceTypeDef") -> EcsService:
         pending=answer.get("pendingCount", 0),
         deployments=[as_deployment(each) for each in answer.get("deployments", [])],
         events=[
-            Event(each["id"], each["createdAt"], one_line(each.get("message", "")))
+            Event(each["id"], each["createdAt"].astimezone(UTC), one_line(each.get("message", "")))
             for each in answer.get("events", [])
             if "id" in each and "createdAt" in each
         ],
@@ -97,7 +97,7 @@ def as_deployment(answer: "DeploymentTypeDef") -> Deployment:
         state=answer.get("rolloutState", ""),
         reason=one_line(answer.get("rolloutStateReason", "")),
         task_definition=answer.get("taskDefinition", ""),
-        created=answer["createdAt"],
+        created=answer["createdAt"].astimezone(UTC),
         desired=answer.get("desiredCount", 0),
         running=answer.get("runningCount", 0),
         pending=answer.get("pendingCount", 0),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from infra.tool.aws import Aws
@@ -23,7 +23,9 @@ class Pause:
 
     @property
     def text(self) -> str:
-        limit = f" until {self.expires:%H:%M} UTC, then {self.then}" if self.expires else ""
+        limit = ""
+        if self.expires:  # botocore gives it in the time zone of this machine
+            limit = f" until {self.expires.astimezone(UTC):%H:%M} UTC, then {self.then}"
         return (
             f"a PAUSE hook waits for an answer{f' at {self.stage}' if self.stage else ''}{limit}: "
             "aws ecs continue-service-deployment "

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from infra.tool.health import Response
-from infra.tool.provision.subject import repository_of, subject
+from infra.tool.provision.subject import ask, repository_of, subject
 from support.checkout import SUBJECT, Checkout
-from support.targets import settings
+from support.targets import bench, settings
 
 PREFIX = "repo:my-company@11/ai-assistant@22"
 STANDARD = {"use_default": True, "sub_claim_prefix": PREFIX}
@@ -144,6 +144,29 @@ def test_without_an_answer_of_gh_github_is_asked_anonymously(rendered: Checkout)
     rendered.answer = Response(200, json.dumps(STANDARD).encode())
     rendered.administer("provision").expect(0)
     assert trusted(rendered) == f"{PREFIX}:ref:refs/heads/main"
+
+
+def test_a_gh_that_hangs_is_not_waited_for(
+    rendered: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.tool.provision.subject.SECONDS", 0.2)
+    gh_answers(rendered, STANDARD)
+    program = Path(rendered.environment["PATH"].partition(os.pathsep)[0]) / "gh"
+    program.write_text("#!/bin/sh\nexec sleep 60\n", encoding="utf-8")
+    rendered.answer = Response(200, json.dumps(STANDARD).encode())
+    rendered.administer("provision", "--plan").expect(0)
+
+
+def test_github_is_asked_for_ten_seconds_at_most() -> None:
+    asked: list[tuple[str, float]] = []
+
+    def fetch(url: str, *, timeout: float, via: str = "") -> Response:
+        asked.append((url, timeout))
+        assert via == ""
+        return Response(200, b"the answer")
+
+    assert ask(bench(fetch=fetch).target.runtime, PATH) == "the answer"
+    assert asked == [(f"https://api.github.com/{PATH}", 10.0)]
 
 
 @pytest.mark.parametrize("answer", [Response(404, b'{"message": "no"}'), OSError("no route")])
