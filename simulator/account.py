@@ -48,7 +48,11 @@ class Account:
             region_name=self.region,
             aws_access_key_id="AKIAROOT000000000000",
             aws_secret_access_key="root",
-            config=Config(retries={"total_max_attempts": 1}, parameter_validation=True),
+            config=Config(
+                retries={"total_max_attempts": 1},
+                parameter_validation=True,
+                ignore_configured_endpoint_urls=True,  # a test may set AWS_ENDPOINT_URL
+            ),
         )
         events: Any = client.meta.events
         events.register("before-send", send)

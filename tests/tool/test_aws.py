@@ -4,11 +4,15 @@ them."""
 import json
 import os
 from datetime import UTC, datetime
+from hashlib import sha1
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.credentials import SSOProvider
+from botocore.tokens import SSOTokenProvider
 from infra.tool.aws import Aws, AwsError, Kind, is_change, kind_of_answer, shared_session
+from support.web import Web, serving
 
 from simulator.faults import EXPIRED_TOKEN, THROTTLED, UNKNOWN_CREDENTIALS
 from simulator.refusal import Refused
@@ -288,6 +292,54 @@ def test_an_sso_sign_in_that_is_over_asks_for_a_new_one(
     error = failure(who_asks)
     assert error.code == "sign-in"
     assert "aws sso login" in error.remedy
+
+
+def test_an_sso_sign_in(aws: SimulatedAws, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = aws.world.principals.credentials("root")
+    credentials = {
+        "accessKeyId": given.access_key,
+        "secretAccessKey": given.secret,
+        "sessionToken": given.token,
+        "expiration": 4_000_000_000_000,  # milliseconds: in 2096
+    }
+    configure(
+        home,
+        "[profile work]\nsso_session = us\nsso_account_id = 123456789012\nsso_role_name = Dev\n"
+        "[sso-session us]\nsso_region = us-east-1\nsso_start_url = https://x.awsapps.com/start\n",
+    )
+    # As `aws sso login` leaves it: its name is the hash of that of the session.
+    token = home / ".aws" / "sso" / "cache" / f"{sha1(b'us').hexdigest()}.json"
+    token.parent.mkdir(parents=True)
+    for provider in SSOTokenProvider, SSOProvider:  # botocore knows the folder since its import
+        monkeypatch.setattr(provider, "_SSO_TOKEN_CACHE_DIR", os.fspath(token.parent))
+    token.write_text('{"accessToken": "signed-in", "expiresAt": "2096-01-01T00:00:00Z"}')
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    portal = Web(body=json.dumps({"roleCredentials": credentials}).encode())
+    with serving(portal):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SSO", f"http://127.0.0.1:{portal.port}")
+        assert who_asks().endswith(":root")
+    [(_, path)] = portal.asked
+    assert "role_name=Dev" in path
+
+
+def test_a_web_identity(aws: SimulatedAws, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    iam = aws.client("iam")
+    provider = iam.create_open_id_connect_provider(
+        Url="https://example.com", ClientIDList=["sts.amazonaws.com"]
+    )["OpenIDConnectProviderArn"]
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Federated": provider},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {"example.com:sub": "subject"}},
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName="deployer", AssumeRolePolicyDocument=document)["Role"]
+    (home / "token").write_text("example.com|sts.amazonaws.com|subject", encoding="utf-8")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", os.fspath(home / "token"))
+    monkeypatch.setenv("AWS_ROLE_ARN", role["Arn"])
+    aws.clock.sleep((datetime.now(UTC) - aws.clock.now()).total_seconds())  # botocore has its own
+    assert ":assumed-role/deployer/" in who_asks()
 
 
 def test_a_web_identity_that_no_role_trusts_asks_for_a_sign_in(
