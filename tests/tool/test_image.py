@@ -154,6 +154,17 @@ def test_a_tag_that_was_moved_to_another_image_is_trusted(stage: Stage) -> None:
     assert stage.provide().endswith(manifest["imageId"]["imageDigest"])
 
 
+def test_an_image_is_looked_up_as_a_revision_names_it(stage: Stage) -> None:
+    """A revision that was registered by hand may name a tag, and not a digest."""
+    by_digest = stage.provide()
+    by_tag = f"{REGISTRY}/{REPOSITORY}:{stage.head}"
+    found = [image.exists(stage.target, name) for name in (by_digest, by_tag)]
+    assert found == [True, True]
+    gone = f"{by_digest[:-1]}{'0' if by_digest[-1] != '0' else '1'}"
+    assert not image.exists(stage.target, gone)
+    assert not image.exists(stage.target, f"{by_tag}0")
+
+
 @pytest.mark.parametrize(
     ("architecture", "platform"), [("X86_64", "linux/amd64"), ("ARM64", "linux/arm64")]
 )
@@ -330,9 +341,7 @@ def test_a_login_that_the_registry_refuses_ends_it_before_the_build(
     assert "buildx build" not in [" ".join(call["words"][:2]) for call in stage.calls]
 
 
-def test_without_a_password_nothing_is_built(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_password_nothing_is_built(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     target, commit, found = stage.target, stage.head, stage.documents
     for given in [], [{"authorizationToken": b64encode(b"AWS:").decode()}], [{}]:
         answer = {"authorizationData": given}

@@ -146,6 +146,15 @@ def expect_nothing_left(checkout: Checkout, run: Run) -> None:
     assert run.changes == [CREATES, "cloudformation:DeleteStack"]
 
 
+def test_each_run_has_a_change_set_of_its_own(existing: Checkout) -> None:
+    """Two runs in one second, such as those of two people."""
+    names = set()
+    for _ in range(2):
+        run = existing.administer("provision", "--plan").expect(0)
+        names.add(run.request(CREATES)["ChangeSetName"].rpartition("-")[2])
+    assert len(names) == 2, "the time in the name is not enough"
+
+
 def test_a_refused_change_set_ends_it_with_nothing_changed(existing: Checkout) -> None:
     existing.aws.faults.refuse(CREATES, "ValidationError", "AssignPublicIp must be")
     run = existing.administer("provision").expect(2, "aws-refused").expect_no_change()
