@@ -48,7 +48,7 @@ class Account:
             region_name=self.region,
             aws_access_key_id="AKIAROOT000000000000",
             aws_secret_access_key="root",
-            config=Config(
+            config=Config(  # type: ignore[call-arg]
                 retries={"total_max_attempts": 1},
                 parameter_validation=True,
                 ignore_configured_endpoint_urls=True,  # a test may set AWS_ENDPOINT_URL

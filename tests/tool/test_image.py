@@ -343,7 +343,12 @@ def test_a_login_that_the_registry_refuses_ends_it_before_the_build(
 
 def test_without_a_password_nothing_is_built(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     target, commit, found = stage.target, stage.head, stage.documents
-    for given in [], [{"authorizationToken": b64encode(b"AWS:").decode()}], [{}]:
+    without: list[list[dict[str, str]]] = [
+        [],
+        [{}],
+        [{"authorizationToken": b64encode(b"AWS:").decode()}],
+    ]
+    for given in without:
         answer = {"authorizationData": given}
         monkeypatch.setattr(target.aws.ecr, "get_authorization_token", lambda a=answer: a)
         error = refused("registry-password", lambda: image.provide(target, commit, found))

@@ -420,9 +420,16 @@ def test_a_setting_without_a_default_is_missed(rendered: Checkout, name: str) ->
     assert complaints(rendered) == [f"{label(name)} is missing"]
 
 
-def test_variables_of_the_shell_are_no_settings(rendered: Checkout) -> None:
-    rendered.environment |= {"MIN_TASKS": "3", "TASKS_MIN": "3", "AWS_REGION": "eu-west-1"}
-    assert (rendered.settings.tasks.min, rendered.settings.service.region) == (1, REGION)
+def test_variables_of_the_shell_are_no_settings(
+    rendered: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = rendered.run("settings").expect(0).out
+    of_the_shell = {"AWS_REGION": OTHER_REGION, "AWS_ACCOUNT_ID": OTHER_ACCOUNT}
+    for section, key in settings_file.known_settings():
+        of_the_shell |= {key.upper(): "3", f"{section}_{key}".upper(): "3"}
+    for name, value in of_the_shell.items():
+        monkeypatch.setenv(name, value)
+    assert rendered.run("settings", **of_the_shell).expect(0).out == expected
 
 
 def test_an_empty_section_or_none_means_the_defaults(rendered: Checkout) -> None:
