@@ -35,11 +35,17 @@ def workflow(service: Path, name: str) -> dict[str, Any]:
     return {"on" if key is True else key: value for key, value in loaded.items()}
 
 
-def steps(service: Path, name: str, job: str = "") -> dict[str, dict[str, Any]]:
-    """The steps of a workflow, or of one of its jobs, by name; those that call an action too."""
+def all_steps(service: Path, name: str, job: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """Names and contents of the steps of a workflow, or of one of its jobs; those that call an
+    action too. Steps of several jobs may have one name."""
     jobs = workflow(service, name)["jobs"]
     chosen = [jobs[job]] if job else jobs.values()
-    return {step["name"]: step for each in chosen for step in each.get("steps", [])}
+    return [(step["name"], step) for each in chosen for step in each.get("steps", [])]
+
+
+def steps(service: Path, name: str, job: str = "") -> dict[str, dict[str, Any]]:
+    """The steps by name: of those with one name, the last."""
+    return dict(all_steps(service, name, job))
 
 
 @dataclass(frozen=True)

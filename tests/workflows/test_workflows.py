@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from rendering import ROOT, Render
-from runner import WORKFLOWS, steps, workflow
+from runner import WORKFLOWS, all_steps, steps, workflow
 
 ANY_WORKFLOW = pytest.mark.parametrize("name", WORKFLOWS)
 
@@ -134,7 +134,7 @@ SCRIPTS = {
 
 @pytest.mark.parametrize(("name", "job"), [(n, j) for n, jobs in COMMANDS.items() for j in jobs])
 def test_a_job_runs_these_commands_and_no_others(example: Render, name: str, job: str) -> None:
-    found = [step["run"] for step in steps(example.path, name, job).values() if "run" in step]
+    found = [step["run"] for _, step in all_steps(example.path, name, job) if "run" in step]
     short = [command for command in found if "\n" not in command]
     assert short == COMMANDS[name][job], (
         f"{name}.yml, {job}: a linter or test that is left out is red nowhere, and a command that "
@@ -146,7 +146,7 @@ def test_no_script_is_untested(example: Render) -> None:
     found = {
         step
         for name in WORKFLOWS
-        for step, content in steps(example.path, name).items()
+        for step, content in all_steps(example.path, name)
         if "\n" in content.get("run", "")
     }
     assert found == SCRIPTS, "test a new script in test_steps.py, then add it to SCRIPTS"
@@ -157,7 +157,7 @@ def test_only_these_steps_see_a_secret(example: Render) -> None:
     found = {
         (name, step, secret)
         for name in WORKFLOWS
-        for step, content in steps(example.path, name).items()
+        for step, content in all_steps(example.path, name)
         for secret in re.findall(r"secrets\.\w+|github\.token", str(content))
     }
     keys = {"secrets.AWS_ACCESS_KEY_ID", "secrets.AWS_SECRET_ACCESS_KEY"}
@@ -190,7 +190,7 @@ def test_every_job_ends(example: Render, name: str) -> None:
 
 @ANY_WORKFLOW
 def test_no_expression_stands_in_a_script(example: Render, name: str) -> None:
-    for step, content in steps(example.path, name).items():
+    for step, content in all_steps(example.path, name):
         assert "${{" not in content.get("run", ""), f"{step}: pass it through `env`"
 
 
@@ -204,7 +204,7 @@ def test_a_step_that_fails_stops_its_job(example: Render, name: str) -> None:
 
 @ANY_WORKFLOW
 def test_no_credentials_stay_in_the_checkout(example: Render, name: str) -> None:
-    for step, content in steps(example.path, name).items():
+    for step, content in all_steps(example.path, name):
         if content.get("uses", "").startswith("actions/checkout@"):
             assert content["with"]["persist-credentials"] is False, step
 
@@ -301,7 +301,7 @@ def test_one_check_with_a_name_that_stays_stands_for_all_of_ci(example: Render) 
 
 @pytest.mark.parametrize("name", ["deploy-ecs", "rollback-ecs"])
 def test_the_workflow_adds_credentials_and_nothing_else(example: Render, name: str) -> None:
-    for script in (step.get("run", "") for step in steps(example.path, name).values()):
+    for script in (step.get("run", "") for _, step in all_steps(example.path, name)):
         assert not re.search(r"\b(aws|docker) [a-z]", script), "the tool does that"
 
 
@@ -370,7 +370,7 @@ def test_uv_is_the_same_in_ci_and_in_the_image(example: Render) -> None:
     runner = [
         step["with"]["version"]
         for name in WORKFLOWS
-        for step in steps(example.path, name).values()
+        for _, step in all_steps(example.path, name)
         if step.get("uses", "").startswith("astral-sh/setup-uv@")
     ]
     assert runner
