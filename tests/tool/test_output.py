@@ -262,6 +262,13 @@ def test_untrusted_text_is_one_harmless_line(text: str, line: str) -> None:
     assert one_line(text) == line
 
 
+@pytest.mark.parametrize("value", ["x\nurl=http://example.com", "x\rurl=http://example.com"])
+def test_an_output_cannot_set_another_one(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ValueError, match="must be one line"):
+        github.write_output({"GITHUB_OUTPUT": str(tmp_path / "output")}, "environment", value)
+    assert not (tmp_path / "output").exists()
+
+
 def test_a_workflow_command_stays_on_its_line() -> None:
     assert console.escaped("100%\r\nx") == "100%25%0D%0Ax"
 
