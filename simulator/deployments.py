@@ -85,6 +85,8 @@ class Task:
             container["exitCode"] = self.exit_code
         elif self.stop_code == "TaskFailedToStart":
             container["reason"] = self.reason
+        obstacles = deployment.service.ecs.obstacles
+        agent = obstacles.guardduty_agent(deployment.task_definition, self.id)
         described: Json = {
             "taskArn": self.arn,
             "clusterArn": deployment.service.cluster_arn,
@@ -96,7 +98,7 @@ class Task:
             "lastStatus": self.status,
             "healthStatus": self.health,
             "createdAt": self.created,
-            "containers": [container],
+            "containers": [container, agent] if agent else [container],
             **PLATFORM,
         }
         moments = {

@@ -1,16 +1,18 @@
-"""What keeps a task from starting: its roles, its secrets, its image, its log.
+"""What keeps a task from starting: its roles, its secrets, its image, its files, its log.
 
 ECS takes on the execution role to do these things, so what it may is decided by the role's own
 policies. Wording: "Amazon ECS stopped tasks error messages" (ECS Developer Guide), and the threads
 that the lines name.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from simulator.permissions import needs
-from simulator.principals import Principal
+from simulator import pulls
+from simulator.execution_role import ExecutionRole
+from simulator.policies import Need
+from simulator.pulls import RETRIED, SECRETS
 from simulator.refusal import Refused
 from simulator.rollouts import Blocked, NotLaunched, Outcome
 from simulator.service import World
@@ -21,12 +23,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 ASSUMES_ROLES = "ecs-tasks.amazonaws.com"
-SECRETS = (
-    "ResourceInitializationError: unable to pull secrets or registry auth: execution resource "
-    "retrieval failed: "
-)
-RETRIED = "service call has been retried 1 time(s): "
-PULL = ("BatchGetImage", "GetDownloadUrlForLayer")
 
 
 @dataclass
@@ -46,19 +42,12 @@ class Obstacles:
                 )
         if "executionRoleArn" not in definition:
             return None
-        who = self._executing(definition)
-        containers = definition["containerDefinitions"]
+        role = self._executing(definition)
         reasons = (
             reason
-            for check in (
-                self._registry,
-                self._private_registry,
-                self._secrets,
-                self._image,
-                self._log,
-            )
-            for container in containers
-            for reason in check(container, who)
+            for check in CHECKS
+            for container in definition["containerDefinitions"]
+            for reason in check(container, role)
         )
         reason = next(reasons, None)
         return Blocked(reason) if reason else None
@@ -68,14 +57,16 @@ class Obstacles:
 
         The log driver goes on without a word: the task itself runs on.
         """
-        return self._denied(self._executing(definition), "logs", "PutLogEvents", stream)
+        return self._executing(definition).denied("logs", "PutLogEvents", stream)
 
-    def _executing(self, definition: Json) -> Principal:
-        """The execution role, as ECS takes it on."""
-        name = definition["executionRoleArn"].split("/")[-1]
-        return self.world.principals.as_role(name, "task")
+    def guardduty_agent(self, definition: Json, task: str) -> Json | None:
+        """What GuardDuty adds to a task, if it monitors the tasks of the account."""
+        if "executionRoleArn" not in definition:
+            return None
+        return pulls.guardduty_agent(self._executing(definition), task)
 
-    # --- each of the things that the execution role is for ---
+    def _executing(self, definition: Json) -> ExecutionRole:
+        return ExecutionRole(self.world, definition["executionRoleArn"].split("/")[-1])
 
     def _assumes(self, role: str) -> bool:
         account = self.world.account
@@ -90,117 +81,104 @@ class Obstacles:
         except Refused:
             return False
 
-    def _registry(self, container: Json, who: Principal) -> Iterator[str]:
-        asks = ".dkr.ecr." in container["image"]
-        if asks and (no := self._denied(who, "ecr", "GetAuthorizationToken", {})):
-            yield f"{SECRETS}unable to retrieve ecr registry auth: {RETRIED}{no}"
 
-    def _private_registry(self, container: Json, who: Principal) -> Iterator[str]:
-        """The secret with the credentials of another registry, by ARN, or by name in this region:
-        "Private registry authentication for tasks" (ECS Developer Guide). Which words come before
-        the reason, no source says but for "unable to get registry auth from asm"."""
-        if secret := container.get("repositoryCredentials", {}).get("credentialsParameter"):
-            asked = {"SecretId": self._arn_of(secret)}
-            if no := self._fetched(who, "secretsmanager", "GetSecretValue", asked):
-                yield (
-                    f"{SECRETS}unable to get registry auth from asm: {RETRIED}failed to fetch "
-                    f"secret {secret} from secrets manager: {no}"
-                )
+# --- each of the things that the execution role is for ---
 
-    def _arn_of(self, secret: str) -> str:
-        """Of a secret by its name; IAM is asked by ARN, which ends in six random characters."""
-        if secret.startswith("arn:"):
-            return secret
-        found = self.world.account.moto("secretsmanager", "ListSecrets")["SecretList"]
-        arns = [str(known["ARN"]) for known in found if known["Name"] == secret]
-        return arns[0] if arns else self.world.account.arn("secretsmanager", f"secret:{secret}")
 
-    def _secrets(self, container: Json, who: Principal) -> Iterator[str]:
-        """aws/copilot-cli#5752 (Secrets Manager) and #4504 (Systems Manager)."""
-        for secret in container.get("secrets", []):
-            source = secret["valueFrom"]
-            if ":secretsmanager:" in source:
-                arn = ":".join(source.split(":")[:7])
-                if no := self._fetched(who, "secretsmanager", "GetSecretValue", {"SecretId": arn}):
-                    yield (
-                        f"{SECRETS}unable to retrieve secret from asm: {RETRIED}failed to fetch "
-                        f"secret {arn} from secrets manager: {no}"
-                    )
-            elif no := self._fetched(who, "ssm", "GetParameters", {"Names": [source]}):
-                yield f"{SECRETS}unable to retrieve secrets from ssm: {RETRIED}{no}"
+def secrets(container: Json, role: ExecutionRole) -> Iterator[str]:
+    """aws/copilot-cli#5752 (Secrets Manager) and #4504 (Systems Manager)."""
+    options = container.get("logConfiguration", {}).get("secretOptions", [])
+    for secret in [*container.get("secrets", []), *options]:
+        yield from stored(secret["valueFrom"], role)
 
-    def _image(self, container: Json, who: Principal) -> Iterator[str]:
-        image = container["image"]
-        if ".dkr.ecr." not in image:
-            return
-        host, _, name = image.partition("/")
-        owner, region = host.split(".")[0], host.split(".")[3]
-        repository, _, digest = name.partition("@")
-        repository, _, tag = repository.partition(":")
-        there = {"repositoryName": repository}
-        which = {"imageDigest": digest} if digest else {"imageTag": tag or "latest"}
-        failed = (
-            "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to "
-            f"resolve ref {image}: "
-        )
-        there |= {"registryId": owner}
-        account = self.world.account
-        is_other = owner != account.id  # no policy of a repository is simulated that lets one in
-        if is_other or any(self._denied(who, "ecr", action, there) for action in PULL):
-            # aws/containers-roadmap#2493
-            yield f"{failed}unexpected status from HEAD request to {image}: 403 Forbidden"
-        elif region != account.region or not self._has_image(there, which):
-            yield f"{failed}{image}: not found"
 
-    def _has_image(self, repository: Json, image: Json) -> bool:
-        asked = repository | {"imageIds": [image]}
-        try:
-            return bool(self.world.account.moto("ecr", "DescribeImages", asked))
-        except Refused:
-            return False
+def stored(source: str, role: ExecutionRole) -> Iterator[str]:
+    """Why a secret or a parameter is not read."""
+    if ":secretsmanager:" in source:
+        arn = ":".join(source.split(":")[:7])
+        if no := role.fetched("secretsmanager", "GetSecretValue", {"SecretId": arn}):
+            yield (
+                f"{SECRETS}unable to retrieve secret from asm: {RETRIED}failed to fetch "
+                f"secret {arn} from secrets manager: {no}"
+            )
+    elif no := role.fetched("ssm", "GetParameters", {"Names": [source]}):
+        yield f"{SECRETS}unable to retrieve secrets from ssm: {RETRIED}{no}"
 
-    def _log(self, container: Json, who: Principal) -> Iterator[str]:
-        """omenking/aws-bootcamp-cruddur-2023 and others show the first; both wordings are alike."""
-        log = container.get("logConfiguration", {})
-        if log.get("logDriver") != "awslogs":
-            return
-        group = log["options"]["awslogs-group"]
-        failed = (
-            "ResourceInitializationError: failed to validate logger args: create stream has been "
-            "retried 1 times: failed to create Cloudwatch log stream: "
-        )
-        stream = {"logGroupName": group, "logStreamName": "stream"}
-        if no := self._denied(who, "logs", "CreateLogStream", stream):
-            yield failed + no
-        asked = {"logGroupNamePrefix": group}
-        found = self.world.account.moto("logs", "DescribeLogGroups", asked)["logGroups"]
-        if group not in [known["logGroupName"] for known in found]:
-            yield f"{failed}ResourceNotFoundException: The specified log group does not exist."
 
-    # --- asking in the name of the role ---
+def environment_files(container: Json, role: ExecutionRole) -> Iterator[str]:
+    """aws/aws-cdk#12720; the two permissions: "Task execution IAM role" (ECS Developer Guide)."""
+    for number, file in enumerate(container.get("environmentFiles", []), start=1):
+        if no := read_object(file["value"], role):
+            yield (
+                "ResourceInitializationError: failed to download env files: file download command: "
+                f"non empty error stream: failed to download file {number}.env: {no}"
+            )
 
-    def _denied(self, who: Principal, service: str, operation: str, parameters: Json) -> str:
-        """Why the role may not do it; empty where it may."""
-        required = needs(service, operation, parameters, self.world.account)
-        return self._said(lambda: self.world.principals.check(who, required))
 
-    def _fetched(self, who: Principal, service: str, operation: str, parameters: Json) -> str:
-        """Why the role does not get it, be it forbidden or not there."""
-        if no := self._denied(who, service, operation, parameters):
-            return no
-        account = self.world.account
-        answer: Json = {}
-        no = self._said(lambda: answer.update(account.moto(service, operation, parameters)))
-        if missing := answer.get("InvalidParameters"):
-            return f"invalid ssm parameters: {', '.join(missing)}"
-        return no
+def credential_specs(container: Json, role: ExecutionRole) -> Iterator[str]:
+    """Where they are: `credentialSpecs` of the API's model. No source quotes the refusal."""
+    for spec in container.get("credentialSpecs", []):
+        arn = spec.partition(":")[2]
+        if ":s3:" in arn and (no := read_object(arn, role)):
+            yield f"ResourceInitializationError: failed to download the credential spec: {no}"
+        elif ":ssm:" in arn:
+            yield from stored(arn, role)
 
-    @staticmethod
-    def _said(ask: Callable[[], object]) -> str:
-        try:
-            ask()
-        except Refused as refused:
-            denied = refused.code == "AccessDenied"
-            code = "AccessDeniedException" if denied else refused.code
-            return f"{code}: {refused.message} status code: 400"
-        return ""
+
+def read_object(arn: str, role: ExecutionRole) -> str:
+    """Why an object of S3 is not read; empty if it is."""
+    bucket, _, key = arn.rpartition(":")[2].partition("/")
+    partition = arn.split(":")[1]
+    where = Need("s3:GetBucketLocation", f"arn:{partition}:s3:::{bucket}")
+    if role.lacks(where, Need("s3:GetObject", arn)):
+        return "failed to write to a temporary file: AccessDenied: Access Denied"
+    try:
+        role.world.account.moto("s3", "HeadObject", {"Bucket": bucket, "Key": key})
+    except Refused:
+        return "failed to write to a temporary file: NoSuchKey: The specified key does not exist."
+    return ""
+
+
+LOGGER = (
+    "ResourceInitializationError: failed to validate logger args: create stream has been retried "
+    "1 times: failed to create Cloudwatch log "
+)
+
+
+def log(container: Json, role: ExecutionRole) -> Iterator[str]:
+    """omenking/aws-bootcamp-cruddur-2023 and others show the first; the wordings are alike.
+    awslogs-create-group: terraform-aws-modules/terraform-aws-ecs#313."""
+    configuration = container.get("logConfiguration", {})
+    if configuration.get("logDriver") != "awslogs":
+        return
+    account, options = role.world.account, configuration["options"]
+    group, region = options["awslogs-group"], options.get("awslogs-region", account.region)
+    about = account.arn("logs", f"log-group:{group}:log-stream:", region=region)
+    if no := role.lacks(Need("logs:CreateLogStream", f"{about}stream")):
+        yield f"{LOGGER}stream: {no}"
+    if region != account.region or has_group(group, role):
+        return  # of another region, it is taken to exist
+    if options.get("awslogs-create-group") != "true":
+        yield f"{LOGGER}stream: ResourceNotFoundException: The specified log group does not exist."
+    elif no := role.lacks(Need("logs:CreateLogGroup", about)):
+        yield f"{LOGGER}group: {no}"
+    else:
+        account.moto("logs", "CreateLogGroup", {"logGroupName": group})
+
+
+def has_group(group: str, role: ExecutionRole) -> bool:
+    asked = {"logGroupNamePrefix": group}
+    found = role.world.account.moto("logs", "DescribeLogGroups", asked)["logGroups"]
+    return group in [known["logGroupName"] for known in found]
+
+
+# In this order: docs/first-real-run.md.
+CHECKS = (
+    pulls.registry,
+    pulls.private_registry,
+    secrets,
+    environment_files,
+    credential_specs,
+    pulls.image,
+    log,
+)

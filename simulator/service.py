@@ -1,6 +1,6 @@
 """What the simulated services have in common."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.account import Account
@@ -17,6 +17,12 @@ class World:
     principals: Principals
     caller: Principal  # who asks at the moment
     whole: frozenset[str] = frozenset({"cloudformation", "sts"})  # of these, nothing is moto's
+    shared: set[str] = field(default_factory=set)  # ECR repositories elsewhere that may be pulled
+    guardduty: str = ""  # the account that hosts its agent, if it monitors the tasks here
+
+    def reset(self) -> None:
+        self.shared.clear()
+        self.guardduty = ""
 
 
 class Service:

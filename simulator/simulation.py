@@ -127,6 +127,7 @@ class SimulatedAws:
         with self.application.lock:
             self.resets += 1
             self.account.reset()
+            self.world.reset()
             self.world.principals.reset()
             self.calls.clear()
             self.faults.clear()

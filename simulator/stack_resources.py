@@ -253,6 +253,14 @@ class Cluster(Kind):
         self.aws("ecs").create_cluster(clusterName=name)
         return name
 
+    def adjust(self, id: str, wanted: Wanted) -> None:
+        """Both members at once, and [] for no default strategy (PutClusterCapacityProviders)."""
+        if "CapacityProviders" in wanted.changed:
+            providers = wanted.take("CapacityProviders").get("CapacityProviders", [])
+            self.aws("ecs").put_cluster_capacity_providers(
+                cluster=id, capacityProviders=providers, defaultCapacityProviderStrategy=[]
+            )
+
     def delete(self, id: str, properties: Mapping[str, Any]) -> None:
         del properties
         self.aws("ecs").delete_cluster(cluster=id)

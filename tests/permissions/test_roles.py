@@ -22,8 +22,11 @@ EXECUTION = [
     "ecr:BatchGetImage",
     "ecr:GetAuthorizationToken",
     "ecr:GetDownloadUrlForLayer",
+    "logs:CreateLogGroup",
     "logs:CreateLogStream",
     "logs:PutLogEvents",
+    "s3:GetBucketLocation",
+    "s3:GetObject",
     "secretsmanager:GetSecretValue",
     "ssm:GetParameters",
 ]
@@ -62,7 +65,8 @@ def actions(policies: list[Json]) -> set[str]:
 
 @dataclass
 class Start:
-    """A task with a secret, a parameter and a log, started by the execution role of the stack."""
+    """A task with a secret, a parameter, a file and a log, and a sidecar with another image and
+    log, started by the execution role of the stack."""
 
     ground: Ground
     service: Service
@@ -70,6 +74,12 @@ class Start:
     def __post_init__(self) -> None:
         client = self.ground.aws.client
         self.secret = client("secretsmanager").create_secret(Name="key", SecretString="s")["ARN"]
+        client("s3").create_bucket(Bucket="files")
+        client("s3").put_object(Bucket="files", Key="app.env", Body=b"A=1")
+        self.file = "arn:aws:s3:::files/app.env"
+        self.agent = "arn:aws:ecr:eu-west-1:210987654321:repository/agent"
+        self.ground.aws.world.shared.add(self.agent)
+        self.other_log = self.service.place.arn("logs", "log-group:/ecs/agent:*")
         self.parameter = self.service.place.arn("ssm", "parameter/one")
         client("ssm").put_parameter(Name="/one", Value="1", Type="SecureString")
         self.stack = self.service.stack(
@@ -78,6 +88,11 @@ class Start:
             ExecutionRoleName="execution",
             SecretArns=self.secret,
             ParameterArns=self.parameter,
+            FileArns=self.file,
+            FileBucketArns=self.file.partition("/")[0],
+            ImageRepositoryArns=self.agent,
+            OtherLogGroupArns=self.other_log,
+            CreatedLogGroupArns=self.other_log,
         )
         trust = self.stack.resources["ExecutionRole"].properties["AssumeRolePolicyDocument"]
         client("iam").update_assume_role_policy(
@@ -96,11 +111,30 @@ class Start:
         self.ground.aws.next_rollout(Crashes(says=("it runs",)))
         secrets = {"S": self.secret, "P": self.parameter}
         named = [{"name": name, "valueFrom": arn} for name, arn in secrets.items()]
-        self.ground.create_service(self.ground.register(**{"secrets": named} | changes))
+        app = {"secrets": named, "environmentFiles": [{"value": self.file, "type": "s3"}]}
+        definition = self.ground.definition(**app | changes)
+        definition["containerDefinitions"].append(self.sidecar)
+        made = client("ecs").register_task_definition(**definition)["taskDefinition"]
+        self.ground.create_service(made["taskDefinitionArn"])
         self.ground.watch()
         reasons = {task["stoppedReason"] for task in self.ground.stopped_tasks()}
         lines = client("logs").filter_log_events(logGroupName="/ecs/app")["events"]
         return "\n".join([*sorted(reasons), *(line["message"] for line in lines)])
+
+    @property
+    def sidecar(self) -> Json:
+        options = {
+            "awslogs-group": "/ecs/agent",
+            "awslogs-region": "us-east-1",
+            "awslogs-stream-prefix": "ecs",
+            "awslogs-create-group": "true",
+        }
+        return {
+            "name": "agent",
+            "image": "210987654321.dkr.ecr.eu-west-1.amazonaws.com/agent:1",
+            "essential": False,
+            "logConfiguration": {"logDriver": "awslogs", "options": options},
+        }
 
 
 @pytest.fixture
@@ -125,8 +159,9 @@ def test_without_any_one_of_them_a_task_does_not_run(start: Start, action: str) 
     if action == "logs:PutLogEvents":
         return  # the log driver goes on without a word
     assert "Essential container in task exited" not in said
-    # A registry says no more than that it is forbidden.
-    assert action in said or ("403 Forbidden" in said and action.startswith("ecr:")), said
+    # A registry and S3 say no more than that it is forbidden.
+    forbidden = {"ecr": "403 Forbidden", "s3": "AccessDenied: Access Denied"}
+    assert action in said or forbidden.get(action.partition(":")[0], action) in said, said
 
 
 @pytest.mark.parametrize("name", ["key-two", "/one/two"])
@@ -139,6 +174,19 @@ def test_a_task_gets_no_secret_that_the_stack_is_not_told_of(start: Start, name:
         arn = client("secretsmanager").create_secret(Name=name, SecretString="2")["ARN"]
     said = start.says(start.policies, secrets=[{"name": "S", "valueFrom": arn}])
     assert f"on resource: {arn}" in said, said
+
+
+def test_guardduty_can_add_its_agent_to_the_tasks(start: Start) -> None:
+    """guardian/cdk#2703. The accounts: GuardDuty User Guide, "ECR Repository for GuardDuty agent"."""
+    account = "593207742271"
+    start.ground.aws.world.guardduty = account
+    start.ground.aws.world.shared.add(
+        f"arn:aws:ecr:us-east-1:{account}:repository/aws-guardduty-agent-fargate"
+    )
+    start.says(start.policies)
+    for task in start.ground.stopped_tasks():
+        [agent] = [each for each in task["containers"] if "guardduty" in each["name"]]
+        assert "reason" not in agent, agent
 
 
 def test_a_task_gets_no_image_of_a_neighbour(start: Start) -> None:
@@ -236,11 +284,12 @@ def test_the_app_may_what_its_settings_open_and_nothing_close_to_it(
     [
         (KEY, "secretsmanager", True),
         (KEY, "ssm", True),
-        (KEY, "s3", False),
+        (KEY, "s3", True),
+        (KEY, "lambda", False),
         (f"{KEY}b", "ssm", False),
     ],
 )
-def test_a_key_of_one_s_own_opens_secrets_alone(
+def test_a_key_of_one_s_own_opens_what_the_execution_role_reads(
     service: Service, key: str, through: str, is_open: bool
 ) -> None:
     via = {"kms:ViaService": f"{through}.{service.place.region}.amazonaws.com"}

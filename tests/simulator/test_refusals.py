@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from simulator.ground import Ground, policy
-from simulator.obstacles import SECRETS
+from simulator.pulls import SECRETS
 from simulator.scheduled_actions import run_scheduled_action
 from simulator.stacks import Operator
 

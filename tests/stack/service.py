@@ -34,12 +34,15 @@ SETTING = {
     "CertificateArn": "https.certificate",
     "AlarmTopicArn": "alarms.topic",
 }
-# ... settings that become ARNs, and the secrets of the task definition.
+# ... settings that become ARNs, and what the task definition needs of the execution role.
 SETTING_OF_ARNS = {
     "BedrockModelArns": "permissions.bedrock_models",
     "S3BucketArns": "permissions.s3_read_buckets",
 }
-SECRETS = {"SecretArns", "ParameterArns"}
+OF_THE_DOCUMENT = {
+    *("SecretArns", "ParameterArns", "FileArns", "FileBucketArns"),
+    *("ImageRepositoryArns", "OtherLogGroupArns", "CreatedLogGroupArns"),
+}
 
 # What a person finds out where the settings are empty.
 FOUND = {
@@ -53,6 +56,9 @@ PARAMETERS = [
     "arn:aws:ssm:us-east-1:123456789012:parameter/one",
     "arn:aws:ssm:us-east-1:123456789012:parameter/two/three",
 ]
+FILE, FILE_BUCKET = "arn:aws:s3:::files/app.env", "arn:aws:s3:::files"
+OTHER_IMAGE = "arn:aws:ecr:eu-west-1:210987654321:repository/agent"
+OTHER_LOG = "arn:aws:logs:us-east-1:123456789012:log-group:/ecs/agent:*"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/0a"
 MODELS = [
     "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-opus-4",
@@ -66,6 +72,10 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 SWITCHES: dict[str, dict[str, str]] = {
     "secrets": {"SecretArns": SECRET},
     "parameters": {"ParameterArns": ",".join(PARAMETERS)},
+    "files": {"FileArns": FILE, "FileBucketArns": FILE_BUCKET},
+    "other images": {"ImageRepositoryArns": OTHER_IMAGE},
+    "other logs": {"OtherLogGroupArns": OTHER_LOG},
+    "new logs": {"CreatedLogGroupArns": OTHER_LOG},
     "key": {"SecretsKeyArn": KEY},
     "models": {"BedrockModelArns": ",".join(MODELS)},
     "buckets": {"S3BucketArns": ",".join(BUCKETS)},
@@ -166,8 +176,8 @@ def grants(stack: Stack, role: str) -> dict[str, list[str]]:
             assert keys == {"Sid", "Effect", "Action", "Resource"}, statement
             assert statement["Effect"] == "Allow"
             for action in as_list(statement["Action"]):
-                assert action not in allowed, f"{action} is granted twice"
-                allowed[action] = as_list(statement["Resource"])
+                assert action not in allowed or "*" not in allowed[action], f"{action}: twice"
+                allowed.setdefault(action, []).extend(as_list(statement["Resource"]))
     return allowed
 
 

@@ -14,11 +14,15 @@ from rendering import Render
 from service import (
     BUCKETS,
     CERTIFICATE,
+    FILE,
+    FILE_BUCKET,
     KEY,
     MODELS,
+    OF_THE_DOCUMENT,
+    OTHER_IMAGE,
+    OTHER_LOG,
     PARAMETERS,
     SECRET,
-    SECRETS,
     SETTING,
     SETTING_OF_ARNS,
     TOPIC,
@@ -36,6 +40,10 @@ INVARIANTS: dict[str, Invariant] = {}
 LONGEST_APP = "x" * 24  # copier.yml takes no longer one
 LONGEST_REGION = "ap-southeast-7"
 OPEN = "0.0.0.0/0"
+# The image that GuardDuty adds to tasks: an account of AWS's own in each region hosts it.
+AGENT = "arn:aws:ecr:us-east-1:*:repository/aws-guardduty-agent-fargate"
+PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+WRITE = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 
 def invariant(function: Invariant) -> Invariant:
@@ -74,7 +82,7 @@ def every_parameter_and_condition_is_used(service: Service) -> None:
 
 @invariant
 def every_parameter_has_a_source(service: Service) -> None:
-    fed = SETTING.keys() | SETTING_OF_ARNS.keys() | SECRETS
+    fed = SETTING.keys() | SETTING_OF_ARNS.keys() | OF_THE_DOCUMENT
     assert service.template["Parameters"].keys() == fed, "tests/stack/service.py says what feeds it"
     written = tomllib.loads(service.render.text("infra/settings.toml"))
     for setting in {*SETTING.values(), *SETTING_OF_ARNS.values()}:
@@ -92,7 +100,7 @@ def only_what_may_be_empty_has_a_default(service: Service) -> None:
     assert set(defaults.values()) == {""}, "write the value into infra/settings.toml"
     empty = {name for name, setting in SETTING.items() if not value_of(service.settings, setting)}
     found_out = {"GitHubSubject", "VpcId", "SubnetIds"}
-    assert defaults.keys() == (empty - found_out) | SETTING_OF_ARNS.keys() | SECRETS
+    assert defaults.keys() == (empty - found_out) | SETTING_OF_ARNS.keys() | OF_THE_DOCUMENT
 
 
 @invariant
@@ -433,33 +441,39 @@ def refusal(stack: Stack) -> str:
 
 
 @invariant
-def the_execution_role_pulls_logs_and_reads_exactly_the_secrets(service: Service) -> None:
+def the_execution_role_does_exactly_what_the_task_definition_needs(service: Service) -> None:
     place = service.place
-    image = [place.arn("ecr", f"repository/{service.settings.names.repository}")]
+    image = [place.arn("ecr", f"repository/{service.settings.names.repository}"), AGENT]
     log = [place.arn("logs", f"log-group:{service.settings.names.log_group}:*")]
     always = {
         "ecr:GetAuthorizationToken": ["*"],
-        "ecr:BatchCheckLayerAvailability": image,
-        "ecr:BatchGetImage": image,
-        "ecr:GetDownloadUrlForLayer": image,
-        "logs:CreateLogStream": log,
-        "logs:PutLogEvents": log,
+        **dict.fromkeys(PULL, image),
+        **dict.fromkeys(WRITE, log),
     }
     sometimes = {
         "secrets": {"secretsmanager:GetSecretValue": [SECRET]},
         "parameters": {"ssm:GetParameters": PARAMETERS},
+        "files": {"s3:GetObject": [FILE], "s3:GetBucketLocation": [FILE_BUCKET]},
+        "other images": {action: [OTHER_IMAGE] for action in PULL},
+        "other logs": {action: [OTHER_LOG] for action in WRITE},
+        "new logs": {"logs:CreateLogGroup": [OTHER_LOG]},
         "key": {"kms:Decrypt": [KEY]},
     }
-    sometimes["all"] = sometimes["secrets"] | sometimes["parameters"] | sometimes["key"]
+    sometimes["all"] = {
+        action: resources for some in sometimes.values() for action, resources in some.items()
+    }
     for name, stack in service.variants.items():
-        assert grants(stack, "ExecutionRole") == always | sometimes.get(name, {}), name
+        wanted = {action: [*resources] for action, resources in always.items()}
+        for action, resources in sometimes.get(name, {}).items():
+            wanted.setdefault(action, []).extend(resources)
+        assert grants(stack, "ExecutionRole") == wanted, name
 
 
 @invariant
-def a_key_opens_nothing_but_secrets_and_no_other_permission_has_a_condition(
+def a_key_opens_what_the_execution_role_reads_and_no_other_permission_has_a_condition(
     service: Service,
 ) -> None:
-    names = "secretsmanager", "ssm"
+    names = "secretsmanager", "ssm", "s3"
     through = [f"{name}.{service.place.region}.amazonaws.com*" for name in names]
     for policy in service.variants["all"].of_type("AWS::IAM::RolePolicy"):
         [*statements] = policy.properties["PolicyDocument"]["Statement"]
@@ -516,7 +530,7 @@ def a_star_stands_only_where_iam_knows_no_resource(service: Service) -> None:
 def iam_accepts_every_policy(service: Service) -> None:
     policies = list(service.variants["all"].of_type("AWS::IAM::RolePolicy"))
     names = [(each.properties["RoleName"], each.properties["PolicyName"]) for each in policies]
-    assert len(policies) == len(set(names)) == 7
+    assert len(policies) == len(set(names)) == 11
     for policy in policies:
         found = policy_findings(policy.properties["PolicyDocument"])
         if policy.name == "InvokeModels":
@@ -536,10 +550,11 @@ def every_arn_is_of_this_partition_and_account(service: Service) -> None:
     topic = "arn:aws-cn:sns:cn-north-1:000000000001:alarms"
     given = service.stack(AlarmTopicArn=topic).given
     found = arns(Stack(service.template, given, Place("aws-cn", "cn-north-1", "000000000001")))
-    assert len(found) == 9, "one of ECR, the log, the topic; two each of ECS, ELB and IAM"
+    assert len(found) == 10, "the log, the topic; two each of ECR, ECS, ELB and IAM"
     for arn in found:
         assert arn.startswith("arn:aws-cn:"), f"{arn}: write ${{AWS::Partition}}"
-        assert arn.split(":")[4] == "000000000001", f"{arn}: write ${{AWS::AccountId}}"
+        if not arn.endswith(AGENT.rpartition("/")[2]):
+            assert arn.split(":")[4] == "000000000001", f"{arn}: write ${{AWS::AccountId}}"
 
 
 @invariant

@@ -281,35 +281,56 @@ MISTAKES: dict[str, Mistake] = {
         "AllowedPattern: ^[^*?]+:[^*?]+$", "AllowedPattern: ^.+:.+$",
     ),
     "every repository to pull from": Mistake(
-        i.the_execution_role_pulls_logs_and_reads_exactly_the_secrets,
-        "Resource: !GetAtt Repository.Arn", 'Resource: "*"',
+        i.the_execution_role_does_exactly_what_the_task_definition_needs,
+        "              - !GetAtt Repository.Arn\n", '              - "*"\n',
+    ),
+    "every image of the account that hosts GuardDuty's agent": Mistake(
+        i.the_execution_role_does_exactly_what_the_task_definition_needs,
+        "repository/aws-guardduty-agent-fargate", "repository/*",
+    ),
+    "every bucket of files": Mistake(
+        i.the_execution_role_does_exactly_what_the_task_definition_needs,
+        "Resource: !Ref FileBucketArns", 'Resource: "*"',
+    ),
+    "files that the app reads": Mistake(
+        i.the_execution_role_does_exactly_what_the_task_definition_needs,
+        "      RoleName: !Ref ExecutionRole\n      PolicyName: read-files",
+        "      RoleName: !Ref TaskRole\n      PolicyName: read-files",
+    ),
+    "log groups that are created where they are written to": Mistake(
+        i.the_execution_role_does_exactly_what_the_task_definition_needs,
+        "Resource: !Ref CreatedLogGroupArns", "Resource: !Ref OtherLogGroupArns",
+    ),
+    "images of others without need": Mistake(
+        i.the_execution_role_does_exactly_what_the_task_definition_needs,
+        "    Condition: HasImageRepositories\n", "    Condition: HasSecrets\n",
     ),
     "every secret to read": Mistake(
-        i.the_execution_role_pulls_logs_and_reads_exactly_the_secrets,
+        i.the_execution_role_does_exactly_what_the_task_definition_needs,
         "Resource: !Ref SecretArns", 'Resource: "*"',
     ),
     "secrets that are parameters": Mistake(
-        i.the_execution_role_pulls_logs_and_reads_exactly_the_secrets,
+        i.the_execution_role_does_exactly_what_the_task_definition_needs,
         "Resource: !Ref ParameterArns", "Resource: !Ref SecretArns",
     ),
     "secrets that the app reads": Mistake(
-        i.the_execution_role_pulls_logs_and_reads_exactly_the_secrets,
+        i.the_execution_role_does_exactly_what_the_task_definition_needs,
         "      RoleName: !Ref ExecutionRole\n      PolicyName: read-secrets",
         "      RoleName: !Ref TaskRole\n      PolicyName: read-secrets",
     ),
     "a right to make log groups": Mistake(
-        i.the_execution_role_pulls_logs_and_reads_exactly_the_secrets,
+        i.the_execution_role_does_exactly_what_the_task_definition_needs,
         "              - logs:CreateLogStream\n",
         "              - logs:CreateLogGroup\n              - logs:CreateLogStream\n",
     ),
     "every key": Mistake(
-        i.the_execution_role_pulls_logs_and_reads_exactly_the_secrets,
+        i.the_execution_role_does_exactly_what_the_task_definition_needs,
         "Resource: !Ref SecretsKeyArn", 'Resource: "*"',
     ),
     "a key that opens all that it locks": Mistake(
-        i.a_key_opens_nothing_but_secrets_and_no_other_permission_has_a_condition,
+        i.a_key_opens_what_the_execution_role_reads_and_no_other_permission_has_a_condition,
         "                  - !Sub ssm.${AWS::Region}.amazonaws.com*\n",
-        "                  - !Sub s3.${AWS::Region}.amazonaws.com*\n",
+        "                  - !Sub lambda.${AWS::Region}.amazonaws.com*\n",
     ),
     "traces without a setting": Mistake(
         i.the_task_role_may_do_what_the_settings_say_and_nothing_without,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from infra.tool.api_model import Json
 from infra.tool.provision import arns
-from infra.tool.provision.arns import Secrets
+from infra.tool.provision.grants import Grants, grants
 from infra.tool.provision.parameters import Choices, changed_grants, granted, parameters
 from rendering import ROOT
 from support.targets import settings
@@ -24,8 +24,8 @@ def naming(*values: str) -> Json:
     return {"containerDefinitions": [{"name": "app", "secrets": secrets}]}
 
 
-def sent(secrets: Secrets | None = None, **sections: Any) -> dict[str, str]:
-    choices = Choices(secrets or Secrets(), "repo:a/b:ref:refs/heads/main", "vpc-1", ("s-1", "s-2"))
+def sent(wanted: Grants = Grants(), **sections: Any) -> dict[str, str]:
+    choices = Choices(wanted, "repo:a/b:ref:refs/heads/main", "vpc-1", ("s-1", "s-2"))
     return parameters(settings(**sections), choices)
 
 
@@ -46,6 +46,11 @@ def test_the_parameters_are_those_of_the_settings() -> None:
         "ExecutionRoleName": "ai-assistant-us-east-1-execution",
         "SecretArns": "",
         "ParameterArns": "",
+        "FileArns": "",
+        "FileBucketArns": "",
+        "ImageRepositoryArns": "",
+        "OtherLogGroupArns": "",
+        "CreatedLogGroupArns": "",
         "SecretsKeyArn": "",
         "TaskRoleName": "ai-assistant-us-east-1-task",
         "BedrockModelArns": "",
@@ -61,20 +66,6 @@ def test_the_parameters_are_those_of_the_settings() -> None:
         "CertificateArn": "",
         "AlarmTopicArn": "",
     }
-
-
-def test_secrets_become_the_arns_that_the_execution_role_may_read() -> None:
-    elsewhere = "arn:aws:ssm:eu-west-1:123456789012:parameter/there"
-    task = naming(SECRET, f"{SECRET}:part:AWSCURRENT:", "/deep/name", "name", elsewhere)
-    found = sent(arns.secrets(task, settings()))
-    assert found["SecretArns"] == SECRET, "without key, stage and version"
-    assert found["ParameterArns"].split(",") == [elsewhere, f"{HERE}/deep/name", f"{HERE}/name"]
-
-
-def test_the_secrets_of_a_log_driver_count() -> None:
-    log = {"logDriver": "splunk", "secretOptions": [{"name": "token", "valueFrom": "splunk"}]}
-    task = {"containerDefinitions": [{"name": "app", "logConfiguration": log}]}
-    assert arns.secrets(task, settings()).all == [f"{HERE}/splunk"]
 
 
 @pytest.mark.parametrize(
@@ -119,31 +110,10 @@ def test_buckets_become_arns() -> None:
     assert found["S3BucketArns"] == "arn:aws:s3:::one,arn:aws:s3:::two"
 
 
-# --- ARNs that grant less than they seem to, or more ---
-
-
-@pytest.mark.parametrize(
-    ("value", "complaint"),
-    [
-        (SECRET.removesuffix("-a1b2c3") + ":part::", "without the six characters"),
-        (f"{HERE}/*", "a wildcard grants others too"),
-        ("all?", "a wildcard grants others too"),
-    ],
-)
-def test_a_secret_that_would_grant_something_else_is_refused(value: str, complaint: str) -> None:
-    [wrong] = arns.complaints(arns.secrets(naming(value), settings()), [])
-    assert complaint in wrong
-
-
-@pytest.mark.parametrize("value", [SECRET, "/deep/name", "name"])
-def test_a_whole_secret_is_accepted(value: str) -> None:
-    assert [*arns.complaints(arns.secrets(naming(value), settings()), [])] == []
-
-
 def test_an_application_inference_profile_needs_its_model_beside_it() -> None:
     def wrong(*names: str) -> list[str]:
         found = arns.models(settings(permissions={"bedrock_models": names}))
-        return [*arns.complaints(Secrets(), found)]
+        return [*arns.complaints(found)]
 
     [complaint] = wrong(OWN)
     assert "us.amazon.nova-lite-v1:0" in complaint
@@ -154,15 +124,15 @@ def test_an_application_inference_profile_needs_its_model_beside_it() -> None:
 
 
 def test_what_is_granted_is_read_back_from_the_stack() -> None:
-    secrets = arns.secrets(naming(SECRET, "one", "two"), settings())
-    assert granted(sent(secrets)) == secrets
-    assert granted({}) == Secrets()
+    wanted = grants(naming(SECRET, "one", "two"), settings())
+    assert granted(sent(wanted)) == wanted
+    assert granted({}) == Grants()
 
 
 def test_a_plan_names_each_arn_that_is_added_or_removed() -> None:
-    before = sent(arns.secrets(naming("one", "two"), settings()))
+    before = sent(grants(naming("one", "two"), settings()))
     after = sent(
-        arns.secrets(naming("two", SECRET), settings()), permissions={"s3_read_buckets": ["new"]}
+        grants(naming("two", SECRET), settings()), permissions={"s3_read_buckets": ["new"]}
     )
     assert [*changed_grants(before, after)] == [
         f"to add: secret {SECRET}",

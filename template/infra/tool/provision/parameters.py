@@ -4,13 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from infra.tool.provision import arns
-from infra.tool.provision.arns import Secrets
+from infra.tool.provision.grants import Grant, Grants, Kind
 from infra.tool.settings import Settings
 
 # Parameters that grant something, in the words of a plan.
-GRANTS = {
-    "SecretArns": "secret",
-    "ParameterArns": "secret",
+GRANTS = {kind.parameter: kind.word for kind in Kind} | {
     "BedrockModelArns": "model",
     "S3BucketArns": "bucket",
 }
@@ -20,7 +18,7 @@ GRANTS = {
 class Choices:
     """What the settings leave open, or what is read elsewhere."""
 
-    secrets: Secrets
+    grants: Grants  # of the execution role
     subject: str
     vpc: str
     subnets: tuple[str, ...]
@@ -37,8 +35,7 @@ def parameters(settings: Settings, choices: Choices) -> dict[str, str]:
         "ClusterName": names.cluster,
         "ServiceName": names.service,
         "ExecutionRoleName": names.execution_role,
-        "SecretArns": ",".join(sorted(choices.secrets.managed)),
-        "ParameterArns": ",".join(sorted(choices.secrets.stored)),
+        **{kind.parameter: ",".join(of_kind(choices.grants, kind)) for kind in Kind},
         "SecretsKeyArn": permissions.secrets_key,
         "TaskRoleName": names.task_role,
         "BedrockModelArns": ",".join(arns.models(settings)),
@@ -56,12 +53,13 @@ def parameters(settings: Settings, choices: Choices) -> dict[str, str]:
     }
 
 
-def granted(had: Mapping[str, str]) -> Secrets:
-    """The secrets that the stack grants today."""
-    return Secrets(
-        managed=frozenset(listed(had.get("SecretArns", ""))),
-        stored=frozenset(listed(had.get("ParameterArns", ""))),
-    )
+def of_kind(grants: Grants, kind: Kind) -> list[str]:
+    return sorted(grant.arn for grant in grants if grant.kind is kind)
+
+
+def granted(had: Mapping[str, str]) -> Grants:
+    """What the stack grants the execution role today."""
+    return Grants(Grant(arn, kind) for kind in Kind for arn in listed(had.get(kind.parameter, "")))
 
 
 def changed_grants(had: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:

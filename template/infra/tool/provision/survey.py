@@ -10,6 +10,8 @@ from infra.tool.provision import (
     arns,
     cost,
     deploy_user,
+    grant_shapes,
+    grants,
     lost,
     network,
     policies,
@@ -18,9 +20,9 @@ from infra.tool.provision import (
     state,
     subject,
 )
-from infra.tool.provision.arns import Secrets
 from infra.tool.provision.cost import Cost
 from infra.tool.provision.deploy_user import UserPlan
+from infra.tool.provision.grants import Grants
 from infra.tool.provision.parameters import Choices, granted, parameters
 from infra.tool.provision.roles import Missing
 from infra.tool.provision.running import Running
@@ -72,8 +74,11 @@ def read(target: Target) -> Survey:
     target.fact("service", f"{service.name}, in {service.region} of account {service.account}")
     require_changeable(target, stack)
     had = stack.parameters if stack else {}
-    wanted = arns.secrets(task_definition, settings)
-    if wrong := [*arns.complaints(wanted, arns.models(settings))]:
+    wanted = grants.grants(task_definition, settings)
+    if wrong := [
+        *grant_shapes.complaints(task_definition, settings),
+        *arns.complaints(arns.models(settings)),
+    ]:
         raise ARNS(complaints="; ".join(wrong), again=target.again)
     lost.require_existing(target, stack)
     now = running.read(target) if had else Running()
@@ -87,7 +92,7 @@ def read(target: Target) -> Survey:
         parameters=parameters(
             settings,
             Choices(
-                secrets=wanted | kept_secrets(target, now, had, wanted),
+                grants=wanted | kept_grants(target, now, had, wanted),
                 subject=trusted.text,
                 vpc=where.choice.vpc,
                 subnets=tuple(where.choice.subnets),
@@ -134,16 +139,16 @@ def require_changeable(target: Target, stack: StackState | None) -> None:
         )
 
 
-def kept_secrets(target: Target, now: Running, had: Mapping[str, str], wanted: Secrets) -> Secrets:
-    """Secrets of revisions that run stay readable, so that provisioning and deploying can come in
+def kept_grants(target: Target, now: Running, had: Mapping[str, str], wanted: Grants) -> Grants:
+    """What revisions that run need stays granted, so that provisioning and deploying can come in
     any order. The deploy role writes revisions: so they add nothing to what the stack grants."""
-    kept = Secrets()
+    kept, has = Grants(), granted(had)
     for name, task_definition in now.task_definitions.items():
-        found = arns.secrets(task_definition, target.settings)
-        kept |= found & granted(had)
-        for arn in (found - granted(had) - wanted).all:
+        found = grants.grants(task_definition, target.settings)
+        kept |= found & has
+        for grant in sorted(found - has - wanted, key=lambda grant: grant.arn):
             target.runtime.console.warn(
-                f"{name} names the secret {arn}, which the stack does not grant. It is not granted "
-                "now either: only infra/task-definition.json can ask for that."
+                f"{name} names the {grant.kind.word} {grant.arn}, which the stack does not grant. "
+                "It is not granted now either: only infra/task-definition.json can ask for that."
             )
     return kept
