@@ -262,6 +262,24 @@ class Ecs(Service):
         }
         return found_and_missing(parameters["serviceRevisionArns"], known, "serviceRevisions")
 
+    # --- capacity providers of clusters ---
+
+    def put_cluster_capacity_providers(self, parameters: Json) -> Json:
+        """A provider that tasks use stays (PutClusterCapacityProviders, API Reference). The text of
+        the refusal is ours."""
+        cluster = self._cluster(parameters)
+        used = {
+            item["capacityProvider"]
+            for task in self.tasks
+            if task.is_alive and task.deployment.service.cluster == cluster
+            for item in task.deployment.settings.get("capacityProviderStrategy", [])
+        }
+        if left := sorted(used - {*parameters["capacityProviders"]}):
+            raise Refused(
+                "ResourceInUseException", f"The capacity providers {left} are in use by tasks."
+            )
+        return self.moto("PutClusterCapacityProviders", parameters)
+
     # --- task definitions ---
 
     def register_task_definition(self, parameters: Json) -> Json:

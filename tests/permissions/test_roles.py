@@ -177,7 +177,7 @@ def test_a_task_gets_no_secret_that_the_stack_is_not_told_of(start: Start, name:
 
 
 def test_guardduty_can_add_its_agent_to_the_tasks(start: Start) -> None:
-    """guardian/cdk#2703. The accounts: GuardDuty User Guide, "ECR Repository for GuardDuty agent"."""
+    """guardian/cdk#2703. The account: "ECR Repository for GuardDuty agent" (its User Guide)."""
     account = "593207742271"
     start.ground.aws.world.guardduty = account
     start.ground.aws.world.shared.add(

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from simulator.ground import Ground, policy
-from simulator.pulls import SECRETS
+from simulator.ground import Ground
 from simulator.scheduled_actions import run_scheduled_action
 from simulator.stacks import Operator
 
@@ -67,6 +66,17 @@ def test_going_back_to_the_launch_type_needs_a_forced_deployment_too(ground: Gro
     with invalid("you must force a new deployment"):
         update(ground, capacityProviderStrategy=[])
     assert update(ground, capacityProviderStrategy=[], forceNewDeployment=True)["launchType"]
+
+
+def test_a_provider_stays_with_the_cluster_while_tasks_use_it(ground: Ground) -> None:
+    associate(ground)
+    create_on_spot(ground)
+    ground.watch()
+    cluster: Json = {"cluster": "cluster", "defaultCapacityProviderStrategy": []}
+    ecs = ground.aws.client("ecs")
+    with refused("ResourceInUseException", "FARGATE_SPOT"):
+        ecs.put_cluster_capacity_providers(**cluster, capacityProviders=["FARGATE"])
+    ecs.put_cluster_capacity_providers(**cluster, capacityProviders=["FARGATE_SPOT"])
 
 
 def test_an_equal_strategy_is_no_change(ground: Ground) -> None:
@@ -132,71 +142,7 @@ def test_all_target_groups_have_an_advanced_configuration_or_none(ground: Ground
         ground.create_service(loadBalancers=[target, target | ADVANCED])
 
 
-# --- images and credentials of other registries ---
-
-
-def stopped_reason(ground: Ground, **changes: Any) -> str:
-    """Why a task of a container with these changes did not start; empty if it did."""
-    ground.serving()
-    ground.roll_out(**changes)
-    ground.watch()
-    return next((task["stoppedReason"] for task in ground.stopped_tasks() if failed(task)), "")
-
-
-def failed(task: Json) -> bool:
-    return bool(task["stopCode"] == "TaskFailedToStart")
-
-
-def private(secret: str) -> Json:
-    return {
-        "image": "ghcr.io/me/private",
-        "repositoryCredentials": {"credentialsParameter": secret},
-    }
-
-
-def make_secret(ground: Ground) -> str:
-    made = ground.aws.client("secretsmanager").create_secret(Name="ghcr", SecretString="{}")
-    return str(made["ARN"])
-
-
-def let_read(ground: Ground, secret: str) -> None:
-    read = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": secret}
-    ground.aws.client("iam").put_role_policy(
-        RoleName="execution", PolicyName="secret", PolicyDocument=policy(read)
-    )
-
-
-def test_credentials_of_a_registry_are_read_by_the_execution_role(ground: Ground) -> None:
-    reason = stopped_reason(ground, **private(make_secret(ground)))
-    assert reason.startswith(f"{SECRETS}unable to get registry auth from asm: ")
-    assert "not authorized to perform: secretsmanager:GetSecretValue" in reason
-
-
-def test_credentials_of_a_registry_exist(ground: Ground) -> None:
-    secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:ghcr-abcdef"
-    let_read(ground, secret)
-    assert "ResourceNotFoundException" in stopped_reason(ground, **private(secret))
-
-
-@pytest.mark.parametrize("by", ["ARN", "name"])
-def test_with_the_permission_and_the_secret_tasks_start(ground: Ground, by: str) -> None:
-    secret = make_secret(ground)
-    let_read(ground, secret)
-    assert stopped_reason(ground, **private(secret if by == "ARN" else "ghcr")) == ""
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "reason"),
-    [
-        ("123456789012", "210987654321", "403 Forbidden"),
-        ("us-east-1", "eu-west-1", "not found"),
-    ],
-)
-def test_an_image_is_pulled_from_the_registry_that_its_name_names(
-    ground: Ground, before: str, after: str, reason: str
-) -> None:
-    image = ground.image.replace(before, after)
-    assert stopped_reason(ground, image=image).endswith(reason)
+# --- images of other registries ---
 
 
 def test_a_registry_id_is_that_of_an_account(ground: Ground) -> None:

@@ -24,7 +24,7 @@ def naming(*values: str) -> Json:
     return {"containerDefinitions": [{"name": "app", "secrets": secrets}]}
 
 
-def sent(wanted: Grants = Grants(), **sections: Any) -> dict[str, str]:
+def sent(wanted: Grants = frozenset(), **sections: Any) -> dict[str, str]:
     choices = Choices(wanted, "repo:a/b:ref:refs/heads/main", "vpc-1", ("s-1", "s-2"))
     return parameters(settings(**sections), choices)
 
