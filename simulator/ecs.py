@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
-from simulator import capacity, pauses, strategies
+from simulator import capacity, pauses, quotas, strategies
 from simulator.deployments import CAPACITY, Deployment, RunningService, Task
 from simulator.fargate import complaint
 from simulator.obstacles import Obstacles
@@ -73,6 +73,7 @@ class Ecs(Service):
         if there and there.status == "DRAINING":
             raise invalid("Unable to Start a service that is still Draining.")
         revision, task_definition = self._revision(parameters["taskDefinition"])
+        quotas.check_tags(parameters)
         self._check_settings(parameters, task_definition)
         runs_on = capacity.of_new_service(parameters, self._providers(cluster))
         self._check_service_role()
@@ -283,6 +284,7 @@ class Ecs(Service):
     # --- task definitions ---
 
     def register_task_definition(self, parameters: Json) -> Json:
+        quotas.check_task_definition(parameters)
         if why := complaint(parameters):
             raise Refused("ClientException", why)
         return self.moto("RegisterTaskDefinition", parameters)
@@ -396,6 +398,7 @@ class Ecs(Service):
             raise invalid(
                 "Network Configuration must be provided when networkMode 'awsvpc' is specified."
             )
+        quotas.check_network(vpc)
         for kind, ask, ids in (
             ("subnet", "DescribeSubnets", {"SubnetIds": vpc["subnets"]}),
             (

@@ -16,7 +16,7 @@ from typing import Any
 
 from moto.core.request import Request
 
-from simulator import permissions
+from simulator import permissions, quotas
 from simulator.calls import Call, CallLog
 from simulator.docker_client import CONFIG, IMAGE, LAYER
 from simulator.faults import ConnectionDropped, Faults
@@ -37,6 +37,10 @@ class Ecr(Service):
 
     def reset(self) -> None:
         self.passwords: dict[str, Principal] = {}
+
+    def put_lifecycle_policy(self, parameters: Json) -> Json:
+        quotas.check_lifecycle(parameters["lifecyclePolicyText"])
+        return self.moto("PutLifecyclePolicy", parameters)
 
     def get_authorization_token(self, parameters: Json) -> Json:
         """A password for docker: it may what the principal may who asked for it."""

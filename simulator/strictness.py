@@ -4,9 +4,11 @@ import json
 import math
 import re
 from typing import Any
+from urllib.parse import unquote
 
 from moto.iam.models import iam_backends
 
+from simulator import quotas
 from simulator.refusal import Refused
 from simulator.service import Service, World
 
@@ -48,6 +50,35 @@ class Iam(Service):
                 f"Service role name {name} has been taken in this account, please try a different "
                 "suffix.",
             ) from taken
+
+    def create_role(self, parameters: Json) -> Json:
+        quotas.check_trust(parameters["AssumeRolePolicyDocument"])
+        return self.moto("CreateRole", parameters)
+
+    def update_assume_role_policy(self, parameters: Json) -> Json:
+        quotas.check_trust(parameters["PolicyDocument"])
+        return self.moto("UpdateAssumeRolePolicy", parameters)
+
+    def put_role_policy(self, parameters: Json) -> Json:
+        return self._put_inline("Role", parameters)
+
+    def put_group_policy(self, parameters: Json) -> Json:
+        return self._put_inline("Group", parameters)
+
+    def put_user_policy(self, parameters: Json) -> Json:
+        return self._put_inline("User", parameters)
+
+    def _put_inline(self, kind: str, parameters: Json) -> Json:
+        who = {f"{kind}Name": parameters[f"{kind}Name"]}
+        policies = {
+            name: unquote(
+                self.moto(f"Get{kind}Policy", who | {"PolicyName": name})["PolicyDocument"]
+            )
+            for name in self.moto(f"List{kind}Policies", who)["PolicyNames"]
+        }
+        policies[parameters["PolicyName"]] = parameters["PolicyDocument"]
+        quotas.check_inline(kind.lower(), parameters[f"{kind}Name"], policies)
+        return self.moto(f"Put{kind}Policy", parameters)
 
     def get_group(self, parameters: Json) -> Json:
         """moto answers with all users at once; IAM with 100 (GetGroup, API Reference)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.tool import service_document
+from infra.tool import quotas, service_document
 from infra.tool.api_model import Json, about_shape
 from infra.tool.errors import Problem
 from infra.tool.settings import Settings
@@ -124,7 +124,12 @@ def reason(text: str, error: Exception) -> str:
 def about_task_definition(task: Json, settings: Settings) -> Iterator[str]:
     """Complaints about infra/task-definition.json."""
     wrong = about_shape("RegisterTaskDefinition", task)
-    yield from wrong or [*about_names(task, settings), *about_deployable(task)]
+    yield from wrong or [
+        *about_names(task, settings),
+        *about_roles(task, settings),
+        *about_deployable(task),
+        *quotas.about_task_definition(task),
+    ]
 
 
 def about_names(task: Json, settings: Settings) -> Iterator[str]:
@@ -145,6 +150,22 @@ def about_names(task: Json, settings: Settings) -> Iterator[str]:
     image = f"{settings.service.registry}/{names.repository}"
     if named[0].get("image") != image:
         yield f"the image of {names.container} must be {image}: a deploy adds the digest"
+
+
+def about_roles(task: Json, settings: Settings) -> Iterator[str]:
+    """The stack grants what ECS needs to the execution role alone, and the app must not have it."""
+    names = settings.names
+    execution, role = (
+        str(task.get(member, "")).rpartition("/")[2]
+        for member in ("executionRoleArn", "taskRoleArn")
+    )
+    if execution != names.execution_role:
+        yield f"the role in executionRoleArn must be {names.execution_role}: the stack grants it"
+    if role in (names.execution_role, names.deploy_role):
+        yield (
+            f"the role in taskRoleArn must not be {role}, whose permissions the app would get: "
+            f"use {names.task_role}"
+        )
 
 
 def about_deployable(task: Json) -> Iterator[str]:
@@ -170,6 +191,7 @@ def about_autoscaling(autoscaling: Json) -> Iterator[str]:
         return
     if unknown := autoscaling.keys() - {"policies"}:
         yield f"unknown members: {', '.join(sorted(unknown))}"
+    yield from quotas.SCALING_POLICIES.complaint("it", len(policies))
     names = [str(policy.get("PolicyName")) for policy in policies]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"two policies are named {name}: the second would replace the first"

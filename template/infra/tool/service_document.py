@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from infra.tool import quotas
 from infra.tool.api_model import Json, about_shape, members
 
 # Members that a deploy derives (service_request.py), by what they come from.
@@ -55,7 +56,11 @@ def complaints(document: Json) -> Iterator[str]:
         yield f"{member} is not supported, because {UNSUPPORTED[member]}: remove it"
     supported = {key: value for key, value in document.items() if key not in DERIVED}
     wrong = about_shape("CreateService", {**supported, "serviceName": "from the settings"})
-    yield from wrong or [*about_capacity(supported), *about_deployments(supported)]
+    yield from wrong or [
+        *about_capacity(supported),
+        *about_deployments(supported),
+        *quotas.TAGS.complaint("it", len(supported.get("tags", []))),
+    ]
 
 
 def about_capacity(document: Json) -> Iterator[str]:

@@ -1,18 +1,11 @@
 """`provision --plan`: what a provision would change."""
 
-from infra.tool.errors import Problem
 from infra.tool.provision import change, change_set, deploy_user, policies, roles, take_over
 from infra.tool.provision.change import Change
 from infra.tool.provision.change_set import ChangeSet
 from infra.tool.provision.parameters import changed_grants
 from infra.tool.provision.survey import Survey
 from infra.tool.target import COMMAND, Target
-
-NO_TEMPLATE = Problem(
-    "template-missing",
-    "infra/stack.yml cannot be read: {why}",
-    "take it back from git: git restore infra/stack.yml",
-)
 
 WIDTH = 18  # characters: the longest word of change.Action, and a blank
 
@@ -27,8 +20,7 @@ def print_plan(target: Target, survey: Survey) -> None:
             "created again. Until then, CloudFormation cannot show a change set",
         )
     else:
-        template = template_of(target)
-        with change_set.planned(target, stack, template, survey.parameters) as planned:
+        with change_set.planned(target, stack, survey.template, survey.parameters) as planned:
             print_changes(target, survey, planned)
             for each in planned.changes:
                 console.say(line(each))
@@ -37,14 +29,6 @@ def print_plan(target: Target, survey: Survey) -> None:
     deploy_user.print_plan(target, survey.user)
     target.fact("costs", str(survey.cost))
     target.done(f"Nothing was changed. To do it: {COMMAND} provision")
-
-
-def template_of(target: Target) -> str:
-    """infra/stack.yml. Raises ToolError."""
-    try:
-        return (target.runtime.root / "infra" / "stack.yml").read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise NO_TEMPLATE(why=error) from None
 
 
 def print_changes(target: Target, survey: Survey, planned: ChangeSet) -> None:

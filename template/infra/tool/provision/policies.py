@@ -1,8 +1,17 @@
 """The two documents that provisioning applies as they are in git, and the settings of what a stack
 has imported."""
 
-from infra.tool import documents
+from collections.abc import Sequence
+
+from infra.tool import documents, quotas
+from infra.tool.errors import Problem
 from infra.tool.target import Target
+
+QUOTA = Problem(
+    "quota-exceeded",
+    "AWS would refuse this: {complaints}",
+    "correct what is named, then {again}",
+)
 
 LIFECYCLE = "infra/ecr-lifecycle-policy.json"
 DEPLOY = "ops/iam-policy-github-actions.json"
@@ -10,10 +19,24 @@ NAME = "deploy"  # of the inline policy of the deploy role, and of the deploy us
 
 
 def require_documents(target: Target) -> None:
-    """Raises ToolError if one of the two is not one JSON object."""
+    """Raises ToolError if one of the two is not one JSON object, or too long."""
     for path in (LIFECYCLE, DEPLOY):
         folder, _, name = path.partition("/")
         documents.parse(target.runtime.root, name, folder=folder)
+    deploy = text(target, DEPLOY)
+    complaints = [
+        *quotas.about_lifecycle(LIFECYCLE, text(target, LIFECYCLE)),
+        *quotas.about_policy(DEPLOY, deploy),
+    ]
+    if target.settings.github.deploy_user:
+        complaints += quotas.GROUP_POLICIES.complaint(DEPLOY, quotas.policy_size(deploy))
+    require(target, complaints)
+
+
+def require(target: Target, complaints: Sequence[str]) -> None:
+    """Raises ToolError if there are complaints about the sizes of something."""
+    if complaints:
+        raise QUOTA(complaints="; ".join(complaints), again=target.again)
 
 
 def text(target: Target, path: str) -> str:

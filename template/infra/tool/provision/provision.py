@@ -3,7 +3,7 @@
 from infra.tool import checks
 from infra.tool.provision import change_set, deploy_user, policies, roles, survey
 from infra.tool.provision.deletion import delete_stack
-from infra.tool.provision.plan import print_changes, template_of
+from infra.tool.provision.plan import print_changes
 from infra.tool.provision.survey import Survey
 from infra.tool.target import COMMAND, Target
 
@@ -11,13 +11,12 @@ from infra.tool.target import COMMAND, Target
 def provision(target: Target) -> None:
     """Create or update everything that a deploy needs. Raises ToolError."""
     found = survey.read(target)
-    template = template_of(target)
     stack = found.stack
     if stack and stack.creation_failed:
         target.fact("stack", f"{stack.name}: its creation failed, so it is created again")
         delete_stack(target, stack)
         stack = None
-    with change_set.planned(target, stack, template, found.parameters) as planned:
+    with change_set.planned(target, stack, found.template, found.parameters) as planned:
         print_changes(target, found, planned)
         # The stack needs both, and nothing is created before its change set is valid.
         roles.create(target, found.missing)

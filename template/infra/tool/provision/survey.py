@@ -1,13 +1,14 @@
 """Everything that a provision reads before it changes anything."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from infra.tool import checks, documents
+from infra.tool import checks, documents, quotas
 from infra.tool.api_model import Json
 from infra.tool.errors import Problem
 from infra.tool.provision import (
     arns,
+    change,
     cost,
     deploy_user,
     grant_shapes,
@@ -15,6 +16,7 @@ from infra.tool.provision import (
     lost,
     network,
     policies,
+    role_sizes,
     roles,
     running,
     state,
@@ -27,8 +29,14 @@ from infra.tool.provision.parameters import Choices, granted, parameters
 from infra.tool.provision.roles import Missing
 from infra.tool.provision.running import Running
 from infra.tool.provision.state import StackState
+from infra.tool.settings import Settings
 from infra.tool.target import COMMAND, Target
 
+NO_TEMPLATE = Problem(
+    "template-missing",
+    "infra/stack.yml cannot be read: {why}",
+    "take it back from git: git restore infra/stack.yml",
+)
 ARNS = Problem(
     "arns-wrong",
     "{complaints}",
@@ -50,6 +58,7 @@ STUCK = Problem(
 @dataclass(frozen=True)
 class Survey:
     stack: StackState | None
+    template: str  # infra/stack.yml
     parameters: Mapping[str, str]  # that the stack is to have
     missing: Missing
     user: UserPlan
@@ -67,6 +76,7 @@ def read(target: Target) -> Survey:
     settings = target.settings
     task_definition = read_task_definition(target)
     policies.require_documents(target)
+    template = template_of(target)
     checks.check_credentials(target)
     stack = state.read(target)
     lost.require_names(target, stack)
@@ -87,17 +97,18 @@ def read(target: Target) -> Survey:
         target.fact(name, value)
     trusted = subject.read(target, had)
     target.fact("subject", f"{trusted.text} ({trusted.source})")
+    choices = Choices(
+        grants=wanted | kept_grants(target, now, had, wanted),
+        subject=trusted.text,
+        vpc=where.choice.vpc,
+        subnets=tuple(where.choice.subnets),
+    )
+    sent = parameters(settings, choices)
+    policies.require(target, [*sizes(template, sent, settings)])
     return Survey(
         stack=stack,
-        parameters=parameters(
-            settings,
-            Choices(
-                grants=wanted | kept_grants(target, now, had, wanted),
-                subject=trusted.text,
-                vpc=where.choice.vpc,
-                subnets=tuple(where.choice.subnets),
-            ),
-        ),
+        template=template,
+        parameters=sent,
         missing=roles.read(target),
         user=deploy_user.read(target),
         lifecycle=documents.parse(target.runtime.root, policies.LIFECYCLE.removeprefix("infra/")),
@@ -120,6 +131,22 @@ def read_task_definition(target: Target) -> Json:
     ]:
         raise documents.WRONG(name=name, complaints="; ".join(wrong))
     return found
+
+
+def template_of(target: Target) -> str:
+    """infra/stack.yml. Raises ToolError if it cannot be read."""
+    try:
+        return (target.runtime.root / "infra" / "stack.yml").read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise NO_TEMPLATE(why=error) from None
+
+
+def sizes(template: str, sent: Mapping[str, str], settings: Settings) -> Iterator[str]:
+    """Complaints about the stack that AWS would only have once it is asked for."""
+    text = change.with_issuer(change.with_names(template, settings.names), settings.github.issuer)
+    yield from quotas.TEMPLATE.complaint("infra/stack.yml", len(text.encode()))
+    yield from quotas.about_parameters(sent)
+    yield from role_sizes.complaints(sent, settings.github.issuer)
 
 
 def require_changeable(target: Target, stack: StackState | None) -> None:
