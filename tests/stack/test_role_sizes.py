@@ -5,7 +5,7 @@ import json
 import pytest
 from infra.tool.provision import role_sizes
 from rendering import Render
-from service import FOUND, SETTING, SWITCHES, Service
+from service import SWITCHES, Service
 
 from simulator.template import Stack
 
@@ -55,7 +55,7 @@ def test_the_sizes_of_the_roles_are_as_expected(
 def test_the_size_of_the_trust_is_as_expected(service: Service) -> None:
     stack = service.stack()
     trust = stack.resources["DeployRole"].properties["AssumeRolePolicyDocument"]
-    subject = service.settings[SETTING["GitHubSubject"]] or FOUND["GITHUB_SUBJECT"]
+    subject = str(stack.given["GitHubSubject"])
     expected = role_sizes.TRUST + len(subject) + 3 * len(ISSUER)
     actual = size(trust)
     assert actual <= expected <= actual + SLACK, f"correct {role_sizes.__name__}"

@@ -109,8 +109,6 @@ def about_parameters(parameters: Mapping[str, str]) -> Iterator[str]:
     for name, value in parameters.items():
         what = f"the parameter {name} of infra/stack.yml"
         yield from PARAMETER.complaint(what, len(value.encode()), REMEDIES.get(name, ""))
-    subnets = [item for item in parameters.get("TaskSubnetIds", "").split(",") if item]
-    yield from TASK_SUBNETS.complaint("the list of subnets of the tasks", len(subnets))
 
 
 def about_task_definition(task: Mapping[str, Any]) -> Iterator[str]:

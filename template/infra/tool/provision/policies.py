@@ -19,7 +19,8 @@ NAME = "deploy"  # of the inline policy of the deploy role, and of the deploy us
 
 
 def require_documents(target: Target) -> None:
-    """Raises ToolError if one of the two is not one JSON object, or too long."""
+    """Raises ToolError if one of the two is not one JSON object, or too long; or the settings name
+    more subnets than a service takes."""
     for path in (LIFECYCLE, DEPLOY):
         folder, _, name = path.partition("/")
         documents.parse(target.runtime.root, name, folder=folder)
@@ -27,6 +28,7 @@ def require_documents(target: Target) -> None:
     complaints = [
         *quotas.about_lifecycle(LIFECYCLE, text(target, LIFECYCLE)),
         *quotas.about_policy(DEPLOY, deploy),
+        *quotas.TASK_SUBNETS.complaint("[tasks] subnets", len(target.settings.tasks.subnets)),
     ]
     if target.settings.github.deploy_user:
         complaints += quotas.GROUP_POLICIES.complaint(DEPLOY, quotas.policy_size(deploy))
