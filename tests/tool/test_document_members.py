@@ -367,8 +367,14 @@ def without(container: Json, own: Json) -> Json:
     return {key: value for key, value in container.items() if key not in kept}
 
 
-# The name of the family, no container, and other architectures have rules of their own.
-TASK_REFUSED = ("family", "containerDefinitions", "runtimePlatform.cpuArchitecture=ARM")
+# The name of the family, the execution role, no container, and other architectures have rules of
+# their own.
+TASK_REFUSED = (
+    "family",
+    "executionRoleArn",
+    "containerDefinitions",
+    "runtimePlatform.cpuArchitecture=ARM",
+)
 
 
 def test_every_member_of_a_task_definition_is_sent_or_refused_by_its_name(
