@@ -112,7 +112,7 @@ def test_buckets_become_arns() -> None:
 
 def test_an_application_inference_profile_needs_its_model_beside_it() -> None:
     def wrong(*names: str) -> list[str]:
-        found = arns.models(settings(permissions={"bedrock_models": names}))
+        found = arns.models(settings(permissions={"bedrock_models": [*names]}))
         return [*arns.complaints(found)]
 
     [complaint] = wrong(OWN)
