@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Mapping
+from io import StringIO
 from typing import Any
 
 import pytest
-from infra.tool.provision import change, judgement
+from infra.tool.console import Console
+from infra.tool.provision import change, in_place, judgement
 from infra.tool.provision.change import Action, Change
 from infra.tool.provision.judgement import Parameters
-from infra.tool.provision.running import Running, ids
+from infra.tool.provision.running import Running, ids, read, read_used
+from infra.tool.target import Target
 from rendering import ROOT
-from support.checkout import Checkout, Run
+from support.checkout import Checkout, Run, runtime_of, template_body, wait_for
 from support.stack_edits import create_only, with_property, with_resource, without_resource
 
 from simulator.template import load
@@ -36,6 +39,7 @@ def forward(to: str) -> list[Json]:
     return [{"Type": "forward", "TargetGroupArn": to}]
 
 
+NO_ANSWER = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}]
 WEIGHTED = [{"Type": "forward", "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": TARGETS}]}}]
 REDIRECT = [{"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS"}}]
 
@@ -50,12 +54,12 @@ REDIRECT = [{"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS"}}]
         removal("AWS::EC2::SecurityGroupEgress"),  # CloudFormation does not tell its properties
         removal("AWS::IAM::RolePolicy", RoleName="our-role"),
         removal("AWS::IAM::Policy", Roles=["another", "our-role"]),
-        removal(judgement.LISTENER, LoadBalancerArn=BALANCER, DefaultActions=forward(TARGETS)),
-        removal(judgement.LISTENER, LoadBalancerArn=BALANCER, DefaultActions=WEIGHTED),
-        removal(judgement.LISTENER, LoadBalancerArn=BALANCER, DefaultActions=REDIRECT),
-        removal(judgement.LISTENER_RULE, ListenerArn=LISTENER, Actions=forward(TARGETS)),
+        removal(in_place.LISTENER, LoadBalancerArn=BALANCER, DefaultActions=forward(TARGETS)),
+        removal(in_place.LISTENER, LoadBalancerArn=BALANCER, DefaultActions=WEIGHTED),
+        removal(in_place.LISTENER, LoadBalancerArn=BALANCER, DefaultActions=REDIRECT),
+        removal(in_place.LISTENER_RULE, ListenerArn=LISTENER, Actions=forward(TARGETS)),
         # HTTPS that is removed by an edit of infra/stack.yml, and not by the setting
-        removal(judgement.LISTENER, resource="HttpsListener"),
+        removal(in_place.LISTENER, resource="HttpsListener"),
     ],
 )
 def test_what_running_tasks_use_must_not_go(found: Change) -> None:
@@ -69,12 +73,10 @@ def test_what_running_tasks_use_must_not_go(found: Change) -> None:
         removal("AWS::CloudWatch::Alarm", "ai-assistant-app-errors"),
         removal("AWS::EC2::SecurityGroupIngress", GroupId="sg-another"),
         removal("AWS::IAM::RolePolicy", RoleName="deploy-role"),
-        removal(judgement.LISTENER, LoadBalancerArn=BALANCER, DefaultActions=forward("theirs")),
-        removal(judgement.LISTENER, LoadBalancerArn="theirs", DefaultActions=REDIRECT),
-        removal(judgement.LISTENER_RULE, ListenerArn=ANOTHER_LISTENER, Actions=forward(TARGETS)),
-        removal(
-            judgement.LISTENER_RULE, ListenerArn=LISTENER, Actions=[{"Type": "fixed-response"}]
-        ),
+        removal(in_place.LISTENER, LoadBalancerArn=BALANCER, DefaultActions=forward("theirs")),
+        removal(in_place.LISTENER, LoadBalancerArn="theirs", DefaultActions=REDIRECT),
+        removal(in_place.LISTENER_RULE, ListenerArn=ANOTHER_LISTENER, Actions=forward(TARGETS)),
+        removal(in_place.LISTENER_RULE, ListenerArn=LISTENER, Actions=[{"Type": "fixed-response"}]),
         Change(Action.CHANGE.value, "Any", "AWS::EC2::SecurityGroup", "sg-tasks"),
         Change(Action.ADD.value, "Any", "AWS::EC2::SecurityGroup"),
     ],
@@ -122,6 +124,66 @@ def test_the_message_names_the_name_that_keeps_a_resource_from_being_replaced() 
     )
     assert "as long as it has the name ours-tg" in judgement.describe(kept)
     assert judgement.describe(renamed).endswith("would be replaced for its Port")
+
+
+# --- which change in place is refused ---
+
+
+def in_groups(direction: str, *groups: str, port: object = 8080) -> Json:
+    other = {"Egress": "DestinationSecurityGroupId", "Ingress": "SourceSecurityGroupId"}[direction]
+    ports = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port}
+    return {f"SecurityGroup{direction}": [{other: group, **ports} for group in groups]}
+
+
+GROUP = in_place.SECURITY_GROUP
+
+
+@pytest.mark.parametrize(
+    ("type", "before", "after", "lost"),
+    [
+        (GROUP, in_groups("Egress", "sg-tasks"), in_groups("Egress"), "for sg-tasks"),
+        (GROUP, in_groups("Egress", "sg-tasks"), {}, "for sg-tasks"),
+        (GROUP, in_groups("Ingress", "sg-balancer"), in_groups("Ingress", "x"), "for sg-balancer"),
+        (GROUP, in_groups("Egress", "sg-tasks"), in_groups("Egress", "sg-tasks", port=1), "for sg"),
+        (GROUP, in_groups("Egress", "sg-tasks"), in_groups("Egress", "sg-tasks", port="8080"), ""),
+        (GROUP, in_groups("Egress", "sg-tasks"), in_groups("Egress", in_place.NOT_KNOWN), ""),
+        (GROUP, in_groups("Egress", "sg-tasks", "x"), in_groups("Egress", "sg-tasks"), ""),
+        (GROUP, {"SecurityGroupIngress": [{"CidrIp": "0.0.0.0/0"}]}, {}, ""),
+        (in_place.LISTENER, forward(TARGETS), [{"Type": "fixed-response"}], "no longer lead"),
+        (in_place.LISTENER, WEIGHTED, forward("theirs"), "no longer lead"),
+        (in_place.LISTENER, forward(TARGETS), WEIGHTED, ""),
+        (in_place.LISTENER, forward(TARGETS), REDIRECT, ""),
+        (in_place.LISTENER, REDIRECT, forward(TARGETS), ""),
+        (in_place.LISTENER, forward(TARGETS), forward(in_place.NOT_KNOWN), ""),
+        (in_place.LISTENER, forward("theirs"), [{"Type": "fixed-response"}], ""),
+    ],
+)
+def test_a_change_in_place_that_keeps_requests_from_tasks_is_refused(
+    type: str, before: Any, after: Any, lost: str
+) -> None:
+    if type == in_place.LISTENER:
+        before, after = {"DefaultActions": before}, {"DefaultActions": after}
+    found = in_place.loss(Change("change", "Any", type, before=before, after=after), USED)
+    assert lost in found
+    assert bool(lost) == bool(found)
+
+
+ZONES = {"subnet-a": "1a", "subnet-b": "1b", "subnet-c": "1c", "subnet-of-a": "1a"}
+
+
+@pytest.mark.parametrize(
+    ("used", "expected"),
+    [
+        (["subnet-a", "subnet-b"], ["subnet-a (1a)"]),
+        (["subnet-of-a"], ["subnet-of-a (1a)"]),
+        (["subnet-b"], []),
+        (["subnet-of-another-stack"], []),
+        ([], []),
+    ],
+)
+def test_a_zone_in_which_tasks_run_cannot_leave(used: list[str], expected: list[str]) -> None:
+    before, after = ["subnet-a", "subnet-b"], ["subnet-b", "subnet-c", in_place.NOT_KNOWN]
+    assert in_place.zones_left(before, after, used, ZONES) == expected
 
 
 # --- what is in use ---
@@ -389,24 +451,60 @@ Unrelated:
 NOT_USED = ("Unrelated", "DeployRole", "FailedDeployments", "AppErrors", "LoadBalancerErrors")
 NOT_USED += ("UnhealthyTasks", "NoHealthyTask", "SlowAnswers")
 # A name that the template must have in these words is missed before a change set is asked for.
-NAMED_IN_WORDS = {("Repository", "RepositoryName"), ("LogGroup", "LogGroupName")}
+NAMED_IN_WORDS = [("Repository", "RepositoryName"), ("LogGroup", "LogGroupName")]
 
 
 def test_each_property_that_replaces_what_tasks_use_is_refused(running: Checkout) -> None:
+    """The change sets of all of them are judged; of each type, one is provisioned, too."""
     everything_on(running)
     template = with_resource(TEMPLATE, OWN)
     edit(running, template)
     running.administer("provision").expect(0)
     edits = [each for each in create_only(template) if each[0] not in NOT_USED]
     assert len(edits) > 40, "the walk must reach the resources of the stack"
+    target = target_of(running)
+    used = read_used(target, read(target))
+    types = set()
     for resource, name, value in edits:
         edit(running, with_property(template, resource, name, value))
-        if (resource, name) in NAMED_IN_WORDS:
-            running.administer("provision").expect(2, "template-names").expect_no_change()
-            continue
-        run = expect_refused(running)
-        told = [text for text in run.err.split("; ") if f"{resource} (" in text and name in text]
-        assert told, f"the message must name {resource} and {name}:\n{run.err}"
+        [found] = [each for each in described(running) if each.resource == resource]
+        assert judgement.cuts_off(found, used, Parameters({}, {})), f"{resource}: {name}"
+        assert name in found.causes, f"{resource}: {name} must be named"
+        if found.type not in types and (resource, name) not in NAMED_IN_WORDS:
+            assert f"{resource} ({found.type})" in expect_refused(running).err
+            types.add(found.type)
+    assert len(types) == 11, "one resource of each type must be provisioned"
+
+
+@pytest.mark.parametrize(("resource", "name"), NAMED_IN_WORDS)
+def test_a_name_that_must_be_in_the_template_is_missed_first(
+    running: Checkout, resource: str, name: str
+) -> None:
+    edit(running, with_property(TEMPLATE, resource, name, "another"))
+    running.administer("provision").expect(2, "template-names").expect_no_change()
+
+
+def target_of(checkout: Checkout) -> Target:
+    console = Console({}, StringIO(), StringIO())
+    return Target(runtime_of(checkout.aws, checkout.folder, "root", {}, console))
+
+
+def described(checkout: Checkout) -> list[Change]:
+    """What infra/stack.yml would change, by a change set that is deleted again."""
+    client, stack = checkout.aws.client("cloudformation"), checkout.settings.names.stack
+    [had] = client.describe_stacks(StackName=stack)["Stacks"]
+    made = client.create_change_set(
+        StackName=stack,
+        ChangeSetName="one",
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        TemplateBody=template_body(checkout),
+        Parameters=had["Parameters"],
+    )
+    asked = {"ChangeSetName": made["Id"], "IncludePropertyValues": True}
+    wait_for(lambda: client.describe_change_set(**asked)["Status"])
+    found = client.describe_change_set(**asked)["Changes"]
+    client.delete_change_set(ChangeSetName=made["Id"])
+    return change.changes(found)
 
 
 def everything_on(checkout: Checkout) -> None:
@@ -445,9 +543,9 @@ def test_settings_are_turned_on_and_off_while_tasks_run(running: Checkout) -> No
     [
         TEMPLATE.replace("Threshold: 5\n", "Threshold: 6\n"),
         without_resource(TEMPLATE, "SlowAnswers"),
-        with_property(TEMPLATE, "TaskSecurityGroup", "Tags", [{"Key": "team", "Value": "a"}]),
+        TEMPLATE.replace("HealthCheckIntervalSeconds: 10", "HealthCheckIntervalSeconds: 15"),
     ],
-    ids=["a threshold", "an alarm", "a tag"],
+    ids=["a threshold", "an alarm", "a health check"],
 )
 def test_what_tasks_do_not_use_or_what_changes_in_place_is_changed(
     running: Checkout, edited: str
@@ -455,6 +553,24 @@ def test_what_tasks_do_not_use_or_what_changes_in_place_is_changed(
     edit(running, edited)
     run = running.administer("provision").expect(0)
     assert "cloudformation:ExecuteChangeSet" in run.operations
+
+
+@pytest.mark.parametrize(
+    ("resource", "name", "value", "code"),
+    [
+        ("LoadBalancerSecurityGroup", "SecurityGroupEgress", [], "tasks-cut-off"),
+        ("HttpListener", "DefaultActions", NO_ANSWER, "tasks-cut-off"),
+        ("LoadBalancer", "Subnets", "two of six", "network-zone-in-use"),
+    ],
+)
+def test_what_keeps_requests_from_tasks_is_not_changed_in_place(
+    running: Checkout, resource: str, name: str, value: object, code: str
+) -> None:
+    if value == "two of six":
+        subnets = running.aws.client("ec2").describe_subnets()["Subnets"]
+        value = [each["SubnetId"] for each in subnets][:2]
+    edit(running, with_property(TEMPLATE, resource, name, value))
+    expect_refused(running, code=code)
 
 
 def test_a_resource_of_ones_own_is_replaced(running: Checkout) -> None:

@@ -8,38 +8,29 @@ settings led to it. They use each resource of the stack
 - that is a part of these: a listener or rule that leads to the target groups, a rule of a security
   group, a policy of a role.
 They do not use other resources, such as alarms, event rules, topics and the deploy role.
+
+Changes in place are allowed, but for those of in_place.py, which keep requests from the tasks.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
 
 from infra.tool.errors import Problem
-from infra.tool.provision import running
+from infra.tool.provision import in_place, running
 from infra.tool.provision.change import Action, Change
 from infra.tool.provision.change_set import ChangeSet
+from infra.tool.provision.in_place import LISTENER, LISTENER_RULE, LOAD_BALANCER
 from infra.tool.provision.survey import Survey
 from infra.tool.target import COMMAND, Target
 
 CUT_OFF = Problem(
     "tasks-cut-off",
-    "running tasks of {service} use what this change set would replace or remove: {effects}",
+    "this change set would cut off running tasks of {service}: {effects}",
     "take the edit back, or change it in this order: add a new resource under another logical id "
     f"and name beside the old one, and let Outputs and references name the new one; {COMMAND} "
     f"provision; deploy; then remove the old one, and {COMMAND} provision",
 )
-ZONE = Problem(
-    "network-zone-in-use",
-    "tasks run in {subnets}, and this change set takes the load balancer out of that zone: they "
-    "would get no more requests",
-    'set SUBNET_IDS="{had}" and TASK_SUBNET_IDS to subnets of the zones that stay, provision, '
-    "deploy, and only then change SUBNET_IDS",
-)
-
-LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
-LISTENER_RULE = "AWS::ElasticLoadBalancingV2::ListenerRule"
-LOAD_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 
 # The property of a part that names the resource that it is a part of.
 PART_OF = {
@@ -87,26 +78,14 @@ ENDS = {
 def require_harmless(target: Target, survey: Survey, planned: ChangeSet) -> None:
     """Raises ToolError if the change set would cut off running tasks."""
     now = survey.running
-    if not (now.has_tasks and any(map(needs_judgement, planned.changes))):
+    if not now.has_tasks:
         return
-    used = running.read_used(target, now)
+    judged = [each for each in planned.changes if each.action in ENDS or in_place.is_judged(each)]
+    used = running.read_used(target, now) if judged else frozenset()
     parameters = Parameters(survey.had, survey.parameters)
-    if cutting := [each for each in planned.changes if cuts_off(each, used, parameters)]:
-        effects = "; ".join(map(describe, cutting))
-        raise CUT_OFF(service=target.settings.names.service, effects=effects)
-    for before, after in moves(planned.changes, used):
-        zones = read_zones(target, [*before, *after, *now.subnets])
-        if leaving := zones_left(before, after, now.subnets, zones):
-            raise ZONE(subnets=", ".join(leaving), had=",".join(before))
-
-
-def read_zones(target: Target, subnets: Iterable[str]) -> Mapping[str, str]:
-    """The zone of each subnet. One that the change set itself creates has none yet."""
-    ids = sorted({id for id in subnets if id.startswith("subnet-")})
-    pages = target.aws.ec2.get_paginator("describe_subnets").paginate(SubnetIds=ids)
-    return {
-        each["SubnetId"]: each["AvailabilityZone"] for page in pages for each in page["Subnets"]
-    }
+    if effects := [text for each in judged if (text := effect(each, used, parameters))]:
+        raise CUT_OFF(service=target.settings.names.service, effects="; ".join(effects))
+    in_place.require_zones(target, judged, now, used)
 
 
 # --- decisions, pure ---
@@ -123,8 +102,12 @@ class Parameters:
         return bool(self.before.get(name)) and not self.after.get(name)
 
 
-def needs_judgement(change: Change) -> bool:
-    return change.action in ENDS or is_move(change)
+def effect(change: Change, used: AbstractSet[str], parameters: Parameters) -> str:
+    """How it cuts off running tasks, in words; empty if it does not."""
+    if cuts_off(change, used, parameters):
+        return describe(change)
+    lost = in_place.loss(change, used)
+    return f"{change.resource} ({change.type}) {lost}" if lost and is_used(change, used) else ""
 
 
 def cuts_off(change: Change, used: AbstractSet[str], parameters: Parameters) -> bool:
@@ -145,7 +128,7 @@ def is_used(change: Change, used: AbstractSet[str]) -> bool:
     if not change.before:
         return True
     owners = {balancer_of(text) for text in running.texts(change.before.get(PART_OF[change.type]))}
-    return bool(owners & used) and leads_to(change, used)
+    return bool(owners & used) and in_place.leads_to_tasks(change.type, change.before, used)
 
 
 def balancer_of(arn: str) -> str:
@@ -153,16 +136,6 @@ def balancer_of(arn: str) -> str:
     if ":listener/" not in arn:
         return arn
     return arn.replace(":listener/", ":loadbalancer/").rpartition("/")[0]
-
-
-def leads_to(change: Change, used: AbstractSet[str]) -> bool:
-    """False for a listener or rule that forwards to no target group that is used. A listener that
-    redirects may lead to one that does."""
-    if change.type not in (LISTENER, LISTENER_RULE):
-        return True
-    defaults = change.before.get("DefaultActions", [])
-    named = {*running.texts([defaults, change.before.get("Actions", [])])}
-    return bool(named & used) or "redirect" in running.texts(defaults)
 
 
 def describe(change: Change) -> str:
@@ -184,33 +157,3 @@ def kept_name(change: Change) -> str:
     if not all(before) or before != after or change.action != Action.REPLACE.value:
         return ""
     return str(next(iter(before), ""))
-
-
-def is_move(change: Change) -> bool:
-    """Whether a load balancer gets other subnets in place."""
-    is_balancer = change.type == LOAD_BALANCER and change.action == Action.CHANGE.value
-    return is_balancer and subnets(change.before) != subnets(change.after)
-
-
-def moves(
-    changes: Iterable[Change], used: AbstractSet[str]
-) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
-    """The subnets of each load balancer before and after."""
-    for change in changes:
-        if is_move(change) and change.id in used:
-            yield subnets(change.before), subnets(change.after)
-
-
-def subnets(properties: Mapping[str, Any]) -> list[str]:
-    """Of a load balancer."""
-    mappings = properties.get("SubnetMappings", [])
-    return [*properties.get("Subnets", []), *(each.get("SubnetId", "") for each in mappings)]
-
-
-def zones_left(
-    before: Iterable[str], after: Iterable[str], used: Iterable[str], zones: Mapping[str, str]
-) -> list[str]:
-    """Subnets with tasks, in zones that the load balancer leaves: until the next deploy, their
-    tasks would get no requests."""
-    leaving = {zones.get(id) for id in before} - {zones.get(id) for id in after}
-    return [f"{id} ({zones[id]})" for id in sorted(used) if zones.get(id) in leaving - {None}]
