@@ -103,7 +103,7 @@ def test_the_resources_that_settings_turn_off_are_those_of_the_stack() -> None:
     def parameter(condition: str) -> str:
         text = str(template["Conditions"][condition])
         [found] = [name for name in template["Parameters"] if f"'{name}'" in text]
-        return found
+        return str(found)
 
     conditional = {
         name: parameter(body["Condition"])
@@ -333,7 +333,7 @@ def test_a_security_group_that_tasks_are_in_is_not_replaced(running: Checkout) -
     assert "TaskSecurityGroup (AWS::EC2::SecurityGroup) would be replaced for its GroupDesc" in (
         run.err
     )
-    assert "add a new resource" in run.err
+    assert "add the new resource beside the old one" in run.err
     run = expect_refused(running, "--plan")
     assert "  replace           TaskSecurityGroup (AWS::EC2::SecurityGroup): GroupDesc" in run.out
 
@@ -448,8 +448,10 @@ Unrelated:
     GroupDescription: Of another thing
     VpcId: !Ref VpcId
 """
-NOT_USED = ("Unrelated", "DeployRole", "FailedDeployments", "AppErrors", "LoadBalancerErrors")
-NOT_USED += ("UnhealthyTasks", "NoHealthyTask", "SlowAnswers")
+NOT_USED = {
+    *("Unrelated", "DeployRole", "FailedDeployments", "AppErrors", "LoadBalancerErrors"),
+    *("UnhealthyTasks", "NoHealthyTask", "SlowAnswers"),
+}
 # A name that the template must have in these words is missed before a change set is asked for.
 NAMED_IN_WORDS = [("Repository", "RepositoryName"), ("LogGroup", "LogGroupName")]
 

@@ -31,7 +31,7 @@ def causes(change: ResourceChange) -> tuple[str, ...]:
 
 
 def recreates(detail: Detail) -> bool:
-    return detail["Target"].get("RequiresRecreation", "Never") != "Never"
+    return bool(detail["Target"].get("RequiresRecreation", "Never") != "Never")
 
 
 def reduced(change: ResourceChange, by_name: Mapping[str, ResourceChange]) -> ResourceChange | None:

@@ -12,7 +12,7 @@ They do not use other resources, such as alarms, event rules, topics and the dep
 Changes in place are allowed, but for those of in_place.py, which keep requests from the tasks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -21,16 +21,19 @@ from infra.tool.provision import in_place, running
 from infra.tool.provision.change import Action, Change
 from infra.tool.provision.change_set import ChangeSet
 from infra.tool.provision.in_place import LISTENER, LISTENER_RULE, LOAD_BALANCER
+from infra.tool.provision.lost import role_exists
 from infra.tool.provision.survey import Survey
 from infra.tool.target import COMMAND, Target
 
 CUT_OFF = Problem(
     "tasks-cut-off",
     "this change set would cut off running tasks of {service}: {effects}",
-    "take the edit back, or change it in this order: add a new resource under another logical id "
-    f"and name beside the old one, and let Outputs and references name the new one; {COMMAND} "
-    f"provision; deploy; then remove the old one, and {COMMAND} provision",
+    "add the new resource beside the old one in infra/stack.yml, under another logical id and name, "
+    "let Outputs and references name it, provision, deploy, and only then remove the old one; to "
+    f"see the effect of each step first: {COMMAND} provision --plan",
 )
+
+ROLE = "AWS::IAM::Role"
 
 # The property of a part that names the resource that it is a part of.
 PART_OF = {
@@ -61,7 +64,7 @@ NAMES = {
     "AWS::EC2::SecurityGroup": ("GroupName",),
     "AWS::ECR::Repository": ("RepositoryName",),
     "AWS::ECS::Cluster": ("ClusterName",),
-    "AWS::IAM::Role": ("RoleName",),
+    ROLE: ("RoleName",),
     "AWS::IAM::RolePolicy": ("PolicyName", "RoleName"),
     "AWS::Logs::LogGroup": ("LogGroupName",),
     LOAD_BALANCER: ("Name",),
@@ -81,11 +84,19 @@ def require_harmless(target: Target, survey: Survey, planned: ChangeSet) -> None
     if not now.has_tasks:
         return
     judged = [each for each in planned.changes if each.action in ENDS or in_place.is_judged(each)]
-    used = running.read_used(target, now) if judged else frozenset()
+    if not judged:
+        return
+    used = running.read_used(target, now) - deleted_roles(target, judged)
     parameters = Parameters(survey.had, survey.parameters)
     if effects := [text for each in judged if (text := effect(each, used, parameters))]:
         raise CUT_OFF(service=target.settings.names.service, effects="; ".join(effects))
     in_place.require_zones(target, judged, now, used)
+
+
+def deleted_roles(target: Target, changes: Iterable[Change]) -> set[str]:
+    """Roles that were deleted by hand. Tasks have lost them, so another one may replace them."""
+    roles = {each.id for each in changes if each.type == ROLE and each.action in ENDS}
+    return {name for name in roles if not role_exists(target.aws, name)}
 
 
 # --- decisions, pure ---
