@@ -48,6 +48,8 @@ REDIRECT = [{"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS"}}]
     "found",
     [
         removal("AWS::EC2::SecurityGroup", "sg-tasks"),
+        Change(Action.REPLACE.value, "Any", "AWS::EC2::SecurityGroup", "sg-tasks"),
+        Change(Action.MAY_REPLACE.value, "Any", "AWS::EC2::SecurityGroup", "sg-tasks"),
         removal("AWS::Any::Type", "our-cluster"),
         removal("AWS::EC2::SecurityGroupIngress", GroupId="sg-balancer"),
         removal("AWS::EC2::SecurityGroupEgress", GroupId="sg-tasks"),
@@ -520,12 +522,12 @@ def everything_on(checkout: Checkout) -> None:
     acm = checkout.aws.client("acm")
     certificate = acm.request_certificate(DomainName="api.example.com")["CertificateArn"]
     for name, value in {
-        "BEDROCK_MODELS": "us.meta.llama4-v1:0",
-        "DOMAIN_NAME": "api.example.com",
-        "CERTIFICATE_ARN": certificate,
-        "S3_READ_BUCKETS": "one,two",
-        "SECRETS_KMS_KEY_ARN": "arn:aws:kms:us-east-1:123456789012:key/" + "0a" * 16,
-        "TRACING": "xray",
+        "permissions.bedrock_models": ["us.meta.llama4-v1:0"],
+        "https.domain": "api.example.com",
+        "https.certificate": certificate,
+        "permissions.s3_read_buckets": ["one", "two"],
+        "permissions.secrets_key": "arn:aws:kms:us-east-1:123456789012:key/" + "0a" * 16,
+        "permissions.tracing": "xray",
     }.items():
         checkout.set(name, value)
 

@@ -96,8 +96,8 @@ def test_a_role_of_running_tasks_that_was_deleted_is_created_under_another_name(
     deployed: Checkout,
 ) -> None:
     """Replacing it cuts off nothing: the tasks have lost it already."""
-    role = NAMES["EXECUTION_ROLE"]
-    deployed.set("EXECUTION_ROLE", role + "-2")
+    role = NAMES["names.execution_role"]
+    deployed.set("names.execution_role", role + "-2")
     deployed.edit("infra/task-definition.json", role, role + "-2")
     run(deployed).expect(2, "stack-renamed")
     delete_role(deployed, role)

@@ -12,14 +12,15 @@ from typing import Any
 from infra.tool.errors import Problem
 from infra.tool.provision.change import Action, Change
 from infra.tool.provision.running import Running, texts
+from infra.tool.shapes import quoted
 from infra.tool.target import Target
 
 ZONE = Problem(
     "network-zone-in-use",
     "tasks run in {subnets}, and this change set takes the load balancer out of that zone: they "
     "would get no more requests",
-    'set SUBNET_IDS="{had}" and TASK_SUBNET_IDS to subnets of the zones that stay, provision, '
-    "deploy, and only then change SUBNET_IDS",
+    "set [network] subnets = {had} in infra/settings.toml and [tasks] subnets to subnets of the "
+    "zones that stay, provision, deploy, and only then change [network] subnets",
 )
 
 LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
@@ -49,7 +50,7 @@ def require_zones(
         if change.type == LOAD_BALANCER and change.id in used and before != after:
             zones = read_zones(target, [*before, *after, *now.subnets])
             if leaving := zones_left(before, after, now.subnets, zones):
-                raise ZONE(subnets=", ".join(leaving), had=",".join(before))
+                raise ZONE(subnets=", ".join(leaving), had=quoted(before))
 
 
 def read_zones(target: Target, subnets: Iterable[str]) -> Mapping[str, str]:
