@@ -74,8 +74,6 @@ def read(target: Target) -> Running:
 def read_used(target: Target, now: Running) -> frozenset[str]:
     """Physical ids of everything that running tasks use: what the service and its revisions name,
     and the load balancers before its target groups, with their network. Raises AwsError."""
-    if not now.has_tasks:
-        return frozenset()
     elbv2, found = target.aws.elbv2, set(now.named)
     with tolerating("TargetGroupNotFound", "LoadBalancerNotFound"):
         if arns := now.target_groups:
