@@ -16,9 +16,10 @@ from typing import Any
 import yaml
 from botocore.exceptions import ClientError
 
+from simulator.change_details import Details, context, without_values
 from simulator.clock import Clock
 from simulator.refusal import Refused
-from simulator.stack import KEPT, NOT_KNOWN_YET, Stack, Verb, difference
+from simulator.stack import KEPT, NOT_KNOWN_YET, Made, Stack, Verb
 from simulator.stack_resources import KINDS, Aws, Json, NotSimulated
 from simulator.template import BadTemplate, Place, load
 from simulator.template import Stack as Plan
@@ -186,6 +187,9 @@ class CloudFormation:
         change_set = self.change_set(parameters)
         self.work_on(change_set)
         stack, request = change_set.stack, change_set.request
+        changes = change_set.changes if change_set.status == "CREATE_COMPLETE" else []
+        if not parameters.get("IncludePropertyValues"):
+            changes = without_values(changes)
         return {
             "ChangeSetName": change_set.name,
             "ChangeSetId": change_set.id,
@@ -197,7 +201,7 @@ class CloudFormation:
             "Status": change_set.status,
             "Capabilities": request.get("Capabilities", []),
             "Tags": request.get("Tags", []),
-            "Changes": change_set.changes if change_set.status == "CREATE_COMPLETE" else [],
+            "Changes": changes,
             "ImportExistingResources": request.get("ImportExistingResources", False),
             "IncludeNestedStacks": False,
             "NotificationARNs": [],
@@ -451,12 +455,14 @@ class Planner:
         self.change_set = change_set
         self.stack = change_set.stack
         self.complaints: list[Json] = []
-        self.new: set[str] = set()  # what gets an id that nobody knows yet
         plan = change_set.plan
         self.plan = Plan(plan.template, plan.given, plan.place, self.identify)
+        self.details = Details(plan, self.stack.plan)
 
     def identify(self, _: Plan, name: str, attribute: str) -> Any:
-        if name in self.new or name not in self.stack.resources:
+        """What has a new id is not known yet."""
+        is_new = self.details.replacements.get(name) == "True"
+        if is_new or name not in self.stack.resources:
             return NOT_KNOWN_YET
         return self.stack.identify(name, attribute)
 
@@ -467,35 +473,42 @@ class Planner:
     def changes(self) -> list[Json]:
         order = self.change_set.plan.order
         changes = [change for name in order if (change := self.change(name))]
-        for name, made in self.stack.resources.items():
-            if name not in order:
-                policy = "Retain" if made.is_kept("DeletionPolicy") else "Delete"
-                change = described_change("Remove", name, made.kind.type, made.id)
-                changes.append(change | {"PolicyAction": policy})
+        changes += [
+            self.removal(made) for name, made in self.stack.resources.items() if name not in order
+        ]
         return [{"Type": "Resource", "ResourceChange": change} for change in changes]
 
     def change(self, name: str) -> Json | None:
         wanted = self.plan.resource(name)
         made = self.stack.resources.get(name)
         if made is None:
-            return self.addition(name)
+            self.details.replacements[name] = "True"
+            return self.addition(name) | {"AfterContext": context(wanted.properties)}
         if made.kind.type != wanted.type:
             raise BadTemplate(
                 "Update of resource type is not permitted. The new template modifies resource type"
                 f" of the following resources: [{name}]"
             )
-        properties = difference(made.properties, wanted.properties)
-        about = {key: value for key, value in wanted.attributes.items() if key != "Condition"}
-        others = difference(made.about, about)
-        if not properties and not others:
+        details = self.details.of(made, wanted)
+        if not details:
             return None
-        replacing = properties & made.kind.replacing
-        known = {key for key in replacing if NOT_KNOWN_YET not in str(wanted.properties.get(key))}
-        if replacing:
-            self.new.add(name)
-        return described_change("Modify", name, wanted.type, made.id) | {
-            "Replacement": "True" if known else "Conditional" if replacing else "False",
-            "Scope": [*(["Properties"] if properties else []), *sorted(others)],
+        replacement = self.details.replacements[name]
+        change = described_change("Modify", name, wanted.type, made.id) | {
+            "Replacement": replacement,
+            "Scope": sorted({detail["Target"]["Attribute"] for detail in details}),
+            "Details": details,
+            "BeforeContext": context(made.properties),
+            "AfterContext": context(wanted.properties),
+        }
+        if replacement == "True":
+            kept = wanted.attributes.get("UpdateReplacePolicy") in KEPT
+            change["PolicyAction"] = "ReplaceAndRetain" if kept else "ReplaceAndDelete"
+        return change
+
+    def removal(self, made: Made) -> Json:
+        return described_change("Remove", made.name, made.kind.type, made.id) | {
+            "PolicyAction": "Retain" if made.is_kept("DeletionPolicy") else "Delete",
+            "BeforeContext": context(made.properties),
         }
 
     def addition(self, name: str) -> Json:

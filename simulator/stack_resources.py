@@ -399,6 +399,25 @@ class SecurityGroupIngress(Kind):
         )
 
 
+class SecurityGroupEgress(Kind):
+    type = "AWS::EC2::SecurityGroupEgress"
+    gone = ("InvalidGroup.NotFound", "InvalidSecurityGroupRuleId.NotFound")
+
+    def make(self, name: str, wanted: Wanted) -> str:
+        del name
+        rule = wanted.take_all()
+        made = self.aws("ec2").authorize_security_group_egress(
+            GroupId=rule.pop("GroupId"), IpPermissions=[permission(rule)]
+        )
+        [found] = made["SecurityGroupRules"]
+        return str(found["SecurityGroupRuleId"])
+
+    def delete(self, id: str, properties: Mapping[str, Any]) -> None:
+        self.aws("ec2").revoke_security_group_egress(
+            GroupId=properties["GroupId"], SecurityGroupRuleIds=[id]
+        )
+
+
 class LoadBalancer(Kind):
     type = "AWS::ElasticLoadBalancingV2::LoadBalancer"
     gone = ("LoadBalancerNotFound",)
@@ -468,6 +487,26 @@ class Listener(Kind):
     def delete(self, id: str, properties: Mapping[str, Any]) -> None:
         del properties
         self.aws("elbv2").delete_listener(ListenerArn=id)
+
+
+class ListenerRule(Kind):
+    type = "AWS::ElasticLoadBalancingV2::ListenerRule"
+    gone = ("RuleNotFound",)
+
+    def make(self, name: str, wanted: Wanted) -> str:
+        del name
+        given = wanted.take_all()
+        given["Priority"] = int(given["Priority"])
+        [made] = self.aws("elbv2").create_rule(**given)["Rules"]
+        return str(made["RuleArn"])
+
+    def adjust(self, id: str, wanted: Wanted) -> None:
+        if change := wanted.take_new("Actions", "Conditions"):
+            self.aws("elbv2").modify_rule(RuleArn=id, **change)
+
+    def delete(self, id: str, properties: Mapping[str, Any]) -> None:
+        del properties
+        self.aws("elbv2").delete_rule(RuleArn=id)
 
 
 class Alarm(Kind):

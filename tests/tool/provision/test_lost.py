@@ -92,6 +92,18 @@ def test_a_role_that_was_deleted_is_created_under_another_name(provisioned: Chec
     assert found == ["deploy"]
 
 
+def test_a_role_of_running_tasks_that_was_deleted_is_created_under_another_name(
+    deployed: Checkout,
+) -> None:
+    """Replacing it cuts off nothing: the tasks have lost it already."""
+    role = NAMES["names.execution_role"]
+    deployed.set("names.execution_role", role + "-2")
+    deployed.edit("infra/task-definition.json", role, role + "-2")
+    run(deployed).expect(2, "stack-renamed")
+    delete_role(deployed, role)
+    run(deployed).expect(0)
+
+
 def test_a_stack_without_its_roles_can_be_deleted(provisioned: Checkout) -> None:
     for setting in ROLES:
         delete_role(provisioned, NAMES[setting])

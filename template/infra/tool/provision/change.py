@@ -1,12 +1,14 @@
 """What a change set does to each resource, and its request. Pure."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from infra.tool.errors import Problem
+from infra.tool.provision import change_details
 from infra.tool.provision.state import StackState
 from infra.tool.settings import GITHUB_ISSUER, Names
 from infra.tool.text import one_line
@@ -45,6 +47,10 @@ class Change:
     action: str  # of Action, or the word of CloudFormation for another one
     resource: str  # its logical id
     type: str
+    id: str = ""  # its physical id; empty if it does not exist yet
+    causes: tuple[str, ...] = ()  # the properties for which it is, or may be, replaced
+    before: Mapping[str, Any] = field(default_factory=dict)  # its properties; empty if unknown
+    after: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Status(Enum):
@@ -107,11 +113,28 @@ def status(answer: "DescribeChangeSetOutputTypeDef") -> Status:
 
 def changes(answers: Iterable["ChangeTypeDef"]) -> list[Change]:
     """Of the answers of DescribeChangeSet."""
-    found = (answer["ResourceChange"] for answer in answers if "ResourceChange" in answer)
+    found = [answer["ResourceChange"] for answer in answers if "ResourceChange" in answer]
     return [
-        Change(action(each), each.get("LogicalResourceId", ""), each.get("ResourceType", ""))
-        for each in found
+        Change(
+            action(each),
+            each.get("LogicalResourceId", ""),
+            each.get("ResourceType", ""),
+            each.get("PhysicalResourceId", ""),
+            change_details.causes(each),
+            properties(each.get("BeforeContext", "")),
+            properties(each.get("AfterContext", "")),
+        )
+        for each in change_details.in_effect(found)
     ]
+
+
+def properties(context: str) -> Mapping[str, Any]:
+    """Of the member BeforeContext or AfterContext; empty if CloudFormation leaves it out."""
+    try:
+        found = json.loads(context or "{}").get("Properties", {})
+    except (ValueError, AttributeError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def action(change: Mapping[str, Any]) -> str:

@@ -63,7 +63,9 @@ class ChangeSet:
             while True:
                 seconds = round((clock.now() - began).total_seconds())
                 try:
-                    answers = list(pages.paginate(ChangeSetName=self.id))
+                    answers = list(
+                        pages.paginate(ChangeSetName=self.id, IncludePropertyValues=True)
+                    )
                 except AwsError as error:
                     shown.warn(patience.failed(error))
                 else:

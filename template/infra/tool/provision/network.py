@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from infra.tool.errors import Problem
 from infra.tool.provision.parameters import listed
 from infra.tool.settings import Settings
-from infra.tool.shapes import quoted
 from infra.tool.target import COMMAND, Target
 
 if TYPE_CHECKING:
@@ -39,13 +38,6 @@ WRONG = Problem(
     "network-wrong",
     "{complaints}",
     "choose others in infra/settings.toml: [network] vpc and subnets, [tasks] subnets",
-)
-CUT_OFF = Problem(
-    "network-zone-in-use",
-    "tasks run in {subnets}, and [network] subnets in infra/settings.toml takes the load balancer "
-    "out of that zone: they would get no more requests",
-    "set [network] subnets = {had} and [tasks] subnets to subnets of the zones that stay, "
-    "provision, deploy, and only then change [network] subnets",
 )
 NO_GATEWAY = Problem(
     "network-no-gateway",
@@ -84,13 +76,11 @@ class Network:
     tasks: Sequence[Subnet]  # none: those of the load balancer
 
 
-def read(target: Target, had: Mapping[str, str], running: Iterable[str]) -> Network:
-    """The network, after checking it. `had` are the parameters of the stack, `running` the subnets
-    in which tasks run. Raises ToolError."""
+def read(target: Target, had: Mapping[str, str]) -> Network:
+    """The network, after checking it. `had` are the parameters of the stack. Raises ToolError."""
     settings, ec2 = target.settings, target.aws.ec2
     choice = chosen(settings, had) or default(target)
-    kept = listed(had.get("SubnetIds", "")) if running else []
-    ids = {*choice.subnets, *settings.tasks.subnets, *running, *kept}
+    ids = {*choice.subnets, *settings.tasks.subnets}
     found = {
         each["SubnetId"]: Subnet(each["SubnetId"], each["VpcId"], each["AvailabilityZone"])
         for page in ec2.get_paginator("describe_subnets").paginate(SubnetIds=sorted(ids))
@@ -101,11 +91,8 @@ def read(target: Target, had: Mapping[str, str], running: Iterable[str]) -> Netw
         [found[id] for id in choice.subnets],
         [found[id] for id in settings.tasks.subnets],
     )
-    used = [found[id] for id in sorted(running)]
     if wrong := [*complaints(network)]:
         raise WRONG(complaints="; ".join(wrong))
-    if leaving := cut_off(network, [found[id] for id in kept], used):
-        raise CUT_OFF(subnets=", ".join(map(str, leaving)), had=quoted(listed(had["SubnetIds"])))
     require_gateway(target, choice.vpc)
     return network
 
@@ -184,13 +171,6 @@ def complaints(network: Network) -> Iterator[str]:
                 f"[tasks] subnets names {subnet}, a zone that the load balancer is not in: tasks "
                 "there get no requests"
             )
-
-
-def cut_off(network: Network, before: Iterable[Subnet], used: Iterable[Subnet]) -> list[Subnet]:
-    """Subnets with tasks, in zones that the load balancer would leave: until the next deploy, their
-    tasks would get no requests."""
-    leaving = {subnet.zone for subnet in before} - {subnet.zone for subnet in network.balancer}
-    return [subnet for subnet in used if subnet.zone in leaving]
 
 
 def in_zones(subnets: Iterable[Subnet]) -> str:

@@ -1,6 +1,14 @@
 """`provision --plan`: what a provision would change."""
 
-from infra.tool.provision import change, change_set, deploy_user, policies, roles, take_over
+from infra.tool.provision import (
+    change,
+    change_set,
+    deploy_user,
+    judgement,
+    policies,
+    roles,
+    take_over,
+)
 from infra.tool.provision.change import Change
 from infra.tool.provision.change_set import ChangeSet
 from infra.tool.provision.parameters import changed_grants
@@ -24,6 +32,7 @@ def print_plan(target: Target, survey: Survey) -> None:
             print_changes(target, survey, planned)
             for each in planned.changes:
                 console.say(line(each))
+            judgement.require_harmless(target, survey, planned)
     roles.print_plan(target, survey.missing)
     target.fact("documents", f"to apply: {policies.LIFECYCLE}, {policies.DEPLOY}")
     deploy_user.print_plan(target, survey.user)
@@ -45,4 +54,5 @@ def print_changes(target: Target, survey: Survey, planned: ChangeSet) -> None:
 
 
 def line(change: Change) -> str:
-    return f"  {change.action:{WIDTH}}{change.resource} ({change.type})"
+    causes = f": {', '.join(change.causes)}" if change.causes else ""
+    return f"  {change.action:{WIDTH}}{change.resource} ({change.type}){causes}"

@@ -64,6 +64,7 @@ class Survey:
     user: UserPlan
     lifecycle: Json  # infra/ecr-lifecycle-policy.json
     cost: Cost
+    running: Running
 
     @property
     def had(self) -> Mapping[str, str]:
@@ -92,7 +93,7 @@ def read(target: Target) -> Survey:
         raise ARNS(complaints="; ".join(wrong), again=target.again)
     lost.require_existing(target, stack)
     now = running.read(target) if had else Running()
-    where = network.read(target, had, now.subnets)
+    where = network.read(target, had)
     for name, value in network.describe(where, public_ip=settings.tasks.public_ip):
         target.fact(name, value)
     trusted = subject.read(target, had)
@@ -118,6 +119,7 @@ def read(target: Target) -> Survey:
             subnets=len(where.choice.subnets),
             public_ip=settings.tasks.public_ip,
         ),
+        running=now,
     )
 
 

@@ -1,0 +1,170 @@
+"""Whether a change set may be executed while tasks run.
+
+It may not replace or remove what running tasks use, whatever edit of infra/stack.yml or of the
+settings led to it. They use each resource of the stack
+- that the service, its deployments with tasks, or their revisions name: target group, security
+  groups, subnets, cluster, roles, log group, repository, secrets and volumes;
+- that is a load balancer before those target groups, or its security groups and subnets;
+- that is a part of these: a listener or rule that leads to the target groups, a rule of a security
+  group, a policy of a role.
+They do not use other resources, such as alarms, event rules, topics and the deploy role.
+
+Changes in place are allowed, but for those of in_place.py, which keep requests from the tasks.
+"""
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from infra.tool.errors import Problem
+from infra.tool.provision import in_place, running
+from infra.tool.provision.change import Action, Change
+from infra.tool.provision.change_set import ChangeSet
+from infra.tool.provision.in_place import LISTENER, LISTENER_RULE, LOAD_BALANCER
+from infra.tool.provision.lost import role_exists
+from infra.tool.provision.survey import Survey
+from infra.tool.target import COMMAND, Target
+
+CUT_OFF = Problem(
+    "tasks-cut-off",
+    "this change set would cut off running tasks of {service}: {effects}",
+    "add the new resource beside the old one in infra/stack.yml, under another logical id and "
+    "name, let Outputs and references name it, provision, deploy, and only then remove the old "
+    f"one; to see the effect of each step first: {COMMAND} provision --plan",
+)
+
+ROLE = "AWS::IAM::Role"
+
+# The property of a part that names the resource that it is a part of.
+PART_OF = {
+    "AWS::EC2::SecurityGroupEgress": "GroupId",
+    "AWS::EC2::SecurityGroupIngress": "GroupId",
+    "AWS::ECS::ClusterCapacityProviderAssociations": "Cluster",
+    "AWS::IAM::ManagedPolicy": "Roles",
+    "AWS::IAM::Policy": "Roles",
+    "AWS::IAM::RolePolicy": "RoleName",
+    LISTENER: "LoadBalancerArn",
+    LISTENER_RULE: "ListenerArn",
+}
+
+# Resources that a setting turns off, and its parameter. To empty it is to ask for the removal.
+TURNED_OFF_BY = {
+    "DecryptSecrets": "SecretsKeyArn",
+    "HttpsListener": "CertificateArn",
+    "InvokeModels": "BedrockModelArns",
+    "ReadBuckets": "S3BucketArns",
+    "ReadParameters": "ParameterArns",
+    "ReadSecrets": "SecretArns",
+    "SendTraces": "Tracing",
+}
+
+# The properties by which a resource has a name of its own: with the same name, CloudFormation does
+# not replace it ("Name type" in its user guide).
+NAMES = {
+    "AWS::EC2::SecurityGroup": ("GroupName",),
+    "AWS::ECR::Repository": ("RepositoryName",),
+    "AWS::ECS::Cluster": ("ClusterName",),
+    ROLE: ("RoleName",),
+    "AWS::IAM::RolePolicy": ("PolicyName", "RoleName"),
+    "AWS::Logs::LogGroup": ("LogGroupName",),
+    LOAD_BALANCER: ("Name",),
+    "AWS::ElasticLoadBalancingV2::TargetGroup": ("Name",),
+}
+
+ENDS = {
+    Action.REPLACE.value: "would be replaced",
+    Action.MAY_REPLACE.value: "may be replaced",
+    Action.REMOVE.value: "would be removed",
+}
+
+
+def require_harmless(target: Target, survey: Survey, planned: ChangeSet) -> None:
+    """Raises ToolError if the change set would cut off running tasks."""
+    now = survey.running
+    if not now.has_tasks:
+        return
+    judged = [each for each in planned.changes if each.action in ENDS or in_place.is_judged(each)]
+    if not judged:
+        return
+    used = running.read_used(target, now) - deleted_roles(target, judged)
+    parameters = Parameters(survey.had, survey.parameters)
+    if effects := [text for each in judged if (text := effect(each, used, parameters))]:
+        raise CUT_OFF(service=target.settings.names.service, effects="; ".join(effects))
+    in_place.require_zones(target, judged, now, used)
+
+
+def deleted_roles(target: Target, changes: Iterable[Change]) -> set[str]:
+    """Roles that were deleted by hand. Tasks have lost them, so another one may replace them."""
+    roles = {each.id for each in changes if each.type == ROLE and each.action in ENDS}
+    return {name for name in roles if not role_exists(target.aws, name)}
+
+
+# --- decisions, pure ---
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Of the stack."""
+
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+
+    def empties(self, name: str) -> bool:
+        return bool(self.before.get(name)) and not self.after.get(name)
+
+
+def effect(change: Change, used: AbstractSet[str], parameters: Parameters) -> str:
+    """How it cuts off running tasks, in words; empty if it does not."""
+    if cuts_off(change, used, parameters):
+        return describe(change)
+    lost = in_place.loss(change, used)
+    return f"{change.resource} ({change.type}) {lost}" if lost and is_used(change, used) else ""
+
+
+def cuts_off(change: Change, used: AbstractSet[str], parameters: Parameters) -> bool:
+    """Whether it replaces, may replace or removes what running tasks use."""
+    return change.action in ENDS and is_used(change, used) and not is_turned_off(change, parameters)
+
+
+def is_turned_off(change: Change, parameters: Parameters) -> bool:
+    parameter = TURNED_OFF_BY.get(change.resource, "")
+    return change.action == Action.REMOVE.value and parameters.empties(parameter)
+
+
+def is_used(change: Change, used: AbstractSet[str]) -> bool:
+    """By the ids of what running tasks use. A part of which CloudFormation tells no properties is
+    taken for used."""
+    if change.id in used or change.type not in PART_OF:
+        return change.id in used
+    if not change.before:
+        return True
+    owners = {balancer_of(text) for text in running.texts(change.before.get(PART_OF[change.type]))}
+    return bool(owners & used) and in_place.leads_to_tasks(change.type, change.before, used)
+
+
+def balancer_of(arn: str) -> str:
+    """The load balancer of a listener, whose ARN contains it; anything else as it is."""
+    if ":listener/" not in arn:
+        return arn
+    return arn.replace(":listener/", ":loadbalancer/").rpartition("/")[0]
+
+
+def describe(change: Change) -> str:
+    """What becomes of a resource, and for which properties."""
+    causes = f" for its {', '.join(change.causes)}" if change.causes else ""
+    text = f"{change.resource} ({change.type}) {ENDS[change.action]}{causes}"
+    if name := kept_name(change):
+        text += (
+            f", which CloudFormation refuses as long as it has the name {name}: a resource with a "
+            "name of its own needs another one"
+        )
+    return text
+
+
+def kept_name(change: Change) -> str:
+    """The name that keeps CloudFormation from replacing a resource; empty if nothing does."""
+    keys = NAMES.get(change.type, ())
+    before, after = ([each.get(key, "") for key in keys] for each in (change.before, change.after))
+    if not all(before) or before != after or change.action != Action.REPLACE.value:
+        return ""
+    return str(next(iter(before), ""))
