@@ -188,6 +188,11 @@ class Network(Section):
     internal: Annotated[bool, BeforeValidator(switch)] = False
     allowed_cidrs: Annotated[list[str], BeforeValidator(networks)] = []  # none: everywhere
 
+    @property
+    def scheme(self) -> str:
+        """Of the load balancer, in AWS's words."""
+        return "internal" if self.internal else "internet-facing"
+
 
 class Https(Section):
     domain: Annotated[
