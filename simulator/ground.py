@@ -59,7 +59,9 @@ class Ground:
             "serviceName": "app",
             "desiredCount": 1,
             "launchType": "FARGATE",
-            "networkConfiguration": {"awsvpcConfiguration": {"subnets": self.subnets}},
+            "networkConfiguration": {
+                "awsvpcConfiguration": {"subnets": self.subnets, "assignPublicIp": "ENABLED"}
+            },
             "loadBalancers": [
                 {
                     "targetGroupArn": self.target_group,

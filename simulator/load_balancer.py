@@ -25,7 +25,8 @@ from simulator.service import World
 Json = dict[str, Any]
 
 
-HERE = "198.51.100.7"  # the address from which the outside asks (RFC 5737 keeps it for examples)
+OUTSIDE = "198.51.100.7"  # an address on the internet (RFC 5737 keeps it for examples)
+PRIVATE = ip_network("10.0.0.0/8")
 
 
 class Page(NamedTuple):
@@ -43,15 +44,17 @@ class LoadBalancer:
     # Names of domains, and the load balancer that each is a record of, by its DNSName. A name that
     # is here has a certificate, too.
     records: dict[str, str] = field(default_factory=dict)
+    asked_from: str = OUTSIDE  # a private address is one in the VPC
 
     def reset(self) -> None:
         self.records.clear()
+        self.asked_from = OUTSIDE
 
     def stands_at(self, host: str) -> bool:
         return self._find(host) is not None
 
     def fetch(self, url: str, *, timeout: float, via: str = "") -> Page:
-        """GET a URL from outside of AWS, without following redirects.
+        """GET a URL from `asked_from`, without following redirects.
 
         `via` is a host to connect to instead of the URL's own.
 
@@ -114,7 +117,9 @@ class LoadBalancer:
         return next((found for found in listeners if found["Port"] == port), None)
 
     def _lets_in(self, balancer: Json, port: int) -> bool:
-        if balancer.get("Scheme") == "internal":
+        """An internal load balancer has private addresses, to which only its VPC has a route."""
+        here = ip_address(self.asked_from)
+        if balancer.get("Scheme") == "internal" and here not in PRIVATE:
             return False
         ids = balancer["SecurityGroups"]
         if not ids:  # moto attaches none where none is named
@@ -125,9 +130,17 @@ class LoadBalancer:
         return any(
             rule["IpProtocol"] == "-1" or rule["FromPort"] <= port <= rule["ToPort"]
             for rule in rules
-            for source in rule["IpRanges"]
-            if ip_address(HERE) in ip_network(source["CidrIp"])
+            if any(here in ip_network(source) for source in self._sources(rule))
         )
+
+    def _sources(self, rule: Json) -> Iterator[str]:
+        """The address ranges of a rule, those of its prefix lists too."""
+        yield from (each["CidrIp"] for each in rule["IpRanges"])
+        yield from (each["CidrIpv6"] for each in rule.get("Ipv6Ranges", []))
+        for each in rule.get("PrefixListIds", []):
+            asked = {"PrefixListId": each["PrefixListId"]}
+            found = self.world.account.moto("ec2", "GetManagedPrefixListEntries", asked)["Entries"]
+            yield from (entry["Cidr"] for entry in found)
 
     def _described(self) -> list[Json]:
         found: list[Json] = self.world.account.moto("elbv2", "DescribeLoadBalancers")[

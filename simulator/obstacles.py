@@ -16,6 +16,8 @@ from simulator.pulls import RETRIED, SECRETS
 from simulator.refusal import Refused
 from simulator.rollouts import Blocked, NotLaunched, Outcome
 from simulator.service import World
+from simulator.vpc import Ec2
+from simulator.ways_out import services_out_of_reach
 
 if TYPE_CHECKING:
     from simulator.deployments import Deployment
@@ -23,6 +25,18 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 ASSUMES_ROLES = "ecs-tasks.amazonaws.com"
+
+
+def services_of(task_definition: Json) -> Iterator[str]:
+    """What ECS asks before a container runs, as the names of VPC endpoints have it."""
+    for container in task_definition["containerDefinitions"]:
+        if ".dkr.ecr." in container["image"]:
+            yield from ("ecr.api", "ecr.dkr", "s3")
+        for secret in container.get("secrets", []):
+            is_managed = ":secretsmanager:" in secret["valueFrom"]
+            yield "secretsmanager" if is_managed else "ssm"
+        if container.get("logConfiguration", {}).get("logDriver") == "awslogs":
+            yield "logs"
 
 
 @dataclass
@@ -42,6 +56,8 @@ class Obstacles:
                 )
         if "executionRoleArn" not in definition:
             return None
+        if reason := next(self._network(deployment), None):
+            return Blocked(reason)
         role = self._executing(definition)
         reasons = (
             reason
@@ -80,6 +96,26 @@ class Obstacles:
             )
         except Refused:
             return False
+
+    def _network(self, deployment: "Deployment") -> Iterator[str]:
+        """aws-samples/generative-ai-sagemaker-cdk-demo#4 (ECR), aws/amazon-ecs-agent#1680 (image),
+        hashicorp/terraform-provider-aws#33044 (secrets). Of the log, the words are ours."""
+        network = deployment.settings["networkConfiguration"]["awsvpcConfiguration"]
+        asked = list(services_of(deployment.task_definition))
+        for service in services_out_of_reach(Ec2(self.world), network, asked):
+            host = f"{service}.{self.world.account.region}.amazonaws.com"
+            timeout = (
+                f'"https://{host}/": i/o timeout. Please check your task network configuration.'
+            )
+            if service == "ecr.api":
+                yield (
+                    f"{SECRETS}unable to retrieve ecr registry auth: service call has been retried "
+                    f"3 time(s): RequestError: send request failed caused by: Post {timeout}"
+                )
+            elif service in ("ecr.dkr", "s3"):
+                yield f"CannotPullContainerError: failed to resolve or copy the image: {timeout}"
+            else:
+                yield f"ResourceInitializationError: {service}: {timeout}"
 
 
 # --- each of the things that the execution role is for ---

@@ -1,20 +1,25 @@
-"""Security groups that something still uses cannot be deleted; moto deletes them.
+"""Security groups and prefix lists that something still uses cannot be deleted; moto deletes them.
 
-What holds one: "DeleteSecurityGroup" (EC2 API Reference) and botocore's model of it. Wording:
-hashicorp/terraform-provider-aws#1671.
+What holds a group: "DeleteSecurityGroup" (EC2 API Reference) and botocore's model of it. Wording:
+hashicorp/terraform-provider-aws#1671. A prefix list that a rule names: #20991 there.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from simulator.refusal import Refused
-from simulator.strictness import Ec2
+from simulator.vpc import Ec2
 
 if TYPE_CHECKING:
     from simulator.ecs import Ecs
     from simulator.service import World
 
 Json = dict[str, Any]
+
+# Inbound rules of a group, of IPv4 and of IPv6 ("Amazon VPC quotas"). A rule that names a prefix
+# list counts as its maximum number of entries.
+MOST_RULES = 60
 
 
 class Ec2WithTasks(Ec2):
@@ -45,3 +50,43 @@ class Ec2WithTasks(Ec2):
             if other["GroupId"] != group:
                 for rule in other["IpPermissions"] + other["IpPermissionsEgress"]:
                     yield from (pair["GroupId"] for pair in rule.get("UserIdGroupPairs", []))
+
+    # --- prefix lists ---
+
+    def create_managed_prefix_list(self, parameters: Json) -> Json:
+        if len(parameters.get("Entries", [])) > parameters["MaxEntries"]:
+            raise Refused("InvalidParameterValue", "The number of entries exceeds the maximum.")
+        return self.moto("CreateManagedPrefixList", parameters)
+
+    def delete_managed_prefix_list(self, parameters: Json) -> Json:
+        """A list that a rule names is not deleted: the failure is in its state."""
+        id = parameters["PrefixListId"]
+        for group in self.moto("DescribeSecurityGroups", {})["SecurityGroups"]:
+            named = (each for rule in group["IpPermissions"] for each in rule["PrefixListIds"])
+            if any(each["PrefixListId"] == id for each in named):
+                return {"PrefixList": self._prefix_list(id) | {"State": "delete-failed"}}
+        return self.moto("DeleteManagedPrefixList", parameters)
+
+    def authorize_security_group_ingress(self, parameters: Json) -> Json:
+        """AuthorizeSecurityGroupIngress: RulesPerSecurityGroupLimitExceeded."""
+        asked = {"GroupIds": [parameters["GroupId"]]}
+        [group] = self.moto("DescribeSecurityGroups", asked)["SecurityGroups"]
+        count: Counter[str] = Counter()
+        for rule in group["IpPermissions"] + parameters.get("IpPermissions", []):
+            count["IPv4"] += len(rule.get("IpRanges", []))
+            count["IPv6"] += len(rule.get("Ipv6Ranges", []))
+            for each in rule.get("PrefixListIds", []):
+                found = self._prefix_list(each["PrefixListId"])
+                count[found["AddressFamily"]] += found["MaxEntries"]
+        if any(number > MOST_RULES for number in count.values()):
+            raise Refused(
+                "RulesPerSecurityGroupLimitExceeded",
+                "The maximum number of rules per security group has been reached.",
+            )
+        return self.moto("AuthorizeSecurityGroupIngress", parameters)
+
+    def _prefix_list(self, id: str) -> Json:
+        asked = {"PrefixListIds": [id]}
+        [found] = self.moto("DescribeManagedPrefixLists", asked)["PrefixLists"]
+        prefix_list: Json = found
+        return prefix_list

@@ -325,8 +325,12 @@ def permission(rule: Mapping[str, Any]) -> Json:
     """A rule of a security group as EC2 takes it."""
     rule = dict(rule)
     text = {"Description": rule.pop("Description")} if "Description" in rule else {}
-    if "CidrIp" in rule:
-        rule["IpRanges"] = [{"CidrIp": rule.pop("CidrIp")} | text]
+    for key, ranges, name in (
+        ("CidrIp", "IpRanges", "CidrIp"),
+        ("SourcePrefixListId", "PrefixListIds", "PrefixListId"),
+    ):
+        if key in rule:
+            rule[ranges] = [{name: rule.pop(key)} | text]
     for key in "SourceSecurityGroupId", "DestinationSecurityGroupId":
         if key in rule:
             rule["UserIdGroupPairs"] = [{"GroupId": rule.pop(key)} | text]
@@ -416,6 +420,36 @@ class SecurityGroupEgress(Kind):
         self.aws("ec2").revoke_security_group_egress(
             GroupId=properties["GroupId"], SecurityGroupRuleIds=[id]
         )
+
+
+class PrefixList(Kind):
+    type = "AWS::EC2::PrefixList"
+    gone = ("InvalidPrefixListID.NotFound",)
+
+    def make(self, name: str, wanted: Wanted) -> str:
+        del name
+        given = wanted.take("PrefixListName", "AddressFamily", "MaxEntries", "Entries")
+        made = self.aws("ec2").create_managed_prefix_list(**given)
+        return str(made["PrefixList"]["PrefixListId"])
+
+    def adjust(self, id: str, wanted: Wanted) -> None:
+        for after in wanted.take_new("Entries").values():
+            before = wanted.before["Entries"]
+            ec2 = self.aws("ec2")
+            [found] = ec2.describe_managed_prefix_lists(PrefixListIds=[id])["PrefixLists"]
+            ec2.modify_managed_prefix_list(
+                PrefixListId=id,
+                PrefixListName=found["PrefixListName"],
+                CurrentVersion=found["Version"],
+                AddEntries=[each for each in after if each not in before],
+                RemoveEntries=[each for each in before if each not in after],
+            )
+
+    def delete(self, id: str, properties: Mapping[str, Any]) -> None:
+        del properties
+        gone = self.aws("ec2").delete_managed_prefix_list(PrefixListId=id)["PrefixList"]
+        if gone["State"] == "delete-failed":
+            raise Failed(handler(f"{id} is in use (DependencyViolation)", "NotStabilized"))
 
 
 class LoadBalancer(Kind):

@@ -6,11 +6,13 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
+from moto.elbv2.models import elbv2_backends
 from moto.iam.models import iam_backends
 
 from simulator import quotas
 from simulator.refusal import Refused
 from simulator.service import Service, World
+from simulator.vpc import Ec2
 
 Json = dict[str, Any]
 
@@ -201,31 +203,6 @@ class Scaling(Service):
             raise Refused("ObjectNotFoundException", refused.message) from refused
 
 
-class Ec2(Service):
-    name = "ec2"
-
-    def describe_internet_gateways(self, parameters: Json) -> Json:
-        """A default VPC comes with one ("Default VPCs", VPC User Guide), which moto forgets."""
-        defaults = {"Filters": [{"Name": "is-default", "Values": ["true"]}]}
-        for vpc in self.moto("DescribeVpcs", defaults)["Vpcs"]:
-            there = {"Filters": [{"Name": "attachment.vpc-id", "Values": [vpc["VpcId"]]}]}
-            if not self.moto("DescribeInternetGateways", there)["InternetGateways"]:
-                made = self.moto("CreateInternetGateway", {})["InternetGateway"]
-                attached = {"InternetGatewayId": made["InternetGatewayId"], "VpcId": vpc["VpcId"]}
-                self.moto("AttachInternetGateway", attached)
-        return self.moto("DescribeInternetGateways", parameters)
-
-    def describe_subnets(self, parameters: Json) -> Json:
-        """moto names any of the ids that were asked for, and not the one that does not exist."""
-        known = {subnet["SubnetId"] for subnet in self.moto("DescribeSubnets", {})["Subnets"]}
-        for subnet in parameters.get("SubnetIds", []):
-            if subnet not in known:
-                raise Refused(
-                    "InvalidSubnetID.NotFound", f"The subnet ID '{subnet}' does not exist"
-                )
-        return self.moto("DescribeSubnets", parameters)
-
-
 class LoadBalancing(Service):
     name = "elbv2"
 
@@ -247,7 +224,16 @@ class LoadBalancing(Service):
             )
         if parameters.get("Scheme", "internet-facing") == "internet-facing":
             self._check_way_in(subnets[0]["VpcId"])
-        return self.moto("CreateLoadBalancer", parameters)
+        made = self.moto("CreateLoadBalancer", parameters)
+        if parameters.get("Scheme") == "internal":
+            self._name_as_internal(made["LoadBalancers"][0])
+        return made
+
+    def _name_as_internal(self, balancer: Json) -> None:
+        """Its DNS name begins with "internal-" (boto/boto#2295, awslabs/kubeflow-manifests#732)."""
+        backend = elbv2_backends[self.account.id][self.account.region]
+        kept = backend.load_balancers[balancer["LoadBalancerArn"]]
+        kept.dns_name = balancer["DNSName"] = f"internal-{kept.dns_name}"
 
     def _check_way_in(self, vpc: str) -> None:
         """openshift/installer#1110."""

@@ -115,6 +115,7 @@ IDENTITIES: Mapping[tuple[str, str], Identity] = {
     ("AWS::ElasticLoadBalancingV2::Listener", "Ref"): lambda resource, place: place.arn(
         "elasticloadbalancing", f"listener/app/any/{ID}/{resource.name}"
     ),
+    ("AWS::EC2::PrefixList", "Ref"): lambda resource, _: f"pl-{resource.name}",
     (LOAD_BALANCER, "Ref"): load_balancing(f"loadbalancer/app/{{}}/{ID}"),
     (LOAD_BALANCER, "DNSName"): lambda resource, place: (
         f"{resource.properties['Name']}-1.{place.region}.elb.amazonaws.com"
@@ -211,15 +212,17 @@ class Stack:
         ]
 
     @cached_property
-    def conditions(self) -> dict[str, bool]:
-        return {
-            name: bool(self.value(value)) for name, value in self.template["Conditions"].items()
-        }
+    def _decided(self) -> dict[str, bool]:
+        return {}
 
     def holds(self, condition: str) -> bool:
-        if condition not in self.conditions:
+        """One condition may refer to another."""
+        if condition not in self.template["Conditions"]:
             raise BadTemplate(f"there is no condition {condition}")
-        return self.conditions[condition]
+        if condition not in self._decided:
+            value = self.template["Conditions"][condition]
+            self._decided[condition] = bool(self.value(value))
+        return self._decided[condition]
 
     def there(self, name: str) -> bool:
         """Whether these parameters make the resource or output of that name."""
@@ -295,12 +298,18 @@ class Stack:
         if key == "Fn::GetAtt":
             name, attribute = argument
             return self._attribute(name, attribute, needs)
+        if key == "Condition":
+            return self.holds(argument)
         if key == "Fn::Sub":
             return self._substitute(argument, needs)
         if key == "Fn::If":
             condition, then, otherwise = argument
             return self._value(then if self.holds(condition) else otherwise, needs)
         arguments = [self._value(item, needs) for item in argument]
+        if key == "Fn::Select":
+            return self._select(*arguments)
+        if key == "Fn::And":
+            return all(arguments)
         if key == "Fn::Join":
             return arguments[0].join(arguments[1])
         if key == "Fn::Split":
@@ -310,6 +319,14 @@ class Stack:
         if key == "Fn::Not":
             return not arguments[0]
         raise BadTemplate(f"unknown function {key}")
+
+    def _select(self, index: str | int, items: list[Any]) -> Any:
+        """F5Networks/f5-aws-cloudformation#80."""
+        if int(index) >= len(items):
+            raise BadTemplate(
+                f"Template error: Fn::Select cannot select nonexistent value at index {index}"
+            )
+        return items[int(index)]
 
     def _reference(self, name: str, needs: set[str]) -> Any:
         pseudo = {

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from infra.tool.settings import Settings
+from infra.tool.shapes import MOST_RANGES
 from rendering import Render
 from support.settings import Value, value_of
 
@@ -43,6 +44,12 @@ OF_THE_DOCUMENT = {
     *("SecretArns", "ParameterArns", "FileArns", "FileBucketArns"),
     *("ImageRepositoryArns", "OtherLogGroupArns", "CreatedLogGroupArns"),
 }
+# ... and those in another form.
+SETTING_OF_ADDRESSES = {
+    "LoadBalancerScheme": "network.internal",
+    "AllowedIpv4Cidrs": "network.allowed_cidrs",
+    "AllowedIpv6Cidrs": "network.allowed_cidrs",
+}
 
 # What a person finds out where the settings are empty.
 FOUND = {
@@ -67,6 +74,8 @@ MODELS = [
 BUCKETS = ["arn:aws:s3:::first", "arn:aws:s3:::second"]
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0a"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
+IPV4 = [f"203.0.{number}.0/24" for number in range(MOST_RANGES[4])]
+IPV6 = [f"2001:db8:{number:x}::/48" for number in range(1, MOST_RANGES[6] + 1)]
 
 # Each turns one thing on.
 SWITCHES: dict[str, dict[str, str]] = {
@@ -84,6 +93,9 @@ SWITCHES: dict[str, dict[str, str]] = {
         "TaskSubnetIds": "subnet-0000000c",
         "AssignPublicIp": "DISABLED",
     },
+    "internal": {"LoadBalancerScheme": "internal"},
+    "allowed": {"AllowedIpv4Cidrs": ",".join(IPV4)},
+    "allowed IPv6": {"AllowedIpv6Cidrs": IPV6[0]},
     "domain": {"DomainName": "api.example.com"},
     "certificate": {"CertificateArn": CERTIFICATE, "DomainName": "api.example.com"},
     "topic": {"AlarmTopicArn": TOPIC},
@@ -140,6 +152,7 @@ class Service:
             parameter: as_parameter(value_of(self.settings, setting)) or FOUND.get(setting, "")
             for parameter, setting in SETTING.items()
         }
+        given["LoadBalancerScheme"] = self.settings.network.scheme
         return Stack(self.template, given | changed, self.place)
 
     @cached_property

@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 from documents import policy_findings
+from infra.tool.shapes import MOST_RANGES
 from rendering import Render
 from service import (
     BUCKETS,
     CERTIFICATE,
     FILE,
     FILE_BUCKET,
+    IPV4,
+    IPV6,
     KEY,
     MODELS,
     OF_THE_DOCUMENT,
@@ -24,6 +27,7 @@ from service import (
     PARAMETERS,
     SECRET,
     SETTING,
+    SETTING_OF_ADDRESSES,
     SETTING_OF_ARNS,
     TOPIC,
     Service,
@@ -82,10 +86,11 @@ def every_parameter_and_condition_is_used(service: Service) -> None:
 
 @invariant
 def every_parameter_has_a_source(service: Service) -> None:
-    fed = SETTING.keys() | SETTING_OF_ARNS.keys() | OF_THE_DOCUMENT
+    fed = SETTING.keys() | SETTING_OF_ARNS.keys() | SETTING_OF_ADDRESSES.keys() | OF_THE_DOCUMENT
     assert service.template["Parameters"].keys() == fed, "tests/stack/service.py says what feeds it"
     written = tomllib.loads(service.render.text("infra/settings.toml"))
-    for setting in {*SETTING.values(), *SETTING_OF_ARNS.values()}:
+    settings = *SETTING.values(), *SETTING_OF_ARNS.values(), *SETTING_OF_ADDRESSES.values()
+    for setting in set(settings):
         section, _, key = setting.partition(".")
         assert section == "names" or key in written[section], (
             f"infra/settings.toml: add {key} to [{section}]"
@@ -100,7 +105,8 @@ def only_what_may_be_empty_has_a_default(service: Service) -> None:
     assert set(defaults.values()) == {""}, "write the value into infra/settings.toml"
     empty = {name for name, setting in SETTING.items() if not value_of(service.settings, setting)}
     found_out = {"GitHubSubject", "VpcId", "SubnetIds"}
-    assert defaults.keys() == (empty - found_out) | SETTING_OF_ARNS.keys() | OF_THE_DOCUMENT
+    lists = SETTING_OF_ARNS.keys() | OF_THE_DOCUMENT | {"AllowedIpv4Cidrs", "AllowedIpv6Cidrs"}
+    assert defaults.keys() == (empty - found_out) | lists
 
 
 @invariant
@@ -218,19 +224,49 @@ def port(number: int, **peer: str) -> dict[str, Any]:
     return {"IpProtocol": "tcp", "FromPort": number, "ToPort": number, **peer}
 
 
+def admitted(stack: Stack) -> list[dict[str, str]]:
+    """Who reaches the load balancer, as a rule of a security group says it."""
+    ranges = "AllowedIpv4", "AllowedIpv6"
+    allowed = [
+        {"SourcePrefixListId": f"pl-{name}"} for name in ranges if stack.parameters[f"{name}Cidrs"]
+    ]
+    return allowed or [{"CidrIp": OPEN}]
+
+
 @invariant
-def the_world_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443(
+def who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443(
     service: Service,
 ) -> None:
     for stack in service.stacks:
         secure = bool(stack.parameters["CertificateArn"])
         listened = [80, 443] if secure else [80]
-        expected = [port(number, CidrIp=OPEN) for number in listened]
+        expected = [port(number, **source) for number in listened for source in admitted(stack)]
         assert rules(stack, "LoadBalancerSecurityGroup", "Ingress") == expected, (
-            "open to the world are the ports that the load balancer listens on, and no other"
+            "open are the ports that the load balancer listens on, and no other"
         )
         listeners = stack.of_type("AWS::ElasticLoadBalancingV2::Listener")
         assert sorted(each.properties["Port"] for each in listeners) == listened
+
+
+@invariant
+def every_allowed_range_is_an_entry_however_many_there_are(service: Service) -> None:
+    for version, ranges in (4, IPV4), (6, IPV6):
+        name = f"AllowedIpv{version}"
+        for count in range(1, len(ranges) + 1):
+            stack = service.stack(**{f"{name}Cidrs": ",".join(ranges[:count])})
+            found = stack.resources[name].properties
+            assert [each["Cidr"] for each in found["Entries"]] == ranges[:count]
+            assert found["AddressFamily"] == f"IPv{version}"
+
+
+@invariant
+def the_allowed_ranges_fit_into_a_security_group(service: Service) -> None:
+    """A rule counts as the most entries of its prefix list, and there are rules for two ports."""
+    resources = service.variants["all"].resources
+    for version, most in MOST_RANGES.items():
+        found = resources[f"AllowedIpv{version}"].properties["MaxEntries"]
+        assert found == most, "infra/tool/shapes.py refuses more than that"
+        assert 2 * found <= 60, "Amazon VPC quotas: 60 inbound rules of each IP version"
 
 
 @invariant
@@ -265,7 +301,8 @@ def everything_is_in_the_one_network(service: Service) -> None:
         balancer = stack.resources["LoadBalancer"].properties
         assert balancer["Subnets"] == stack.given["SubnetIds"].split(",")
         assert balancer["SecurityGroups"] == ["sg-LoadBalancerSecurityGroup"]
-        assert (balancer["Type"], balancer["Scheme"]) == ("application", "internet-facing")
+        assert balancer["Type"] == "application"
+        assert balancer["Scheme"] == stack.given["LoadBalancerScheme"]
         tasks = stack.given.get("TaskSubnetIds") or stack.given["SubnetIds"]
         assert stack.outputs["SubnetIds"] == tasks
         assert stack.outputs["AssignPublicIp"] == stack.given["AssignPublicIp"]

@@ -1,6 +1,7 @@
 """Every mistake in this list breaks a promise of infra/stack.yml, and is noticed."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 import test_invariants as i
 from rendering import Render
-from service import ALL, Service
+from service import ALL, SWITCHES, Service
 
 from simulator.template import BadTemplate, references
 
@@ -123,21 +124,50 @@ MISTAKES: dict[str, Mistake] = {
         "Name: !Sub ${AppName}-tg", "Name: targets",
     ),
     "443 open without a certificate": Mistake(
-        i.the_world_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        i.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "          - !Ref AWS::NoValue\n",
         "          - {IpProtocol: tcp, FromPort: 443, ToPort: 443, CidrIp: 0.0.0.0/0}\n",
     ),
     "a listener that nobody reaches": Mistake(
-        i.the_world_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
-        "          FromPort: 80\n          ToPort: 80\n",
-        "          FromPort: 8080\n          ToPort: 8080\n",
+        i.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        "FromPort: 80, ToPort: 80,", "FromPort: 8080, ToPort: 8080,",
     ),
     "an address without a mask": Mistake(
-        i.the_world_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        i.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "CidrIp: 0.0.0.0/0", "CidrIp: 0.0.0.0",
     ),
+    "open to everywhere, too": Mistake(
+        i.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        "          - IsOpenToAll\n", "          - HasCertificate\n",
+    ),
+    "https that is open to everywhere": Mistake(
+        i.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        "            - IsOpenToAll\n", "            - HasCertificate\n",
+    ),
+    "open to all but those of IPv4": Mistake(
+        i.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        "!And [!Not [!Condition HasIpv4Ranges], !Not [!Condition HasIpv6Ranges]]",
+        "!Not [!Condition HasIpv4Ranges]",
+    ),
+    "a range that is allowed in vain": Mistake(
+        i.every_allowed_range_is_an_entry_however_many_there_are,
+        "!If [HasIpv4Range7, {Cidr: !Select [6,", "!If [HasIpv4Range8, {Cidr: !Select [7,",
+    ),
+    "a range of the other condition": Mistake(
+        i.every_allowed_range_is_an_entry_however_many_there_are,
+        "HasIpv6Range5: !Not [!Equals [!Select [4,", "HasIpv6Range5: !Not [!Equals [!Select [5,",
+    ),
+    "too few commas": Mistake(
+        i.every_allowed_range_is_an_entry_however_many_there_are,
+        '[9, !Split [",", !Sub "${AllowedIpv6Cidrs},,,,,,,,,"]]',
+        '[9, !Split [",", !Sub "${AllowedIpv6Cidrs},,,,,,,,"]]',
+    ),
+    "room for more ranges than a group has": Mistake(
+        i.the_allowed_ranges_fit_into_a_security_group,
+        "MaxEntries: 20", "MaxEntries: 40",
+    ),
     "a listener for https without a certificate": Mistake(
-        i.the_world_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        i.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "    Condition: HasCertificate\n", "",
     ),
     "a load balancer that reaches everything": Mistake(
@@ -169,7 +199,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "a load balancer without a public address": Mistake(
         i.everything_is_in_the_one_network,
-        "Scheme: internet-facing", "Scheme: internal",
+        "Scheme: !Ref LoadBalancerScheme", "Scheme: internet-facing",
     ),
     "targets that are instances": Mistake(
         i.tasks_are_targets_by_address,
@@ -509,14 +539,19 @@ def test_cfn_lint_finds_a_mistake_and_nothing_else_whatever_the_settings(
 ) -> None:
     """It weighs conditions too; with them decided it sees exactly what AWS is asked for.
 
-    No resource knows two conditions, so nothing and everything have all that any settings make.
+    Few resources know two conditions, so nothing and everything have most that any settings make.
     """
     service = Service(example)
-    for resource in service.template["Resources"].values():
+    for name, resource in service.template["Resources"].items():
         known = set(references(resource)) & service.template["Conditions"].keys()
-        assert len(known) <= 1, f"lint each combination of {sorted(known)} too"
+        of_ranges = {each for each in known if re.match("HasIpv|IsOpenToAll", each)}
+        may = {"HasCertificate"} if name == "LoadBalancerSecurityGroup" else set[str]()
+        assert len(known - of_ranges - may) <= (not of_ranges), (
+            f"{name}: lint each combination of {sorted(known)} too"
+        )
     paths = [service.render.path / "infra" / "stack.yml"]
-    for name, switch in {"nothing": {}, "everything": ALL}.items():
+    some = {name: SWITCHES[name] for name in ("certificate", "allowed", "allowed IPv6")}
+    for name, switch in {"nothing": {}, "everything": ALL, **some}.items():
         paths.append(tmp_path / f"{name}.json")
         paths[-1].write_text(json.dumps(without_conditions(service, **switch)))
     mistake = Mistake(i.images_are_immutable_and_scanned, "ScanOnPush: true", "ScanOnPull: true")

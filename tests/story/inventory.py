@@ -54,6 +54,9 @@ LISTS: dict[str, Callable[[Client], list[str] | Iterator[str]]] = {
     "AWS::CloudWatch::Alarm": lambda aws: names(
         aws("cloudwatch").describe_alarms()["MetricAlarms"], "AlarmName"
     ),
+    "AWS::EC2::PrefixList": lambda aws: names(
+        aws("ec2").describe_managed_prefix_lists()["PrefixLists"], "PrefixListName"
+    ),
     "AWS::EC2::SecurityGroup": lambda aws: names(
         aws("ec2").describe_security_groups()["SecurityGroups"], "GroupName"
     ),

@@ -140,6 +140,7 @@ def test_provisioning_makes_what_a_service_stands_on(story: Story) -> None:
     chapter = story.provision
     added = new(story.before, chapter.inventory)
     assert LISTS.keys() - added.keys() == {
+        "AWS::EC2::PrefixList",  # no addresses are allowed in particular
         "AWS::Events::Rule",  # no [alarms] topic is set
         "group",  # no [github] deploy_user is set
         *("revision", "scalable target", "scaling policy", "service"),  # a deploy makes them
@@ -149,7 +150,7 @@ def test_provisioning_makes_what_a_service_stands_on(story: Story) -> None:
         *CHECKS[:2],
         "ec2:DescribeVpcs",
         *["ec2:DescribeSubnets"] * 2,  # those of the default VPC, and what is chosen
-        "ec2:DescribeInternetGateways",
+        "ec2:DescribeRouteTables",
         *PROVIDER_AND_ROLES,
         *PLANS,
         "iam:CreateOpenIDConnectProvider",
@@ -258,7 +259,7 @@ def test_provisioning_again_moves_no_image(story: Story) -> None:
         *RESOURCES,
         "ecs:DescribeTaskDefinition",  # which serves: its secrets stay readable
         "ec2:DescribeSubnets",
-        "ec2:DescribeInternetGateways",
+        "ec2:DescribeRouteTables",
         *PROVIDER_AND_ROLES,
         *PLANS,
         "cloudformation:DeleteChangeSet",

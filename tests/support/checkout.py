@@ -337,4 +337,5 @@ def parameters(checkout: Checkout) -> dict[str, str]:
         "VpcId": subnets["Subnets"][0]["VpcId"],
         "SubnetIds": ",".join(subnet["SubnetId"] for subnet in subnets["Subnets"]),
         "AssignPublicIp": "ENABLED",
+        "LoadBalancerScheme": "internet-facing",
     }

@@ -192,6 +192,13 @@ WRONG: dict[str, dict[str, Any]] = {
         "a wildcard": ["*"],
         "an empty one": [""],
         "a number": [1],
+        "an address without a length": ["203.0.113.7"],
+        "a mask": ["203.0.113.0/255.255.255.0"],
+        "two in one": ["203.0.113.0/24,192.0.2.0/24"],
+        "whitespace": ["203.0.113.0/24 "],
+        "everywhere": ["0.0.0.0/0"],
+        "everywhere in IPv6": ["::/0"],
+        "a range twice": ["203.0.113.0/24", "203.0.113.0/24"],
     },
     "https.domain": {
         "a URL": "https://api.example.com",
@@ -286,8 +293,6 @@ def test_the_file_shows_every_setting_and_its_default(example: Render) -> None:
     written, settings = tomllib.loads(text), example.settings()
     for section, key in settings_file.known_settings():
         value = getattr(getattr(settings, section), key)
-        if key in {"internal", "allowed_cidrs"}:
-            continue
         if key not in written[section]:
             shown = "false" if key == "reachable" else json.dumps(value)
             assert f"#   {key} = {shown}\n" in text, f"show [{section}] {key}"
@@ -463,3 +468,28 @@ def test_an_internal_or_closed_load_balancer_is_not_expected_to_be_reachable(
 ) -> None:
     changed = rendered.settings.model_copy(update={"deploy": deploy, "network": network})
     assert changed.is_reachable == expected
+
+
+@pytest.mark.parametrize(
+    ("cidr", "right"),
+    [
+        ("203.0.113.7", "203.0.113.7/32"),
+        ("203.0.113.7/24", "203.0.113.0/24"),
+        ("203.0.113.0/255.255.255.0", "203.0.113.0/24"),
+        ("2001:DB8::/32", "2001:db8::/32"),
+        ("2001:db8:0::/48", "2001:db8::/48"),
+        ("2001:db8::1", "2001:db8::1/128"),
+    ],
+)
+def test_an_address_range_in_another_form_is_shown_in_the_right_one(cidr: str, right: str) -> None:
+    with pytest.raises(ValueError, match=rf'for example \["{right}"\]'):
+        Network(allowed_cidrs=[cidr])
+
+
+def test_the_stack_has_room_for_so_many_address_ranges() -> None:
+    of_ipv4 = [f"203.0.113.{number}/32" for number in range(21)]
+    of_ipv6 = [f"2001:db8:{number:x}::/48" for number in range(1, 12)]
+    assert Network(allowed_cidrs=of_ipv4[:20] + of_ipv6[:10]).allowed_cidrs
+    for wrong in of_ipv4, of_ipv6:
+        with pytest.raises(ValueError, match="takes at most"):
+            Network(allowed_cidrs=wrong)

@@ -115,6 +115,11 @@ def test_no_answer_is_a_note_if_none_is_expected_from_here() -> None:
     assert "cannot be reached from here" in told
 
 
+def test_earlier_tasks_may_answer_for_a_while_also_if_no_answer_is_expected() -> None:
+    _, told = required(Fetch(domain=[*[OTHER] * 20, COMMIT]), reachable=False)
+    assert "answers with commit" in told
+
+
 def test_another_commit_is_red_even_if_no_answer_is_expected() -> None:
     with pytest.raises(ToolError, match="does not answer with commit"):
         required(Fetch(domain=[OTHER]), reachable=False)

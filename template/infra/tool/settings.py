@@ -14,6 +14,8 @@ from pydantic import (
 
 from infra.tool.shapes import (
     BEDROCK_MODEL,
+    EXAMPLE_ACCOUNT,
+    EXAMPLE_REGISTRY,
     arn_of,
     each,
     fits,
@@ -29,7 +31,6 @@ from infra.tool.shapes import (
 
 NAME = r"(?!aws-|internal-)(?=.{3,24}\Z)[a-z][a-z0-9]*(-[a-z0-9]+)*"
 REGION = r"([a-z]{2}|us-gov)-(central|(north|south)?(east|west)?)(?<!-)-[1-9]"
-ACCOUNT = "1234" * 3  # of examples; no account is named in the files of a service
 GITHUB_ISSUER = "token.actions.githubusercontent.com"
 ECS_NAME = r"[A-Za-z0-9_-]{1,255}"
 ROLE_NAME = r"[A-Za-z0-9+=,.@_-]{1,64}"
@@ -76,14 +77,12 @@ class Service(Section):
         matching(
             r"[0-9]{12}",
             "12 digits in quotes, as `aws sts get-caller-identity` shows them",
-            ACCOUNT,
+            EXAMPLE_ACCOUNT,
         ),
     ]
     region: Annotated[str, matching(REGION, "the name of a region", "us-east-1")]
     partition: Annotated[str, matching(r"aws|aws-cn|aws-us-gov", "a partition of AWS", "aws")]
-    registry: Annotated[
-        str, matching(r"\S+", "an ECR registry", f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com")
-    ]
+    registry: Annotated[str, matching(r"\S+", "an ECR registry", EXAMPLE_REGISTRY)]
 
     @field_validator("registry")
     @classmethod
@@ -187,6 +186,11 @@ class Network(Section):
     subnets: Subnets = []
     internal: Annotated[bool, BeforeValidator(switch)] = False
     allowed_cidrs: Annotated[list[str], BeforeValidator(networks)] = []  # none: everywhere
+
+    @property
+    def scheme(self) -> str:
+        """Of the load balancer, in AWS's words."""
+        return "internal" if self.internal else "internet-facing"
 
 
 class Https(Section):

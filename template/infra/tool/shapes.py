@@ -6,9 +6,9 @@ ARN of another account or region is refused. It is None if the identity itself i
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo
@@ -134,18 +134,48 @@ def of_this_account(values: list[str], info: ValidationInfo) -> list[str]:
     return values
 
 
+# Ranges of IPv4 and of IPv6 addresses that infra/stack.yml has entries for.
+MOST_RANGES = {4: 20, 6: 10}
+
+
 def networks(values: Any) -> Any:
-    """CIDR blocks, such as 203.0.113.0/24. Raises ValueError for others."""
+    """Address ranges in their one right form, so that none is named twice."""
     example = f"for example {quoted(['203.0.113.0/24'])}"
     if not isinstance(values, list):
-        raise ValueError(f"expects a list of CIDR blocks, {example}")
-    for value in values:
-        try:
-            ip_network(value if isinstance(value, str) else "")
-        except ValueError:
-            raise ValueError(f"expects CIDR blocks, got {quoted(value)}: {example}") from None
+        raise ValueError(f"expects a list of address ranges, {example}")
+    found = [network(value, example) for value in values]
+    if len(set(values)) < len(values):
+        raise ValueError(f"names a range twice: {example}")
+    for version, most in MOST_RANGES.items():
+        if (count := sum(each.version == version for each in found)) > most:
+            raise ValueError(
+                f"takes at most {most} ranges of IPv{version}, got {count}: combine neighbours, "
+                f"{example} for 203.0.113.0/25 and 203.0.113.128/25"
+            )
     return values
 
+
+def network(value: Any, example: str = "") -> IPv4Network | IPv6Network:
+    """Raises ValueError for what is no range of addresses, in another form, or everywhere."""
+    try:
+        found = ip_network(value if isinstance(value, str) else "", strict=False)
+    except ValueError:
+        raise ValueError(f"expects address ranges, got {quoted(value)}: {example}") from None
+    if not found.prefixlen:
+        raise ValueError(f"names {value}, everywhere: leave it empty, or {example}")
+    if value != str(found):
+        right = f"for example {quoted([str(found)])}"
+        raise ValueError(f"expects address ranges, got {quoted(value)}: {right}")
+    return found
+
+
+def of_version(values: Iterable[str], version: int) -> list[str]:
+    """Those that are ranges of IPv4 (4) or IPv6 (6) addresses."""
+    return [value for value in values if network(value).version == version]
+
+
+EXAMPLE_ACCOUNT = "1234" * 3  # spelled like this, so that no file of a service has an account id
+EXAMPLE_REGISTRY = f"{EXAMPLE_ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
 
 # Ids and ARNs of models and of inference profiles, and ARNs of application inference profiles.
 BEDROCK_MODEL = (

@@ -26,6 +26,7 @@ UNREACHABLE = Problem(
 )
 
 PATIENCE = 60  # seconds; earlier tasks may answer until their target group has drained them
+SHORT = 10  # seconds, for a URL that is not expected to answer from here
 PAUSE = 2  # seconds between two requests
 
 
@@ -52,8 +53,9 @@ def judge(answer: Health, commit: str) -> Result:
     return Result.OTHER_COMMIT
 
 
-def ask_until(runtime: Runtime, stack: Stack, commit: str) -> Smoke:
-    """Ask until the commit answers, for a minute at most.
+def ask_until(runtime: Runtime, stack: Stack, commit: str, *, is_reachable: bool = True) -> Smoke:
+    """Ask until the commit answers, for a minute at most; without an answer, for as long only if
+    one is expected.
 
     If the domain name points elsewhere, or nowhere yet, the load balancer is asked by its own name.
     """
@@ -71,7 +73,8 @@ def ask_until(runtime: Runtime, stack: Stack, commit: str) -> Smoke:
             answer, via = health.ask(runtime.fetch, stack.url, via=balancer), balancer
         seconds = round((clock.now() - began).total_seconds())
         result = judge(answer, commit)
-        if result is Result.THIS_COMMIT or seconds >= PATIENCE:
+        is_expected = is_reachable or result is not Result.UNREACHABLE
+        if result is Result.THIS_COMMIT or seconds >= (PATIENCE if is_expected else SHORT):
             return Smoke(result, answer, seconds, via)
         if seconds - said >= HEARTBEAT:
             said = seconds
@@ -94,14 +97,15 @@ def require(target: Target, stack: Stack, commit: str) -> str:
     Raises ToolError if another commit answers or nothing does; if the URL is not expected to be
     reachable from here, then the latter is told and not raised.
     """
-    smoke = ask_until(target.runtime, stack, commit)
+    is_reachable = target.settings.is_reachable
+    smoke = ask_until(target.runtime, stack, commit, is_reachable=is_reachable)
     answer = smoke.answer
     if smoke.result is Result.OTHER_COMMIT:
         raise OTHER_COMMIT(
             url=stack.url, commit=commit, seconds=smoke.seconds, answer=in_words(answer)
         )
     if smoke.result is Result.UNREACHABLE:
-        if target.settings.is_reachable:
+        if is_reachable:
             raise UNREACHABLE(url=stack.url, why=answer.error, again=target.again)
         return f"{stack.url} cannot be reached from here: not asked for the commit"
     if smoke.via:

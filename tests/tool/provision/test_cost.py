@@ -27,7 +27,7 @@ def sized(cpu: str = "256", memory: str = "512", processor: str = "X86_64") -> J
 def test_it_depends_on_the_tasks_and_on_the_addresses(
     tasks: int, subnets: int, public_ip: bool, words: str
 ) -> None:
-    found = cost(sized(), tasks=tasks, subnets=subnets, public_ip=public_ip)
+    found = cost(sized(), tasks=tasks, zones=subnets, public_ip=public_ip)
     assert words in str(found)
 
 
@@ -36,13 +36,13 @@ def test_it_depends_on_the_tasks_and_on_the_addresses(
     [("1024", "2048", 36), ("1 vCPU", "2 GB", 36), (".25 vcpu", "512 MB", 9), ("256", "0.5GB", 9)],
 )
 def test_a_size_with_its_unit_costs_the_same(cpu: str, memory: str, dollars: int) -> None:
-    found = cost(sized(cpu, memory), tasks=1, subnets=2, public_ip=True)
+    found = cost(sized(cpu, memory), tasks=1, zones=2, public_ip=True)
     assert round(found.task_cost) == dollars
 
 
 def test_arm_costs_less() -> None:
     x86, arm = (
-        cost(sized(processor=name), tasks=1, subnets=2, public_ip=True).task_cost
+        cost(sized(processor=name), tasks=1, zones=2, public_ip=True).task_cost
         for name in ("X86_64", "ARM64")
     )
     assert arm == pytest.approx(x86 * 0.8, rel=0.01)

@@ -8,6 +8,7 @@ from infra.tool.provision import network
 from infra.tool.provision.network import Choice, Network, Subnet
 from support.checkout import Checkout
 from support.targets import settings
+from support.vpcs import add_private_subnet, create_vpc
 
 A, B, C, D = (
     Subnet(f"subnet-0000000{letter}", "vpc-00000001", f"us-east-1{letter}") for letter in "abcd"
@@ -87,7 +88,8 @@ def test_half_a_network_and_another_vpc_are_refused(wanted: dict[str, Any], code
 def zones(checkout: Checkout) -> dict[str, str]:
     """A default subnet of each zone, by its letter."""
     found = checkout.aws.client("ec2").describe_subnets()["Subnets"]
-    return {each["AvailabilityZone"][-1]: each["SubnetId"] for each in found}
+    default = [each for each in found if each["DefaultForAz"]]
+    return {each["AvailabilityZone"][-1]: each["SubnetId"] for each in default}
 
 
 def vpc(checkout: Checkout) -> str:
@@ -121,15 +123,17 @@ def test_an_existing_service_keeps_its_zones(existing: Checkout) -> None:
 def test_a_stack_gets_other_subnets_of_its_vpc_and_tasks_subnets_of_their_own(
     existing: Checkout,
 ) -> None:
+    private = add_private_subnet(existing.aws, vpc(existing), "us-east-1c")
     choose(existing, "bcd")
-    existing.set("tasks.subnets", [zones(existing)["c"]])
+    existing.set("tasks.subnets", [private])
     existing.set("tasks.public_ip", False)
     run = existing.administer("provision").expect(0)
-    assert f"without public addresses, in {zones(existing)['c']} (us-east-1c)" in run.out
-    assert outputs(existing)["SubnetIds"] == zones(existing)["c"]
+    assert f"without public addresses, in {private} (us-east-1c)" in run.out
+    assert outputs(existing)["SubnetIds"] == private
     existing.set("tasks.subnets", [])
+    existing.set("tasks.public_ip", True)
     run = existing.administer("provision").expect(0)
-    assert "without public addresses, in the same subnets" in run.out
+    assert "with public addresses, in the same subnets" in run.out
     assert outputs(existing)["SubnetIds"] == ",".join(zones(existing)[each] for each in "bcd")
 
 
@@ -157,19 +161,15 @@ def test_a_zone_in_which_tasks_run_stays_until_they_are_moved(running: Checkout)
     assert zones(running)["a"] not in subnets_of_load_balancer(running)
 
 
-def test_a_vpc_needs_an_internet_gateway(new: Checkout) -> None:
-    ec2 = new.aws.client("ec2")
-    own = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=own, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"us-east-1{z}")
-        for n, z in enumerate("ab")
-    ]
-    new.set("network.vpc", own)
-    new.set("network.subnets", [each["Subnet"]["SubnetId"] for each in subnets])
+def test_a_vpc_needs_an_internet_gateway_and_a_route_to_it(new: Checkout) -> None:
+    own = create_vpc(new.aws)
+    new.set("network.vpc", own.id)
+    new.set("network.subnets", list(own.subnets))
     run = new.administer("provision").expect(2, "network-no-gateway").expect_no_change()
-    assert f"aws ec2 attach-internet-gateway --region us-east-1 --vpc-id {own}" in run.err
-    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
-    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=own)
+    assert f"aws ec2 attach-internet-gateway --region us-east-1 --vpc-id {own.id}" in run.err
+    gateway = own.with_gateway()
+    new.administer("provision").expect(2, "network-not-public").expect_no_change()
+    own.route(GatewayId=gateway)
     new.administer("provision").expect(0)
 
 

@@ -40,12 +40,13 @@ class Cost:
         )
 
 
-def cost(task_definition: Json, *, tasks: int, subnets: int, public_ip: bool) -> Cost:
-    """Of so many tasks, behind a load balancer in so many subnets."""
+def cost(task_definition: Json, *, tasks: int, zones: int, public_ip: bool) -> Cost:
+    """Of so many tasks, behind a load balancer with a public address in so many zones: in none if
+    it is internal."""
     processor = task_definition["runtimePlatform"]["cpuArchitecture"]
     hour = VCPU[processor] * units(task_definition["cpu"]) / UNITS
     hour += GIGABYTE[processor] * units(task_definition["memory"]) / UNITS
-    addresses = subnets + (tasks if public_ip else 0)
+    addresses = zones + (tasks if public_ip else 0)
     return Cost(
         load_balancer=HOURS * LOAD_BALANCER,
         addresses=addresses,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from infra.tool.api_model import Json
 from infra.tool.provision.grants import SIX_CHARACTERS, Kind, Need, here, needs
 from infra.tool.settings import Settings
+from infra.tool.shapes import EXAMPLE_REGISTRY
 
 PLACE = r"[a-z0-9-]+:[0-9]{12}"  # region and account
 
@@ -47,7 +48,7 @@ SHAPES: Mapping[Kind, Shape] = {
 }
 # What a value looks like where it is no ARN.
 NAMES = {
-    Kind.REPOSITORY: "123456789012.dkr.ecr.us-east-1.amazonaws.com/agent:1",
+    Kind.REPOSITORY: f"{EXAMPLE_REGISTRY}/agent:1",
     Kind.LOG_GROUP: "/ecs/agent",
 }
 

@@ -34,18 +34,17 @@ NO_DEFAULT_SUBNETS = Problem(
     "the default VPC {vpc} has no default subnets",
     'set [network] vpc = "{vpc}" and its subnets in infra/settings.toml',
 )
+OTHER_SCHEME = Problem(
+    "network-scheme",
+    "the load balancer of this service is {had}, and [network] internal = {wanted} in "
+    "infra/settings.toml needs another one: AWS cannot change that",
+    "set [network] internal = {kept}, or delete everything first: {destroy}",
+)
 WRONG = Problem(
     "network-wrong",
     "{complaints}",
     "choose others in infra/settings.toml: [network] vpc and subnets, [tasks] subnets",
 )
-NO_GATEWAY = Problem(
-    "network-no-gateway",
-    "{vpc} has no internet gateway, which an internet-facing load balancer needs",
-    "attach one: aws ec2 attach-internet-gateway --region {region} --vpc-id {vpc} "
-    "--internet-gateway-id ID, or choose another VPC with [network] vpc and subnets",
-)
-
 # Of the default VPC: each zone costs a public address of the load balancer, and two are the least.
 MOST_ZONES = 3
 
@@ -55,6 +54,7 @@ class Subnet:
     id: str
     vpc: str
     zone: str
+    owner: str = ""  # an account: another one if the VPC is shared
 
     def __str__(self) -> str:
         return f"{self.id} ({self.zone})"
@@ -79,10 +79,13 @@ class Network:
 def read(target: Target, had: Mapping[str, str]) -> Network:
     """The network, after checking it. `had` are the parameters of the stack. Raises ToolError."""
     settings, ec2 = target.settings, target.aws.ec2
+    require_scheme(settings, had)
     choice = chosen(settings, had) or default(target)
     ids = {*choice.subnets, *settings.tasks.subnets}
     found = {
-        each["SubnetId"]: Subnet(each["SubnetId"], each["VpcId"], each["AvailabilityZone"])
+        each["SubnetId"]: Subnet(
+            each["SubnetId"], each["VpcId"], each["AvailabilityZone"], each["OwnerId"]
+        )
         for page in ec2.get_paginator("describe_subnets").paginate(SubnetIds=sorted(ids))
         for each in page["Subnets"]
     }
@@ -93,8 +96,24 @@ def read(target: Target, had: Mapping[str, str]) -> Network:
     )
     if wrong := [*complaints(network)]:
         raise WRONG(complaints="; ".join(wrong))
-    require_gateway(target, choice.vpc)
     return network
+
+
+def require_scheme(settings: Settings, had: Mapping[str, str]) -> None:
+    """Raises ToolError if the stack has a load balancer of the other scheme."""
+    wanted = settings.network
+    scheme = had.get("LoadBalancerScheme", wanted.scheme)
+    if scheme != wanted.scheme:
+        raise OTHER_SCHEME(
+            had=scheme,
+            wanted=toml(wanted.internal),
+            kept=toml(not wanted.internal),
+            destroy=f"{COMMAND} destroy",
+        )
+
+
+def toml(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def chosen(settings: Settings, had: Mapping[str, str]) -> Choice | None:
@@ -130,15 +149,6 @@ def default(target: Target) -> Choice:
     if not subnets:
         raise NO_DEFAULT_SUBNETS(vpc=vpc)
     return Choice(vpc, [id for _, id in sorted(subnets)][:MOST_ZONES], "the default one")
-
-
-def require_gateway(target: Target, vpc: str) -> None:
-    """Raises ToolError unless an internet gateway is attached to the VPC."""
-    found = target.aws.ec2.describe_internet_gateways(
-        Filters=[{"Name": "attachment.vpc-id", "Values": [vpc]}]
-    )
-    if not found["InternetGateways"]:
-        raise NO_GATEWAY(vpc=vpc, region=target.settings.service.region)
 
 
 # --- decisions, pure ---
@@ -177,9 +187,12 @@ def in_zones(subnets: Iterable[Subnet]) -> str:
     return ", ".join(map(str, sorted(subnets, key=lambda subnet: subnet.zone)))
 
 
-def describe(network: Network, *, public_ip: bool) -> Iterator[tuple[str, str]]:
+def describe(network: Network, settings: Settings) -> Iterator[tuple[str, str]]:
     """Facts about it."""
     choice = network.choice
     yield "network", f"{choice.vpc} ({choice.source}): {in_zones(network.balancer)}"
+    allowed = ", ".join(settings.network.allowed_cidrs) or "everywhere"
+    yield "scheme", f"{settings.network.scheme}, open to {allowed}"
     where = in_zones(network.tasks) or "the same subnets"
-    yield "tasks", f"{'with' if public_ip else 'without'} public addresses, in {where}"
+    has = "with" if settings.tasks.public_ip else "without"
+    yield "tasks", f"{has} public addresses, in {where}"

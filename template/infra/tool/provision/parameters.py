@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from infra.tool.provision import arns
 from infra.tool.provision.grants import Grant, Grants, Kind
 from infra.tool.settings import Settings
+from infra.tool.shapes import of_version
 
 # Parameters that grant something, in the words of a plan.
 GRANTS = {kind.parameter: kind.word for kind in Kind} | {
@@ -47,6 +48,9 @@ def parameters(settings: Settings, choices: Choices) -> dict[str, str]:
         "SubnetIds": ",".join(choices.subnets),
         "TaskSubnetIds": ",".join(settings.tasks.subnets),
         "AssignPublicIp": "ENABLED" if settings.tasks.public_ip else "DISABLED",
+        "LoadBalancerScheme": settings.network.scheme,
+        "AllowedIpv4Cidrs": ",".join(of_version(settings.network.allowed_cidrs, 4)),
+        "AllowedIpv6Cidrs": ",".join(of_version(settings.network.allowed_cidrs, 6)),
         "DomainName": settings.https.domain,
         "CertificateArn": settings.https.certificate,
         "AlarmTopicArn": settings.alarms.topic,
@@ -68,6 +72,14 @@ def changed_grants(had: Mapping[str, str], wanted: Mapping[str, str]) -> Iterato
         before, after = listed(had.get(name, "")), listed(wanted[name])
         yield from (f"to add: {word} {arn}" for arn in after if arn not in before)
         yield from (f"to remove: {word} {arn}" for arn in before if arn not in after)
+
+
+def reached_from(parameters: Mapping[str, str]) -> str:
+    """Where the load balancer may be reached from, in words."""
+    names = "AllowedIpv4Cidrs", "AllowedIpv6Cidrs"
+    return ", ".join(each for name in names for each in listed(parameters.get(name, ""))) or (
+        "everywhere"
+    )
 
 
 def listed(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from infra.tool.provision import (
 )
 from infra.tool.provision.change import Change
 from infra.tool.provision.change_set import ChangeSet
-from infra.tool.provision.parameters import changed_grants
+from infra.tool.provision.parameters import changed_grants, reached_from
 from infra.tool.provision.survey import Survey
 from infra.tool.target import COMMAND, Target
 
@@ -46,6 +46,9 @@ def print_changes(target: Target, survey: Survey, planned: ChangeSet) -> None:
     before, after = survey.had.get("GitHubSubject", ""), survey.parameters["GitHubSubject"]
     if before and before != after:
         target.fact("trust", f"{before} -> {after}")
+    had, wanted = reached_from(survey.had), reached_from(survey.parameters)
+    if survey.had and had != wanted:
+        target.fact("open to", f"{had} -> {wanted}")
     for text in changed_grants(survey.had, survey.parameters):
         target.fact("grants", text)
     settings, lifecycle = target.settings, survey.lifecycle

@@ -16,8 +16,10 @@ from infra.tool.provision import (
     lost,
     network,
     policies,
+    reachability,
     role_sizes,
     roles,
+    routes,
     running,
     state,
     subject,
@@ -94,8 +96,9 @@ def read(target: Target) -> Survey:
     lost.require_existing(target, stack)
     now = running.read(target) if had else Running()
     where = network.read(target, had)
-    for name, value in network.describe(where, public_ip=settings.tasks.public_ip):
+    for name, value in network.describe(where, settings):
         target.fact(name, value)
+    reachability.check(target, where, routes.needs(task_definition, wanted))
     trusted = subject.read(target, had)
     target.fact("subject", f"{trusted.text} ({trusted.source})")
     choices = Choices(
@@ -116,7 +119,7 @@ def read(target: Target) -> Survey:
         cost=cost.cost(
             task_definition,
             tasks=settings.tasks.min,
-            subnets=len(where.choice.subnets),
+            zones=0 if settings.network.internal else len(where.choice.subnets),
             public_ip=settings.tasks.public_ip,
         ),
         running=now,

@@ -1,0 +1,51 @@
+"""Whether a task gets out of its subnet to the services that ECS asks before a container runs.
+
+"Connect Amazon ECS applications to the internet" and "Amazon ECR interface VPC endpoints" (ECS and
+ECR guides), "Route priority" (VPC User Guide).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from simulator.vpc import EVERYWHERE, Ec2
+
+Json = dict[str, Any]
+
+
+def services_out_of_reach(ec2: Ec2, network: Json, services: list[str]) -> Iterator[str]:
+    """Those of the services, such as "ecr.api", that a task does not reach from all its subnets."""
+    ec2.complete_defaults()
+    is_public = network.get("assignPublicIp") == "ENABLED"
+    for subnet in ec2.moto("DescribeSubnets", {"SubnetIds": network["subnets"]})["Subnets"]:
+        table = route_table(ec2, subnet)
+        if leads_out(table, is_public=is_public):
+            continue
+        there = {"Filters": [{"Name": "vpc-id", "Values": [subnet["VpcId"]]}]}
+        endpoints = ec2.moto("DescribeVpcEndpoints", there)["VpcEndpoints"]
+        for service in services:
+            if not any(serves(each, service, table) for each in endpoints):
+                yield service
+
+
+def route_table(ec2: Ec2, subnet: Json) -> Json:
+    """Of its own association, or the main one of the VPC."""
+    asked = {"Filters": [{"Name": "association.subnet-id", "Values": [subnet["SubnetId"]]}]}
+    found = ec2.moto("DescribeRouteTables", asked)["RouteTables"]
+    table: Json = found[0] if found else ec2.main_route_table(subnet["VpcId"])
+    return table
+
+
+def leads_out(table: Json, *, is_public: bool) -> bool:
+    """An internet gateway serves only what has a public address; all else does not ask for one."""
+    for route in table["Routes"]:
+        if route.get("DestinationCidrBlock") == EVERYWHERE and route["State"] == "active":
+            return is_public or not route.get("GatewayId", "").startswith("igw-")
+    return False
+
+
+def serves(endpoint: Json, service: str, table: Json) -> bool:
+    if not endpoint["ServiceName"].endswith(f".{service}") or endpoint["State"] != "available":
+        return False
+    if endpoint["VpcEndpointType"] == "Gateway":
+        return table["RouteTableId"] in endpoint["RouteTableIds"]
+    return bool(endpoint["PrivateDnsEnabled"])
