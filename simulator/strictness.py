@@ -7,6 +7,7 @@ from typing import Any
 
 from moto.iam.models import iam_backends
 
+from simulator.principals import document
 from simulator.refusal import Refused
 from simulator.service import Service, World
 
@@ -28,8 +29,38 @@ RETENTIONS = {
 }
 
 
+# Characters of all inline policies of one, without white space ("IAM and AWS STS quotas").
+INLINE_QUOTAS = {"User": 2048, "Role": 10240, "Group": 5120}
+
+
 class Iam(Service):
     name = "iam"
+
+    def put_user_policy(self, parameters: Json) -> Json:
+        return self._put_policy("User", parameters)
+
+    def put_role_policy(self, parameters: Json) -> Json:
+        return self._put_policy("Role", parameters)
+
+    def put_group_policy(self, parameters: Json) -> Json:
+        return self._put_policy("Group", parameters)
+
+    def _put_policy(self, kind: str, parameters: Json) -> Json:
+        """The refusal: HumanCellAtlas/data-store#1963."""
+        who = {f"{kind}Name": parameters[f"{kind}Name"]}
+        others = set(self.moto(f"List{kind}Policies", who)["PolicyNames"])
+        texts = [parameters["PolicyDocument"]]
+        for name in others - {parameters["PolicyName"]}:
+            found = self.moto(f"Get{kind}Policy", who | {"PolicyName": name})
+            texts.append(json.dumps(document(found["PolicyDocument"])))
+        if sum(len("".join(text.split())) for text in texts) > INLINE_QUOTAS[kind]:
+            raise Refused(
+                "LimitExceeded",
+                f"Maximum policy size of {INLINE_QUOTAS[kind]} bytes exceeded for {kind.lower()} "
+                f"{who[f'{kind}Name']}",
+                409,
+            )
+        return self.moto(f"Put{kind}Policy", parameters)
 
     def create_service_linked_role(self, parameters: Json) -> Json:
         """moto makes other names of them. The refusal: Rayraegah/terraform-aws-hasura#17."""
