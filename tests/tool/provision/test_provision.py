@@ -17,7 +17,7 @@ APPLIES = [
     "ecr:PutImageScanningConfiguration",
     "logs:PutRetentionPolicy",
     "ecr:PutLifecyclePolicy",
-    "iam:PutRolePolicy",
+    *["iam:PutRolePolicy"] * 2,
 ]
 MAKES_READY = [
     "iam:CreateOpenIDConnectProvider",
@@ -61,13 +61,10 @@ def test_a_new_account_gets_everything_and_nothing_before_the_change_set_is_vali
 
 def test_both_documents_are_applied_byte_for_byte(new: Checkout) -> None:
     run = new.administer("provision").expect(0)
-    for operation, member, path in (
-        ("ecr:PutLifecyclePolicy", "lifecyclePolicyText", policies.LIFECYCLE),
-        ("iam:PutRolePolicy", "PolicyDocument", policies.DEPLOY),
-    ):
-        text = (new.folder / path).read_text(encoding="utf-8")
-        assert run.request(operation)[member] == text
-    assert run.request("iam:PutRolePolicy")["PolicyName"] == "deploy"
+    lifecycle = run.request("ecr:PutLifecyclePolicy")["lifecyclePolicyText"]
+    deploy = run.request("iam:PutRolePolicy", PolicyName="deploy")["PolicyDocument"]
+    for applied, path in (lifecycle, policies.LIFECYCLE), (deploy, policies.DEPLOY):
+        assert applied == (new.folder / path).read_text(encoding="utf-8")
 
 
 def test_a_second_run_changes_nothing_and_applies_the_documents_again(new: Checkout) -> None:

@@ -1,12 +1,42 @@
-"""The two documents that provisioning applies as they are in git, and the settings of what a stack
-has imported."""
+"""The policies of whoever deploys, the lifecycle policy, and the settings of what a stack imported.
+
+Both documents are applied as they are in git; the limits are written by provisioning.
+"""
+
+import json
+from dataclasses import dataclass
 
 from infra.tool import documents
+from infra.tool.api_model import Json
+from infra.tool.aws import AwsError
+from infra.tool.errors import Problem
+from infra.tool.provision import limits
+from infra.tool.provision.limits import Limits
 from infra.tool.target import Target
+
+TOO_LONG = Problem(
+    "policies-too-long",
+    "the policies of {who} would have {size} characters, and IAM takes {most}: {document}, and the "
+    "limits for {subnets} subnets",
+    "{remedy}, then {again}",
+)
 
 LIFECYCLE = "infra/ecr-lifecycle-policy.json"
 DEPLOY = "ops/iam-policy-github-actions.json"
-NAME = "deploy"  # of the inline policy of the deploy role, and of the deploy user's group
+# Of the inline policies of the deploy role and of the deploy user's group.
+NAME = "deploy"
+LIMITS = "deploy-limits"
+NAMES = (NAME, LIMITS)
+# Characters of all inline policies, without white space ("IAM and AWS STS quotas").
+MOST_OF_ROLE, MOST_OF_GROUP = 10240, 5120
+
+
+@dataclass(frozen=True)
+class Live:
+    """What the deploy role has now."""
+
+    deploy: Json | None = None  # None: no policy
+    limits: Limits | None = None  # None: no policy, or another than provisioning writes
 
 
 def require_documents(target: Target) -> None:
@@ -16,13 +46,65 @@ def require_documents(target: Target) -> None:
         documents.parse(target.runtime.root, name, folder=folder)
 
 
+def require_short(target: Target, wanted: Limits, live: Live) -> None:
+    """Raises ToolError if IAM would refuse the policies because of their length, also while the old
+    limits and the new ones are joined."""
+    joined = wanted | live.limits if live.limits else wanted
+    size = len("".join((text(target, DEPLOY) + limits_text(joined)).split()))
+    most, who, remedy = MOST_OF_ROLE, "the deploy role", f"remove statements from {DEPLOY}"
+    if user := target.settings.github.deploy_user:
+        most, who = MOST_OF_GROUP, f"the group of {user}"
+        remedy = 'set fewer TASK_SUBNET_IDS, or DEPLOY_USER="" to deploy by the role alone'
+    if size > most:
+        raise TOO_LONG(
+            who=who,
+            size=size,
+            most=most,
+            document=DEPLOY,
+            subnets=len(joined.subnets),
+            remedy=remedy,
+            again=target.again,
+        )
+
+
 def text(target: Target, path: str) -> str:
     """A document as it is in git."""
     return (target.runtime.root / path).read_text(encoding="utf-8")
 
 
-def apply(target: Target) -> None:
-    """Apply both documents, and the settings that an import leaves as they were.
+def limits_text(wanted: Limits) -> str:
+    return json.dumps(limits.document(wanted))
+
+
+def read(target: Target) -> Live:
+    """Raises AwsError."""
+    found = read_policy(target, LIMITS)
+    return Live(read_policy(target, NAME), limits.parse(found) if found else None)
+
+
+def read_policy(target: Target, name: str) -> Json | None:
+    """An inline policy of the deploy role; None if it has none of that name, or does not exist."""
+    role = target.settings.names.deploy_role
+    try:
+        answer = target.aws.iam.get_role_policy(RoleName=role, PolicyName=name)
+    except AwsError as error:
+        if error.aws_code == "NoSuchEntity":
+            return None
+        raise
+    found: object = answer["PolicyDocument"]  # botocore has read it; its type says text
+    return found if isinstance(found, dict) else None
+
+
+def put_limits(target: Target, wanted: Limits) -> None:
+    target.aws.iam.put_role_policy(
+        RoleName=target.settings.names.deploy_role,
+        PolicyName=LIMITS,
+        PolicyDocument=limits_text(wanted),
+    )
+
+
+def apply(target: Target, wanted: Limits) -> None:
+    """Apply both documents, the limits, and the settings that an import leaves as they were.
 
     CloudFormation imports a resource as it is, and believes from then on that it is as the stack
     says. So every run sets it right: an earlier run may have been interrupted.
@@ -40,6 +122,7 @@ def apply(target: Target) -> None:
     aws.ecr.put_lifecycle_policy(
         repositoryName=names.repository, lifecyclePolicyText=text(target, LIFECYCLE)
     )
+    put_limits(target, wanted)  # before what they limit
     aws.iam.put_role_policy(
         RoleName=names.deploy_role, PolicyName=NAME, PolicyDocument=text(target, DEPLOY)
     )

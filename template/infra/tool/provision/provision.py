@@ -22,10 +22,22 @@ def provision(target: Target) -> None:
         # The stack needs both, and nothing is created before its change set is valid.
         roles.create(target, found.missing)
         if not planned.is_empty:
+            widen_limits(target, found)
             planned.execute()
-    policies.apply(target)
-    deploy_user.apply(target, found.user)
+    policies.apply(target, found.limits)
+    deploy_user.apply(target, found.user, found.limits)
     print_result(target, found)
+
+
+def widen_limits(target: Target, found: Survey) -> None:
+    """A deploy reads the network of the stack, so the new one is allowed before the stack has it,
+    beside the old one."""
+    before = found.live.limits
+    if before is None or before | found.limits == before:
+        return
+    policies.put_limits(target, before | found.limits)
+    if found.user.group_exists:
+        deploy_user.put_limits(target, found.user, before | found.limits)
 
 
 def print_result(target: Target, found: Survey) -> None:

@@ -1,4 +1,4 @@
-"""What runs now: the revisions of the service's deployments, and the subnets of their tasks."""
+"""What runs now: the revisions of the service's deployments, and the network of their tasks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +15,8 @@ from infra.tool.target import Target
 class Running:
     task_definitions: Mapping[str, Json] = field(default_factory=dict)  # by FAMILY:N
     subnets: frozenset[str] = frozenset()
+    public_ip: bool = False
+    execute_command: bool = False  # ECS Exec
 
 
 def read(target: Target) -> Running:
@@ -27,17 +29,20 @@ def read(target: Target) -> Running:
     # While a deployment is in progress, ECS may roll back to the revision before.
     arns = dict.fromkeys(each.task_definition for each in service.deployments)
     revisions = [read_revision(target.aws, arn) for arn in arns]
-    return Running({each.name: each.task_definition for each in revisions}, subnets(service))
+    found = networks(service)
+    return Running(
+        {each.name: each.task_definition for each in revisions},
+        subnets=frozenset(subnet for each in found for subnet in each.get("subnets", [])),
+        public_ip=any(each.get("assignPublicIp") == "ENABLED" for each in found),
+        execute_command=bool(service.answer.get("enableExecuteCommand")),
+    )
 
 
-def subnets(service: EcsService) -> frozenset[str]:
+def networks(service: EcsService) -> list[Json]:
     """Of every deployment that has tasks."""
     deployments: list[dict[str, Any]] = service.answer.get("deployments", [])
-    return frozenset(
-        subnet
+    return [
+        each.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
         for each in deployments
         if each.get("runningCount", 0) + each.get("pendingCount", 0)
-        for subnet in each.get("networkConfiguration", {})
-        .get("awsvpcConfiguration", {})
-        .get("subnets", [])
-    )
+    ]

@@ -10,6 +10,7 @@ from infra.tool.provision import (
     arns,
     cost,
     deploy_user,
+    limits,
     lost,
     network,
     policies,
@@ -17,14 +18,18 @@ from infra.tool.provision import (
     running,
     state,
     subject,
+    trust,
 )
 from infra.tool.provision.arns import Secrets
 from infra.tool.provision.cost import Cost
 from infra.tool.provision.deploy_user import UserPlan
+from infra.tool.provision.limits import Limits
 from infra.tool.provision.parameters import Choices, granted, parameters
+from infra.tool.provision.policies import Live
 from infra.tool.provision.roles import Missing
 from infra.tool.provision.running import Running
 from infra.tool.provision.state import StackState
+from infra.tool.provision.trust import Trust
 from infra.tool.target import COMMAND, Target
 
 ARNS = Problem(
@@ -51,6 +56,9 @@ class Survey:
     parameters: Mapping[str, str]  # that the stack is to have
     missing: Missing
     user: UserPlan
+    trust: Trust  # of the deploy role as it is
+    live: Live
+    limits: Limits  # that deploys are to have
     lifecycle: Json  # infra/ecr-lifecycle-policy.json
     cost: Cost
 
@@ -64,6 +72,7 @@ def read(target: Target) -> Survey:
     """Check and read everything, local things first. Raises ToolError."""
     settings = target.settings
     task_definition = read_task_definition(target)
+    service_document = documents.parse(target.runtime.root, "service.json")
     policies.require_documents(target)
     checks.check_credentials(target)
     stack = state.read(target)
@@ -82,17 +91,21 @@ def read(target: Target) -> Survey:
         target.fact(name, value)
     trusted = subject.read(target, had)
     target.fact("subject", f"{trusted.text} ({trusted.source})")
+    choices = Choices(
+        secrets=wanted | kept_secrets(target, now, had, wanted),
+        subject=trusted.text,
+        vpc=where.choice.vpc,
+        subnets=tuple(where.choice.subnets),
+    )
+    given, live = parameters(settings, choices), policies.read(target)
+    allowed = limits.asked(settings, given, service_document) | limits.kept(now, had, live.limits)
+    policies.require_short(target, allowed, live)
     return Survey(
         stack=stack,
-        parameters=parameters(
-            settings,
-            Choices(
-                secrets=wanted | kept_secrets(target, now, had, wanted),
-                subject=trusted.text,
-                vpc=where.choice.vpc,
-                subnets=tuple(where.choice.subnets),
-            ),
-        ),
+        parameters=given,
+        trust=trust.read(target),
+        live=live,
+        limits=allowed,
         missing=roles.read(target),
         user=deploy_user.read(target),
         lifecycle=documents.parse(target.runtime.root, policies.LIFECYCLE.removeprefix("infra/")),
