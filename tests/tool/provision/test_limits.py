@@ -97,9 +97,9 @@ def test_a_change_is_told_permission_by_permission() -> None:
 def set_up(deployed: Checkout) -> Checkout:
     """A running service whose deploy role and deploy user were provisioned."""
     deployed.aws.client("iam").create_user(UserName="deployer")
-    deployed.set("GITHUB_SUBJECT", SUBJECT)
-    deployed.set("DEPLOY_USER", "deployer")
-    deployed.set("ASSIGN_PUBLIC_IP", "DISABLED")
+    deployed.set("github.subject", SUBJECT)
+    deployed.set("github.deploy_user", "deployer")
+    deployed.set("tasks.public_ip", False)
     provision(deployed)
     deploy(deployed).expect(0)  # without a public address
     provision(deployed)
@@ -195,7 +195,7 @@ def test_tasks_move_to_other_subnets(deployed: Checkout) -> None:
     service = set_up(deployed)
     before = network(service)["subnets"]
     new = foreign_subnet(service)
-    service.set("TASK_SUBNET_IDS", new)
+    service.set("tasks.subnets", [new])
     plan = service.administer("provision", "--plan").expect(0)
     assert f"limits      to allow: tasks in {new}" in plan.out
     assert "to deny" not in plan.out
@@ -222,7 +222,7 @@ def allowed(checkout: Checkout) -> set[str]:
 def test_a_deploy_while_the_stack_gets_other_subnets_is_not_denied(deployed: Checkout) -> None:
     service = set_up(deployed)
     new = foreign_subnet(service)
-    service.set("TASK_SUBNET_IDS", new)
+    service.set("tasks.subnets", [new])
     seen: list[set[str]] = []
     service.aws.moments.when(EXECUTES, lambda: seen.append(allowed(service)))
     provision(service)
@@ -253,7 +253,7 @@ def test_ecs_exec_is_allowed_once_the_document_asks_for_it(deployed: Checkout) -
 
 def test_public_addresses_are_allowed_if_the_settings_say_so(deployed: Checkout) -> None:
     service = set_up(deployed)
-    service.set("ASSIGN_PUBLIC_IP", "ENABLED")
+    service.set("tasks.public_ip", True)
     provision(service)
     deploy(service).expect(0)
     assert network(service)["assignPublicIp"] == "ENABLED"

@@ -54,7 +54,7 @@ def require_short(target: Target, wanted: Limits, live: Live) -> None:
     most, who, remedy = MOST_OF_ROLE, "the deploy role", f"remove statements from {DEPLOY}"
     if user := target.settings.github.deploy_user:
         most, who = MOST_OF_GROUP, f"the group of {user}"
-        remedy = 'set fewer TASK_SUBNET_IDS, or DEPLOY_USER="" to deploy by the role alone'
+        remedy = 'name fewer [tasks] subnets, or set [github] deploy_user = ""'
     if size > most:
         raise TOO_LONG(
             who=who,

@@ -10,6 +10,7 @@ from infra.tool.provision import (
     arns,
     cost,
     deploy_user,
+    environment,
     limits,
     lost,
     network,
@@ -91,6 +92,7 @@ def read(target: Target) -> Survey:
         target.fact(name, value)
     trusted = subject.read(target, had)
     target.fact("subject", f"{trusted.text} ({trusted.source})")
+    environment.check(target, trusted.text)
     choices = Choices(
         secrets=wanted | kept_secrets(target, now, had, wanted),
         subject=trusted.text,
