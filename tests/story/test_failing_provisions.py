@@ -174,6 +174,11 @@ def provision_fails(service: Service) -> None:
     service.provision().ends(1)
 
 
+def confirmed_provision(service: Service) -> Done:
+    """With the name of the app typed, as for what may belong to something else."""
+    return service.run(*TOOL, "provision", typing=f"{service.settings.service.name}\n")
+
+
 def destroyed(service: Service) -> None:
     service.destroy().ends(0)
 
@@ -311,7 +316,7 @@ ROWS = (
         "the repository and the log group are there",
         "nothing",
         has_what_the_guide_makes,
-        provision,
+        confirmed_provision,
         0,
         ("16 to add", "2 to take over", "imported Repository"),
         has_taken_over,

@@ -1,7 +1,7 @@
 """`provision`: the stack, and what it needs around it."""
 
 from infra.tool import checks
-from infra.tool.provision import change_set, deploy_user, policies, roles, survey
+from infra.tool.provision import change_set, deploy_user, policies, roles, survey, take_over
 from infra.tool.provision.deletion import delete_stack
 from infra.tool.provision.plan import print_changes, template_of
 from infra.tool.provision.survey import Survey
@@ -19,6 +19,7 @@ def provision(target: Target) -> None:
         stack = None
     with change_set.planned(target, stack, template, found.parameters) as planned:
         print_changes(target, found, planned)
+        take_over.confirm(target, planned.changes)
         # The stack needs both, and nothing is created before its change set is valid.
         roles.create(target, found.missing)
         if not planned.is_empty:
