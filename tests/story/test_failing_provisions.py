@@ -144,9 +144,10 @@ def creates_what_was_lost(*commands: str) -> Then:
 
 
 def has_lost_its_deploy_role(service: Service) -> None:
-    by_hand("iam", "delete_role_policy", RoleName="{names.deploy_role}", PolicyName="deploy")(
-        service
-    )
+    for policy in ("deploy", "deploy-limits"):
+        by_hand("iam", "delete_role_policy", RoleName="{names.deploy_role}", PolicyName=policy)(
+            service
+        )
     by_hand("iam", "delete_role", RoleName="{names.deploy_role}")(service)
 
 
