@@ -5,11 +5,11 @@ Administrators are not asked, so only what a deploying principal or a role of a 
 stands here. Where the reference leaves open which resource a call is about, a comment says why.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from simulator.account import Account
-from simulator.policies import Need, Unknown
+from simulator.policies import Context, Need, Unknown
 
 Json = dict[str, Any]
 Needs = Callable[[Json, Account], list[Need]]
@@ -40,9 +40,23 @@ def last(name: str) -> str:
 # --- ECS ---
 
 
-def cluster_context(p: Json, account: Account) -> dict[str, str]:
+def cluster_context(p: Json, account: Account) -> dict[str, str | Sequence[str]]:
     name = last(p.get("cluster", "default"))
     return {"ecs:cluster": account.arn("ecs", f"cluster/{name}")}
+
+
+def network_context(p: Json) -> Context:
+    """Of a request that names a network; without one, the keys are absent, which no source says
+    outright. Their types are from the reference, their values from "How Amazon ECS works with IAM"
+    (ECS Developer Guide)."""
+    network = p.get("networkConfiguration", {}).get("awsvpcConfiguration")
+    if network is None:
+        return {}
+    has_public_ip = network.get("assignPublicIp", "DISABLED") == "ENABLED"
+    return {
+        "ecs:subnet": network["subnets"],
+        "ecs:auto-assign-public-ip": str(has_public_ip).lower(),
+    }
 
 
 def task_definition_arn(name: str, account: Account) -> str:
@@ -62,6 +76,7 @@ def of_service(action: str, key: str) -> Needs:
             # Resolved before it is authorized, since March 2024.
             revision = task_definition_arn(p["taskDefinition"], account)
             context["ecs:task-definition"] = revision
+        context |= network_context(p)
         if "enableExecuteCommand" in p:
             context["ecs:enable-execute-command"] = str(p["enableExecuteCommand"]).lower()
         names = p[key] if isinstance(p[key], list) else [p[key]]
@@ -207,7 +222,8 @@ def scaling(action: str, *, probes: tuple[str, ...] = (), alarms: tuple[str, ...
     Application Auto Scaling API calls on target resources" (its User Guide). Which calls it tries
     on a service of ECS is from "IAM permissions required for Amazon ECS service auto scaling" (ECS
     Developer Guide); on what resource, no source says. `alarms` is what it does to those that it
-    makes for a policy."""
+    makes for a policy: their one action is the policy, whose ARN "PutScalingPolicy" (API Reference)
+    shows."""
 
     def found(p: Json, account: Account) -> list[Need]:
         target = account.arn("application-autoscaling", "scalable-target/*")
@@ -218,6 +234,14 @@ def scaling(action: str, *, probes: tuple[str, ...] = (), alarms: tuple[str, ...
         service = account.arn("ecs", p["ResourceId"])
         no_alarm = account.arn("cloudwatch", NO_ALARM)
         tracking = f"alarm:TargetTracking-{p['ResourceId']}-AlarmHigh-0"  # and a Low one
+        resource = f"resource/{p['ServiceNamespace']}/{p['ResourceId']}"
+        policy = account.arn(
+            "autoscaling", f"scalingPolicy:0-0:{resource}:policyName/{p.get('PolicyName')}"
+        )
+        does: dict[str, Context] = {
+            "cloudwatch:DeleteAlarms": {},
+            "cloudwatch:PutMetricAlarm": {"cloudwatch:AlarmActions": [policy]},
+        }
         about = {
             "cloudwatch:DeleteAlarms": no_alarm,
             "cloudwatch:DescribeAlarms": account.arn("cloudwatch", EVERY_ALARM),
@@ -228,7 +252,7 @@ def scaling(action: str, *, probes: tuple[str, ...] = (), alarms: tuple[str, ...
         return [
             Need(action, target, context),
             *(Need(probe, about[probe], is_probe=True) for probe in probes),
-            *(Need(alarm, account.arn("cloudwatch", tracking)) for alarm in alarms),
+            *(Need(alarm, account.arn("cloudwatch", tracking), does[alarm]) for alarm in alarms),
         ]
 
     return found
@@ -264,10 +288,22 @@ APPLICATION_AUTOSCALING: dict[str, Needs] = {
 
 CLOUDFORMATION: dict[str, Needs] = {"DescribeStacks": stack}
 
+
+def metric_alarm(p: Json, account: Account) -> list[Need]:
+    """The key is about what an alarm does in any of its states ("Using condition keys to limit
+    alarm actions", CloudWatch User Guide)."""
+    states = ("AlarmActions", "OKActions", "InsufficientDataActions")
+    actions = [action for state in states for action in p.get(state, [])]
+    alarm = account.arn("cloudwatch", f"alarm:{p['AlarmName']}")
+    context: Context = {"cloudwatch:AlarmActions": actions} if actions else {}
+    return [Need("cloudwatch:PutMetricAlarm", alarm, context)]
+
+
 CLOUDWATCH: dict[str, Needs] = {
     "DescribeAlarms": lambda _, account: [
         Need("cloudwatch:DescribeAlarms", account.arn("cloudwatch", EVERY_ALARM))
-    ]
+    ],
+    "PutMetricAlarm": metric_alarm,
 }
 
 ELBV2: dict[str, Needs] = {

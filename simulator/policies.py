@@ -5,13 +5,14 @@ written down here (an operator, a variable in a policy) is an error, never taken
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 Json = dict[str, Any]
-Context = Mapping[str, str]
+# A key of a condition has one value or, if the reference calls it an array, several.
+Context = Mapping[str, str | Sequence[str]]
 
 
 class Unknown(Exception):
@@ -74,16 +75,45 @@ def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _holds(operator: str, key: str, wanted: Iterable[str], context: Context) -> bool:
+def _holds(operator: str, key: str, wanted: Sequence[str], context: Context) -> bool:
     found = {name.lower(): value for name, value in context.items()}.get(key.lower())
+    if operator == "Null":
+        return [str(not found).lower()] == [value.lower() for value in wanted]
+    set_operator, _, rest = operator.rpartition(":")
+    if set_operator:
+        return _holds_for_set(set_operator, rest, wanted, [] if found is None else listed(found))
+    if found is not None and not isinstance(found, str):
+        raise Unknown(f"the operator {operator} on the several values of {key}: use ForAnyValue")
     base = operator.removesuffix("IfExists")
     if found is None:
+        _known(base)
         # A negated operator holds for a key that is not there.
         return operator != base or base in NEGATED
+    return _fits(base, wanted, found)
+
+
+def _holds_for_set(name: str, operator: str, wanted: Sequence[str], found: Sequence[str]) -> bool:
+    """ "Set operators for multivalued context keys" (IAM User Guide): without a value in the
+    request, ForAllValues holds and ForAnyValue does not, also with a negated operator."""
+    _known(operator)
+    holding = (_fits(operator, wanted, value) for value in found)
+    if name == "ForAllValues":
+        return all(holding)
+    if name == "ForAnyValue":
+        return any(holding)
+    raise Unknown(f"the set operator {name}")
+
+
+def _known(base: str) -> None:
+    if base not in OPERATORS and base not in NEGATED:
+        raise Unknown(f"the condition operator {base}")
+
+
+def _fits(base: str, wanted: Sequence[str], found: str) -> bool:
+    """Whether one value of the request fits one of those in the policy; negated: none."""
+    _known(base)
     if base in NEGATED:
         return not any(OPERATORS[NEGATED[base]](value, found) for value in wanted)
-    if base not in OPERATORS:
-        raise Unknown(f"the condition operator {operator}")
     return any(OPERATORS[base](value, found) for value in wanted)
 
 

@@ -102,6 +102,10 @@ def test_the_lifecycle_policy_is_what_ecr_accepts(example: Render) -> None:
 
 
 LIST_TASKS = "RESOURCE_STAR - ['ecs:ListTasks']"
+DELETE_ALARMS = (
+    "UNKNOWN_CONDITION_FOR_ACTION - Unknown condition cloudwatch:AlarmActions for action "
+    "cloudwatch:DeleteAlarms"
+)
 
 
 def unexpected(findings: list[str]) -> list[str]:
@@ -110,8 +114,11 @@ def unexpected(findings: list[str]) -> list[str]:
     parliament believes the service authorization reference, which names container instances only;
     with those alone the call is denied: widdix/complete-aws-iam-reference#74,
     cdklabs/construct-hub#1207.
+
+    Deleting an alarm has no actions of alarms, so there ForAllValues holds. A statement of its own
+    would say the same, and not fit into the 5,120 characters of a group.
     """
-    return [finding for finding in findings if not finding.startswith(LIST_TASKS)]
+    return [finding for finding in findings if not finding.startswith((LIST_TASKS, DELETE_ALARMS))]
 
 
 WRONG_POLICIES: dict[str, tuple[str, str]] = {
@@ -126,7 +133,7 @@ WRONG_POLICIES: dict[str, tuple[str, str]] = {
 def test_the_deploy_policy_is_what_iam_accepts(example: Render) -> None:
     policy = example.json("ops/iam-policy-github-actions.json")
     assert unexpected(policy_findings(policy)) == []
-    assert len(policy_findings(policy)) == 1, "the note on ecs:ListTasks is out of date: delete it"
+    assert len(policy_findings(policy)) == 2, "a note of `unexpected` is out of date: delete it"
 
 
 @pytest.mark.parametrize("mistake", WRONG_POLICIES)

@@ -271,6 +271,23 @@ TRICKS = {
         "logs filter-log-events --log-group-name /ecs/neighbour-app",
         "logs:FilterLogEvents on resource: {logs}:log-group:/ecs/neighbour-app:log-stream:",
     ),
+    "let an alarm call a neighbour's scaling": (
+        "cloudwatch put-metric-alarm --evaluation-periods 1 --threshold 1 --alarm-name"
+        " TargetTracking-service/{names.cluster}/{names.service}-AlarmHigh-0"
+        " --comparison-operator GreaterThanThreshold --namespace AWS/ECS --metric-name x --period"
+        " 60 --statistic Sum --ok-actions {scaling}:resource/ecs/service/c/neighbour:policyName/p",
+        "cloudwatch:PutMetricAlarm on resource: {cloudwatch}:alarm:TargetTracking-service/",
+    ),
+    "move the service to another subnet": (
+        "ecs update-service --cluster {names.cluster} --service {names.service}"
+        " --network-configuration awsvpcConfiguration={{subnets=[subnet-0123456789]}}",
+        "service/{names.cluster}/{names.service} with an explicit deny",
+    ),
+    "turn on ECS Exec": (
+        "ecs update-service --cluster {names.cluster} --service {names.service}"
+        " --enable-execute-command",
+        "service/{names.cluster}/{names.service} with an explicit deny",
+    ),
     "look at a neighbour's images": (
         "ecr describe-images --repository-name neighbour",
         "ecr:DescribeImages on resource: {ecr}:repository/neighbour",
@@ -282,8 +299,11 @@ TRICKS = {
 def test_a_trick_is_refused(record: Record, trick: str) -> None:
     command, refusal = TRICKS[trick]
     account = record.account
-    arns = {name: account.arn(name, "").rstrip(":") for name in ("ecr", "ecs", "logs")}
+    arns = {
+        name: account.arn(name, "").rstrip(":") for name in ("cloudwatch", "ecr", "ecs", "logs")
+    }
     arns["iam"] = account.arn("iam", "", region="").rstrip(":")
+    arns["scaling"] = account.arn("autoscaling", "scalingPolicy:0-0")
     words = sections(record.deployer.settings) | arns
     record.aws.client("ecs").register_task_definition(
         family="miner", containerDefinitions=[{"name": "a", "image": "b", "memory": 128}]
@@ -352,4 +372,8 @@ def test_a_run_ends_as_it_should_by_a_user_s_two_keys(
 
 def test_the_user_may_what_the_role_may_and_no_more(record: Record) -> None:
     principals = record.aws.world.principals
-    assert list(principals.policies(principals.user(USER))) == [record.policy]
+    role = str(value_of(record.deployer.settings, "names.deploy_role"))
+    of_role = list(principals.policies(principals.as_role(role, "run")))
+    assert list(principals.policies(principals.user(USER))) == of_role
+    assert record.policy in of_role
+    assert len(of_role) == 2

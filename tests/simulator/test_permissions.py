@@ -86,18 +86,33 @@ def test_a_wildcard_does_not_leave_its_part_of_an_arn() -> None:
         ("ArnEquals", SERVICE, SERVICE, True),
         ("ArnLikeIfExists", "arn:aws:ecs:*:*:cluster/*", SERVICE, False),
         ("Bool", "true", "True", True),
+        ("Null", "true", None, True),
+        ("Null", "true", ["a"], False),
+        ("Null", "false", "a", True),
+        ("ForAnyValue:StringEquals", ["a"], ["a", "b"], True),
+        ("ForAnyValue:StringEquals", ["a"], None, False),
+        ("ForAnyValue:StringNotEquals", ["a", "b"], ["a", "c"], True),
+        ("ForAnyValue:StringNotEquals", ["a", "b"], ["b", "a"], False),
+        ("ForAnyValue:StringNotEquals", ["a", "b"], None, False),
+        ("ForAllValues:StringLike", ["a*"], ["a", "ab"], True),
+        ("ForAllValues:StringLike", ["a*"], ["a", "b"], False),
+        ("ForAllValues:StringLike", ["a*"], None, True),
+        ("ForAllValues:StringEquals", ["a"], "a", True),
     ],
 )
-def test_conditions(operator: str, wanted: Any, found: str | None, holds: bool) -> None:
+def test_conditions(operator: str, wanted: Any, found: Any, holds: bool) -> None:
     context = {"ECS:Key": found} if found else {}
     assert conditions_hold({operator: {"ecs:key": wanted}}, context) is holds
 
 
 def test_what_nobody_taught_it_is_neither_yes_nor_no() -> None:
-    need = Need("ecs:UpdateService", SERVICE, {"aws:username": "me", "key": "1"})
+    need = Need("ecs:UpdateService", SERVICE, {"aws:username": "me", "key": "1", "keys": ["1"]})
     for odd in (
         allow("ecs:*", NumericLessThan={"key": "2"}),
-        allow("ecs:*") | {"Condition": {"ForAllValues:StringEquals": {"key": "1"}}},
+        allow("ecs:*", NumericLessThan={"absent": "2"}),
+        allow("ecs:*", StringEquals={"keys": "1"}),
+        allow("ecs:*") | {"Condition": {"ForSomeValues:StringEquals": {"keys": "1"}}},
+        allow("ecs:*") | {"Condition": {"ForAnyValue:NumericLessThan": {"keys": "1"}}},
         allow("ecs:*", resource=SERVICE.replace("app", "${aws:username}")),
         allow("ecs:*") | {"NotAction": "ecs:DeleteService"},
     ):
@@ -130,6 +145,7 @@ PARAMETERS: Json = {
     "ResourceId": "service/cluster/app",
     "SecretId": "arn:aws:secretsmanager:us-east-1:123456789012:secret:key-abcdef",
     "Names": ["/app/key"],
+    "AlarmName": "app",
 }
 # What the reference has otherwise than IAM decides; permissions.py says why.
 OTHERWISE = {"ecs:ListTasks", "ecs:ListServices"}
@@ -226,6 +242,43 @@ def test_tags_and_the_revision_are_what_conditions_are_about(ground: Ground) -> 
     ecs.update_service(cluster="cluster", service="app", taskDefinition="app:1")
     with pytest.raises(ClientError, match="ecs:UpdateService on resource"):
         ecs.update_service(cluster="cluster", service="app", taskDefinition="other:1")
+
+
+NETWORK = {"subnets": ["subnet-1", "subnet-2"], "assignPublicIp": "ENABLED"}
+
+
+@pytest.mark.parametrize("operation", ["CreateService", "UpdateService"])
+@pytest.mark.parametrize(
+    ("given", "keys"),
+    [
+        ({}, {}),
+        (
+            {"networkConfiguration": {"awsvpcConfiguration": NETWORK}},
+            {"ecs:subnet": ["subnet-1", "subnet-2"], "ecs:auto-assign-public-ip": "true"},
+        ),
+        (
+            {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}},
+            {"ecs:subnet": ["subnet-1"], "ecs:auto-assign-public-ip": "false"},
+        ),
+        ({"enableExecuteCommand": True}, {"ecs:enable-execute-command": "true"}),
+    ],
+)
+def test_a_request_has_the_keys_of_what_it_names(operation: str, given: Json, keys: Json) -> None:
+    account = Account("123456789012", "us-east-1")
+    named = {"cluster": "c", "service": "s", "serviceName": "s"}
+    [need] = permissions.needs("ecs", operation, named | given, account)
+    cluster = "arn:aws:ecs:us-east-1:123456789012:cluster/c"
+    assert need.context == {"ecs:cluster": cluster} | keys
+
+
+def test_an_alarm_of_a_scaling_policy_calls_that_policy() -> None:
+    account = Account("123456789012", "us-east-1")
+    asked = PARAMETERS | {"PolicyName": "cpu"}
+    needs = permissions.needs("application-autoscaling", "PutScalingPolicy", asked, account)
+    contexts = [each.context for each in needs if each.action == "cloudwatch:PutMetricAlarm"]
+    resource = "resource/ecs/service/cluster/app:policyName/cpu"
+    policy = f"arn:aws:autoscaling:us-east-1:123456789012:scalingPolicy:0-0:{resource}"
+    assert contexts == [{}, {"cloudwatch:AlarmActions": [policy]}], "the probe names no alarm"
 
 
 def test_a_user_may_what_its_groups_may(ground: Ground) -> None:

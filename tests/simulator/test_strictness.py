@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from simulator.ground import Ground
+from simulator.ground import Ground, policy
 
 Json = dict[str, Any]
 
@@ -239,3 +239,26 @@ def test_scaling_is_of_what_there_is(ground: Ground) -> None:
     scaling.put_scaling_policy(**policy)
     (target,) = scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"]
     assert target["RoleARN"].endswith("/AWSServiceRoleForApplicationAutoScaling_ECSService")
+
+
+@pytest.mark.parametrize(("kind", "quota"), [("user", 2048), ("role", 10240), ("group", 5120)])
+def test_the_inline_policies_of_one_are_limited_together(
+    ground: Ground, kind: str, quota: int
+) -> None:
+    iam, who = ground.aws.client("iam"), {f"{kind.title()}Name": "them"}
+    trust = {"AssumeRolePolicyDocument": policy()} if kind == "role" else {}
+    getattr(iam, f"create_{kind}")(**who, **trust)
+    put = getattr(iam, f"put_{kind}_policy")
+
+    def document(size: int) -> str:
+        """White space does not count."""
+        statement = {"Effect": "Allow", "Action": "ecs:ListTasks", "Resource": "*", "Sid": ""}
+        text = policy(statement)
+        missing = size - len("".join(text.split()))
+        return policy(statement | {"Sid": "a" * missing}) + " " * 99
+
+    put(**who, PolicyName="one", PolicyDocument=document(quota))
+    with refused("LimitExceeded", f"{quota} bytes exceeded for {kind} them"):
+        put(**who, PolicyName="two", PolicyDocument=document(150))
+    put(**who, PolicyName="one", PolicyDocument=document(quota - 150))
+    put(**who, PolicyName="two", PolicyDocument=document(150))

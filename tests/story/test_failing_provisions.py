@@ -144,9 +144,10 @@ def creates_what_was_lost(*commands: str) -> Then:
 
 
 def has_lost_its_deploy_role(service: Service) -> None:
-    by_hand("iam", "delete_role_policy", RoleName="{names.deploy_role}", PolicyName="deploy")(
-        service
-    )
+    for policy in ("deploy", "deploy-limits"):
+        by_hand("iam", "delete_role_policy", RoleName="{names.deploy_role}", PolicyName=policy)(
+            service
+        )
     by_hand("iam", "delete_role", RoleName="{names.deploy_role}")(service)
 
 
@@ -172,6 +173,11 @@ def names_its_secret(value: str) -> Play:
 
 def provision_fails(service: Service) -> None:
     service.provision().ends(1)
+
+
+def confirmed_provision(service: Service) -> Done:
+    """With the name of the app typed, as for what may belong to something else."""
+    return service.run(*TOOL, "provision", typing=f"{service.settings.service.name}\n")
 
 
 def destroyed(service: Service) -> None:
@@ -311,7 +317,7 @@ ROWS = (
         "the repository and the log group are there",
         "nothing",
         has_what_the_guide_makes,
-        provision,
+        confirmed_provision,
         0,
         ("16 to add", "2 to take over", "imported Repository"),
         has_taken_over,

@@ -33,6 +33,8 @@ RESOURCES = [
     "ecs:DescribeServices",
 ]
 PROVIDER_AND_ROLES = [
+    *["iam:GetRolePolicy"] * 2,  # of the deploy role
+    "iam:GetRole",
     *["iam:GetRole"] * 3,  # each of AWS's own
     "iam:GetOpenIDConnectProvider",
     "iam:GetGroup",
@@ -43,7 +45,7 @@ APPLIES = [
     "ecr:PutImageScanningConfiguration",
     "logs:PutRetentionPolicy",
     "ecr:PutLifecyclePolicy",
-    "iam:PutRolePolicy",
+    *["iam:PutRolePolicy"] * 2,
     "cloudformation:DescribeStacks",
 ]
 PROTECTIONS = [
@@ -288,7 +290,7 @@ def test_what_is_left_after_destroying_is_kept_on_purpose(story: Story) -> None:
         *["ecs:ListTasks", "ecs:ListTasks", "ecs:DescribeTasks", "ecs:DescribeServices"],
         *["ecs:ListTasks", "ecs:ListTasks", "ecs:DescribeTasks"],
         "iam:GetGroup",
-        "iam:DeleteRolePolicy",
+        *["iam:DeleteRolePolicy"] * 2,
         "cloudformation:DeleteStack",
     ]
 

@@ -74,9 +74,13 @@ class Run:
         assert self.changes == [], f"AWS must not be changed, but it was asked for {self.changes}"
         return self
 
-    def request(self, operation: str) -> Json:
-        """The parameters of the only call of an operation."""
-        [call] = [call for call in self.calls if call.name == operation]
+    def request(self, operation: str, **named: str) -> Json:
+        """The parameters of the only call of an operation with these values among them."""
+        [call] = [
+            call
+            for call in self.calls
+            if call.name == operation and named.items() <= call.parameters.items()
+        ]
         return call.parameters
 
 
@@ -294,6 +298,26 @@ def provision(checkout: Checkout) -> None:
     wait_for(lambda: stack_status(checkout))
     policy = (checkout.folder / "ops" / "iam-policy-github-actions.json").read_text("utf-8")
     iam.put_role_policy(RoleName=names.deploy_role, PolicyName="deploy", PolicyDocument=policy)
+    iam.put_role_policy(
+        RoleName=names.deploy_role, PolicyName="deploy-limits", PolicyDocument=limits(checkout)
+    )
+
+
+def limits(checkout: Checkout) -> str:
+    """The policy that denies the deploy role other subnets, and ECS Exec."""
+    subnets = parameters(checkout)["SubnetIds"].split(",")
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {"Effect": "Deny", "Action": "ecs:*", "Resource": "*", "Condition": condition}
+                for condition in (
+                    {"ForAnyValue:StringNotEquals": {"ecs:subnet": sorted(subnets)}},
+                    {"StringEquals": {"ecs:enable-execute-command": "true"}},
+                )
+            ],
+        }
+    )
 
 
 def template_body(checkout: Checkout) -> str:

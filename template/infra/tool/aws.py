@@ -45,8 +45,9 @@ REFUSED = Problem(
 DENIED = Problem(
     "aws-denied",
     "AWS denied {operation}: {text}",
-    "ops/iam-policy-github-actions.json grants what the deploy role may do; "
-    "an administrator applies it: uv run --frozen -m infra provision",
+    "ops/iam-policy-github-actions.json grants what the deploy role may do, with the network and "
+    "the ECS Exec of the last provision; an administrator applies both: uv run --frozen -m infra "
+    "provision",
 )
 SIGN_IN = Problem(
     "sign-in",

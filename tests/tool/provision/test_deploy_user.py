@@ -1,11 +1,16 @@
 """The deploy user gets what the deploy role may do, and a user that is no longer named loses it."""
 
+import json
+
 import pytest
+from infra.tool.provision.limits import Limits
+from infra.tool.provision.policies import limits_text
 from support.checkout import SUBJECT, Checkout, Run
 
 DOCUMENT = "ops/iam-policy-github-actions.json"
-CREATES = ["iam:CreateGroup", "iam:PutGroupPolicy", "iam:AddUserToGroup"]
-DELETES = ["iam:RemoveUserFromGroup", "iam:DeleteGroupPolicy", "iam:DeleteGroup"]
+PUTS, DELETES_POLICY = "iam:PutGroupPolicy", "iam:DeleteGroupPolicy"
+CREATES = ["iam:CreateGroup", PUTS, PUTS, "iam:AddUserToGroup"]
+DELETES = ["iam:RemoveUserFromGroup", DELETES_POLICY, DELETES_POLICY, "iam:DeleteGroup"]
 
 
 def provision(checkout: Checkout, *options: str, user: str = "") -> Run:
@@ -45,7 +50,7 @@ def test_a_user_gets_the_document_as_it_is_through_a_group(provisioned: Checkout
     run = provision(provisioned, user="github").expect(0)
     assert of_users(run.changes) == CREATES, "users and keys are created by hand only"
     group = provisioned.settings.names.deploy_role
-    assert run.request("iam:PutGroupPolicy") == {
+    assert run.request(PUTS, PolicyName="deploy") == {
         "GroupName": group,
         "PolicyName": "deploy",
         "PolicyDocument": (provisioned.folder / DOCUMENT).read_text(encoding="utf-8"),
@@ -53,11 +58,45 @@ def test_a_user_gets_the_document_as_it_is_through_a_group(provisioned: Checkout
     assert members(provisioned) == ["github"]
 
 
-def test_the_document_fits_a_group(provisioned: Checkout) -> None:
+def test_the_longest_document_of_a_render_fits_a_group_with_three_subnets(
+    provisioned: Checkout,
+) -> None:
     """Of "IAM and AWS STS quotas": 5,120 characters for the inline policies of a group, without
     white space."""
+    longest = {
+        "us-east-1": "us-gov-west-1",
+        "arn:aws:": "arn:aws-us-gov:",
+        "ai-assistant": "a" * 24,
+    }
     text = (provisioned.folder / DOCUMENT).read_text(encoding="utf-8")
+    for part, other in longest.items():
+        text = text.replace(part, other)
+    subnets = frozenset(f"subnet-{number:017x}" for number in range(3))
+    text += limits_text(Limits(subnets, public_ip=False, execute_command=False))
     assert len("".join(text.split())) <= 5120
+
+
+@pytest.mark.parametrize(("user", "fits"), [("github", False), ("", True)])
+def test_limits_that_a_group_cannot_hold_are_refused_before_any_change(
+    provisioned: Checkout, user: str, fits: bool
+) -> None:
+    create_users(provisioned, "github")
+    name = f"{DOCUMENT}"
+    document = provisioned.document(name)
+    room = {
+        "Sid": "More",
+        "Effect": "Allow",
+        "Action": "a:b",
+        "Resource": f"arn:aws:s3:::{'x' * 700}",
+    }
+    document["Statement"].append(room)
+    provisioned.write(name, json.dumps(document))
+    run = provision(provisioned, user=user)
+    if fits:
+        run.expect(0)
+    else:
+        run.expect(2, "quota-exceeded").expect_no_change()
+        assert "IAM for a group takes 5,120" in run.err
 
 
 def test_a_second_run_keeps_the_group(provisioned: Checkout) -> None:
@@ -132,7 +171,7 @@ def test_a_plan_names_who_is_granted_and_who_is_revoked(provisioned: Checkout) -
     assert members(provisioned) == ["former"]
 
 
-@pytest.mark.parametrize("operation", [*CREATES, "iam:RemoveUserFromGroup"])
+@pytest.mark.parametrize("operation", [*dict.fromkeys(CREATES), "iam:RemoveUserFromGroup"])
 def test_a_refused_change_is_an_error_and_the_next_run_completes_it(
     provisioned: Checkout, operation: str
 ) -> None:

@@ -24,7 +24,7 @@ def test_both_documents_are_applied_byte_for_byte(provisioned: Checkout) -> None
         "repositoryName": names.repository,
         "lifecyclePolicyText": text(provisioned, LIFECYCLE),
     }
-    assert run.request("iam:PutRolePolicy") == {
+    assert run.request("iam:PutRolePolicy", PolicyName="deploy") == {
         "RoleName": names.deploy_role,
         "PolicyName": "deploy",
         "PolicyDocument": text(provisioned, DEPLOY),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from infra.tool.provision import policies
-from support.checkout import SERVICE_LINKED_ROLES, Checkout
+from support.checkout import SERVICE_LINKED_ROLES, Checkout, Run
 from support.settings import Value
 
 from simulator.docker_client import IMAGE
@@ -17,7 +17,7 @@ APPLIES = [
     "ecr:PutImageScanningConfiguration",
     "logs:PutRetentionPolicy",
     "ecr:PutLifecyclePolicy",
-    "iam:PutRolePolicy",
+    *["iam:PutRolePolicy"] * 2,
 ]
 MAKES_READY = [
     "iam:CreateOpenIDConnectProvider",
@@ -61,13 +61,10 @@ def test_a_new_account_gets_everything_and_nothing_before_the_change_set_is_vali
 
 def test_both_documents_are_applied_byte_for_byte(new: Checkout) -> None:
     run = new.administer("provision").expect(0)
-    for operation, member, path in (
-        ("ecr:PutLifecyclePolicy", "lifecyclePolicyText", policies.LIFECYCLE),
-        ("iam:PutRolePolicy", "PolicyDocument", policies.DEPLOY),
-    ):
-        text = (new.folder / path).read_text(encoding="utf-8")
-        assert run.request(operation)[member] == text
-    assert run.request("iam:PutRolePolicy")["PolicyName"] == "deploy"
+    lifecycle = run.request("ecr:PutLifecyclePolicy")["lifecyclePolicyText"]
+    deploy = run.request("iam:PutRolePolicy", PolicyName="deploy")["PolicyDocument"]
+    for applied, path in (lifecycle, policies.LIFECYCLE), (deploy, policies.DEPLOY):
+        assert applied == (new.folder / path).read_text(encoding="utf-8")
 
 
 def test_a_second_run_changes_nothing_and_applies_the_documents_again(new: Checkout) -> None:
@@ -276,6 +273,11 @@ def expect_imported(checkout: Checkout) -> None:
     assert log_groups(checkout) == {"/ecs/ai-assistant-app": 30}
 
 
+def confirmed(checkout: Checkout) -> Run:
+    """A provision by somebody who types the name of the app if it is asked for."""
+    return checkout.run("provision", principal="root", typed="ai-assistant")
+
+
 def test_a_repository_and_a_log_group_are_taken_over_with_their_content(new: Checkout) -> None:
     has_a_repository_and_a_log(new)
     consequences = (
@@ -284,7 +286,7 @@ def test_a_repository_and_a_log_group_are_taken_over_with_their_content(new: Che
         "in /ecs/ai-assistant-app, lines are deleted after 30 days",
     )
     plan = new.administer("provision", "--plan").expect(0)
-    run = new.administer("provision").expect(0)
+    run = confirmed(new).expect(0)
     assert "16 to add, 2 to take over" in run.out
     for text in consequences:
         assert text in plan.out
@@ -295,17 +297,61 @@ def test_a_repository_and_a_log_group_are_taken_over_with_their_content(new: Che
 def test_a_run_that_was_stopped_after_the_import_is_completed_by_the_next(new: Checkout) -> None:
     has_a_repository_and_a_log(new)
     new.aws.faults.refuse("ecr:PutImageTagMutability", "AccessDenied", "no")
-    new.administer("provision").expect(1, "aws-denied")
-    new.administer("provision").expect(0)
+    confirmed(new).expect(1, "aws-denied")
+    confirmed(new).expect(0)
     expect_imported(new)
 
 
 def test_images_survive_a_failed_first_creation(new: Checkout) -> None:
     has_a_repository_and_a_log(new)
     new.aws.cloudformation.fails("LoadBalancer", "create", "not today")
-    new.administer("provision").expect(1, "stack-not-changed")
-    new.administer("provision").expect(0)
+    confirmed(new).expect(1, "stack-not-changed")
+    confirmed(new).expect(0)
     expect_imported(new)
+
+
+@pytest.mark.parametrize("typed", ["", "yes", "ai-assistant-two"])
+def test_images_and_lines_of_something_else_are_not_taken_over_without_a_yes(
+    new: Checkout, typed: str
+) -> None:
+    has_a_repository_and_a_log(new)
+    run = new.run("provision", principal="root", typed=typed)
+    run.expect(2, "take-over-not-confirmed")
+    assert "the images in ai-assistant may belong to something else" in run.err
+    assert run.changes == [CREATES, "cloudformation:DeleteStack"], "only the change set"
+
+
+@pytest.mark.parametrize(("days", "is_asked"), [(0, True), (90, True), (30, False), (7, False)])
+def test_a_log_is_taken_over_without_a_question_if_no_line_is_lost(
+    new: Checkout, days: int, is_asked: bool
+) -> None:
+    logs, group = new.aws.client("logs"), new.settings.names.log_group
+    logs.create_log_group(logGroupName=group)
+    if days:
+        logs.put_retention_policy(logGroupName=group, retentionInDays=days)
+    new.write_log("of another")
+    run = new.administer("provision")
+    if is_asked:
+        run.expect(2, "take-over-not-confirmed")
+        assert f"the log {group} may belong to something else" in run.err
+    else:
+        run.expect(0)
+
+
+def test_what_is_empty_is_taken_over_without_a_question(new: Checkout) -> None:
+    names = new.settings.names
+    new.aws.client("ecr").create_repository(repositoryName=names.repository)
+    new.aws.client("logs").create_log_group(logGroupName=names.log_group)
+    new.administer("provision").expect(0)
+
+
+def test_what_a_destroy_kept_is_taken_back_without_a_question(new: Checkout) -> None:
+    new.administer("provision").expect(0)
+    new.push_image()
+    new.write_log("of this service")
+    new.run("destroy", principal="root", typed="ai-assistant").expect(0)
+    run = new.administer("provision").expect(0)
+    assert "2 to take over" in run.out
 
 
 # --- secrets of what runs ---

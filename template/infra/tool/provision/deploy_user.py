@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from infra.tool.aws import AwsError, tolerating
 from infra.tool.errors import Problem
 from infra.tool.provision import policies
+from infra.tool.provision.limits import Limits
 from infra.tool.target import Target
 
 USER_MISSING = Problem(
@@ -68,7 +69,7 @@ def print_plan(target: Target, plan: UserPlan) -> None:
         target.fact("user", f"to grant access: {plan.user}, by the group {plan.group}")
 
 
-def apply(target: Target, plan: UserPlan) -> None:
+def apply(target: Target, plan: UserPlan, limits: Limits) -> None:
     """Grant that user what the deploy role may do, and revoke it from all others."""
     if not plan.user:
         delete_group(target, plan)
@@ -78,9 +79,18 @@ def apply(target: Target, plan: UserPlan) -> None:
         with tolerating("EntityAlreadyExists"):  # another run has created it meanwhile
             iam.create_group(GroupName=plan.group)
     revoke(target, plan)
+    put_limits(target, plan, limits)  # before what they limit
     iam.put_group_policy(GroupName=plan.group, PolicyName=policies.NAME, PolicyDocument=document)
     iam.add_user_to_group(GroupName=plan.group, UserName=plan.user)
     target.fact("user", f"granted access: {plan.user}, by the group {plan.group}")
+
+
+def put_limits(target: Target, plan: UserPlan, limits: Limits) -> None:
+    target.aws.iam.put_group_policy(
+        GroupName=plan.group,
+        PolicyName=policies.LIMITS,
+        PolicyDocument=policies.limits_text(limits),
+    )
 
 
 def remove(target: Target) -> None:
@@ -100,8 +110,9 @@ def delete_group(target: Target, plan: UserPlan) -> None:
         return
     iam = target.aws.iam
     revoke(target, plan)
-    with tolerating("NoSuchEntity"):
-        iam.delete_group_policy(GroupName=plan.group, PolicyName=policies.NAME)
+    for name in policies.NAMES:
+        with tolerating("NoSuchEntity"):
+            iam.delete_group_policy(GroupName=plan.group, PolicyName=name)
     with tolerating("NoSuchEntity"):
         iam.delete_group(GroupName=plan.group)
     if plan.members:

@@ -28,9 +28,10 @@ def destroy(target: Target, *, purge: bool) -> None:
     service_tasks.delete_service(target)
     target.fact("service", f"gone: {names.service}")
     deploy_user.remove(target)
-    # CloudFormation cannot delete a role with a policy that is not of the stack.
-    with tolerating("NoSuchEntity"):
-        target.aws.iam.delete_role_policy(RoleName=names.deploy_role, PolicyName=policies.NAME)
+    # CloudFormation cannot delete a role with policies that are not of the stack.
+    for name in policies.NAMES:
+        with tolerating("NoSuchEntity"):
+            target.aws.iam.delete_role_policy(RoleName=names.deploy_role, PolicyName=name)
     if stack:
         delete_stack(target, stack)
     target.fact("stack", f"gone: {names.stack}")

@@ -1,11 +1,20 @@
-"""The two documents that provisioning applies as they are in git, and the settings of what a stack
-has imported."""
+"""The policies of whoever deploys, the lifecycle policy, and the settings of what a stack imported.
 
+Both documents are applied as they are in git; the limits are written by provisioning.
+"""
+
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from infra.tool import documents, quotas
+from infra.tool.api_model import Json
+from infra.tool.aws import AwsError
 from infra.tool.errors import Problem
+from infra.tool.provision import limits
+from infra.tool.provision.limits import Limits
 from infra.tool.target import Target
+from infra.tool.text import counted
 
 QUOTA = Problem(
     "quota-exceeded",
@@ -15,7 +24,18 @@ QUOTA = Problem(
 
 LIFECYCLE = "infra/ecr-lifecycle-policy.json"
 DEPLOY = "ops/iam-policy-github-actions.json"
-NAME = "deploy"  # of the inline policy of the deploy role, and of the deploy user's group
+# Of the inline policies of the deploy role and of the deploy user's group.
+NAME = "deploy"
+LIMITS = "deploy-limits"
+NAMES = (NAME, LIMITS)
+
+
+@dataclass(frozen=True)
+class Live:
+    """What the deploy role has now."""
+
+    deploy: Json | None = None  # None: no policy
+    limits: Limits | None = None  # None: no policy, or another than provisioning writes
 
 
 def require_documents(target: Target) -> None:
@@ -30,8 +50,6 @@ def require_documents(target: Target) -> None:
         *quotas.about_policy(DEPLOY, deploy),
         *quotas.TASK_SUBNETS.complaint("[tasks] subnets", len(target.settings.tasks.subnets)),
     ]
-    if target.settings.github.deploy_user:
-        complaints += quotas.GROUP_POLICIES.complaint(DEPLOY, quotas.policy_size(deploy))
     require(target, complaints)
 
 
@@ -41,13 +59,60 @@ def require(target: Target, complaints: Sequence[str]) -> None:
         raise QUOTA(complaints="; ".join(complaints), again=target.again)
 
 
+def require_short(target: Target, wanted: Limits, live: Live) -> None:
+    """Raises ToolError if IAM would refuse the policies because of their length, also while the old
+    limits and the new ones are joined."""
+    joined = wanted | live.limits if live.limits else wanted
+    has_user = bool(target.settings.github.deploy_user)
+    quota = quotas.GROUP_POLICIES if has_user else quotas.ROLE_POLICIES
+    what = f"{DEPLOY} with the limits for {counted(len(joined.subnets), 'subnet')}"
+    size = quotas.policy_size(text(target, DEPLOY) + limits_text(joined))
+    remedy = (
+        'name fewer [tasks] subnets, or deploy by the role alone: [github] deploy_user = ""'
+        if has_user
+        else "remove statements"
+    )
+    require(target, [*quota.complaint(what, size, remedy)])
+
+
 def text(target: Target, path: str) -> str:
     """A document as it is in git."""
     return (target.runtime.root / path).read_text(encoding="utf-8")
 
 
-def apply(target: Target) -> None:
-    """Apply both documents, and the settings that an import leaves as they were.
+def limits_text(wanted: Limits) -> str:
+    return json.dumps(limits.document(wanted))
+
+
+def read(target: Target) -> Live:
+    """Raises AwsError."""
+    found = read_policy(target, LIMITS)
+    return Live(read_policy(target, NAME), limits.parse(found) if found else None)
+
+
+def read_policy(target: Target, name: str) -> Json | None:
+    """An inline policy of the deploy role; None if it has none of that name, or does not exist."""
+    role = target.settings.names.deploy_role
+    try:
+        answer = target.aws.iam.get_role_policy(RoleName=role, PolicyName=name)
+    except AwsError as error:
+        if error.aws_code == "NoSuchEntity":
+            return None
+        raise
+    found: object = answer["PolicyDocument"]  # botocore has read it; its type says text
+    return found if isinstance(found, dict) else None
+
+
+def put_limits(target: Target, wanted: Limits) -> None:
+    target.aws.iam.put_role_policy(
+        RoleName=target.settings.names.deploy_role,
+        PolicyName=LIMITS,
+        PolicyDocument=limits_text(wanted),
+    )
+
+
+def apply(target: Target, wanted: Limits) -> None:
+    """Apply both documents, the limits, and the settings that an import leaves as they were.
 
     CloudFormation imports a resource as it is, and believes from then on that it is as the stack
     says. So every run sets it right: an earlier run may have been interrupted.
@@ -65,6 +130,7 @@ def apply(target: Target) -> None:
     aws.ecr.put_lifecycle_policy(
         repositoryName=names.repository, lifecyclePolicyText=text(target, LIFECYCLE)
     )
+    put_limits(target, wanted)  # before what they limit
     aws.iam.put_role_policy(
         RoleName=names.deploy_role, PolicyName=NAME, PolicyDocument=text(target, DEPLOY)
     )

@@ -1,7 +1,15 @@
 """`provision`: the stack, and what it needs around it."""
 
 from infra.tool import checks
-from infra.tool.provision import change_set, deploy_user, judgement, policies, roles, survey
+from infra.tool.provision import (
+    change_set,
+    deploy_user,
+    judgement,
+    policies,
+    roles,
+    survey,
+    take_over,
+)
 from infra.tool.provision.deletion import delete_stack
 from infra.tool.provision.plan import print_changes
 from infra.tool.provision.survey import Survey
@@ -19,13 +27,26 @@ def provision(target: Target) -> None:
     with change_set.planned(target, stack, found.template, found.parameters) as planned:
         print_changes(target, found, planned)
         judgement.require_harmless(target, found, planned)
+        take_over.confirm(target, planned.changes)
         # The stack needs both, and nothing is created before its change set is valid.
         roles.create(target, found.missing)
         if not planned.is_empty:
+            widen_limits(target, found)
             planned.execute()
-    policies.apply(target)
-    deploy_user.apply(target, found.user)
+    policies.apply(target, found.limits)
+    deploy_user.apply(target, found.user, found.limits)
     print_result(target, found)
+
+
+def widen_limits(target: Target, found: Survey) -> None:
+    """A deploy reads the network of the stack, so the new one is allowed before the stack has it,
+    beside the old one."""
+    before = found.live.limits
+    if before is None or before | found.limits == before:
+        return
+    policies.put_limits(target, before | found.limits)
+    if found.user.group_exists:
+        deploy_user.put_limits(target, found.user, before | found.limits)
 
 
 def print_result(target: Target, found: Survey) -> None:

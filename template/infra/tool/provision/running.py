@@ -39,6 +39,16 @@ class Running:
         return frozenset(subnet for each in self.networks for subnet in each.get("subnets", []))
 
     @property
+    def public_ip(self) -> bool:
+        """Whether a task has a public address."""
+        return any(each.get("assignPublicIp") == "ENABLED" for each in self.networks)
+
+    @property
+    def execute_command(self) -> bool:
+        """Whether ECS Exec is on."""
+        return bool(self.service.get("enableExecuteCommand"))
+
+    @property
     def target_groups(self) -> list[str]:
         """ARNs."""
         found: list[Json] = self.service.get("loadBalancers", [])

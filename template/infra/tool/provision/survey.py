@@ -11,8 +11,10 @@ from infra.tool.provision import (
     change,
     cost,
     deploy_user,
+    environment,
     grant_shapes,
     grants,
+    limits,
     lost,
     network,
     policies,
@@ -23,14 +25,18 @@ from infra.tool.provision import (
     running,
     state,
     subject,
+    trust,
 )
 from infra.tool.provision.cost import Cost
 from infra.tool.provision.deploy_user import UserPlan
 from infra.tool.provision.grants import Grants
+from infra.tool.provision.limits import Limits
 from infra.tool.provision.parameters import Choices, granted, parameters
+from infra.tool.provision.policies import Live
 from infra.tool.provision.roles import Missing
 from infra.tool.provision.running import Running
 from infra.tool.provision.state import StackState
+from infra.tool.provision.trust import Trust
 from infra.tool.settings import Settings
 from infra.tool.target import COMMAND, Target
 
@@ -64,6 +70,9 @@ class Survey:
     parameters: Mapping[str, str]  # that the stack is to have
     missing: Missing
     user: UserPlan
+    trust: Trust  # of the deploy role as it is
+    live: Live
+    limits: Limits  # that deploys are to have
     lifecycle: Json  # infra/ecr-lifecycle-policy.json
     cost: Cost
     running: Running
@@ -78,6 +87,7 @@ def read(target: Target) -> Survey:
     """Check and read everything, local things first. Raises ToolError."""
     settings = target.settings
     task_definition = read_task_definition(target)
+    service_document = documents.parse(target.runtime.root, "service.json")
     policies.require_documents(target)
     template = template_of(target)
     checks.check_credentials(target)
@@ -101,18 +111,24 @@ def read(target: Target) -> Survey:
     reachability.check(target, where, routes.needs(task_definition, wanted))
     trusted = subject.read(target, had)
     target.fact("subject", f"{trusted.text} ({trusted.source})")
+    environment.check(target, trusted.text)
     choices = Choices(
         grants=wanted | kept_grants(target, now, had, wanted),
         subject=trusted.text,
         vpc=where.choice.vpc,
         subnets=tuple(where.choice.subnets),
     )
-    sent = parameters(settings, choices)
+    sent, live = parameters(settings, choices), policies.read(target)
+    allowed = limits.asked(settings, sent, service_document) | limits.kept(now, had, live.limits)
     policies.require(target, [*sizes(template, sent, settings)])
+    policies.require_short(target, allowed, live)
     return Survey(
         stack=stack,
         template=template,
         parameters=sent,
+        trust=trust.read(target),
+        live=live,
+        limits=allowed,
         missing=roles.read(target),
         user=deploy_user.read(target),
         lifecycle=documents.parse(target.runtime.root, policies.LIFECYCLE.removeprefix("infra/")),
