@@ -5,18 +5,18 @@ Fargate would not run. What is refused here, and how it is worded, is from the E
 Developer Guide, where no other source is named.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
 from simulator import capacity, pauses, strategies
-from simulator.deployments import CAPACITY, Deployment, RunningService, Task
+from simulator.deployments import CAPACITY, Deployment, Outcome, RunningService, Task
 from simulator.fargate import complaint
 from simulator.obstacles import Obstacles
 from simulator.permissions import last
 from simulator.policies import Need
 from simulator.refusal import Refused
-from simulator.rollouts import Outcome, Serves
+from simulator.rollouts import Serves
 from simulator.service import Service, World
 from simulator.strictness import SERVICE_LINKED_ROLES, Iam
 
@@ -57,7 +57,7 @@ class Ecs(Service):
         self.services: dict[tuple[str, str], RunningService] = {}
         self.tasks: list[Task] = []
         self.outcomes: list[Outcome] = []  # of the next deployments, in their order
-        self.numbers = count(1)
+        self.numbers: Iterator[int] = count(1)
 
     # --- services ---
 

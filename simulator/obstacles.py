@@ -7,16 +7,14 @@ that the lines name.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from simulator.deployments import Deployment, Outcome
 from simulator.permissions import needs
 from simulator.principals import Principal
 from simulator.refusal import Refused
-from simulator.rollouts import Blocked, NotLaunched, Outcome
+from simulator.rollouts import Blocked, NotLaunched
 from simulator.service import World
-
-if TYPE_CHECKING:
-    from simulator.deployments import Deployment
 
 Json = dict[str, Any]
 
@@ -33,7 +31,7 @@ PULL = ("BatchGetImage", "GetDownloadUrlForLayer")
 class Obstacles:
     world: World
 
-    def before(self, deployment: "Deployment") -> Outcome | None:
+    def before(self, deployment: Deployment) -> Outcome | None:
         """What stops the tasks of a deployment before a container runs, if anything does."""
         definition = deployment.task_definition
         for key in ("executionRoleArn", "taskRoleArn"):

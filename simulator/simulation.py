@@ -11,6 +11,7 @@ from simulator.application import Application
 from simulator.calls import CallLog
 from simulator.clock import Clock
 from simulator.cloudformation import CloudFormation
+from simulator.deployments import Outcome
 from simulator.ecs import Ecs
 from simulator.faults import Faults
 from simulator.identity import Sts
@@ -18,7 +19,6 @@ from simulator.images import Ecr, Registry
 from simulator.load_balancer import LoadBalancer, Page
 from simulator.moments import Moments
 from simulator.principals import Principals
-from simulator.rollouts import Outcome
 from simulator.scripts import Docker, Scripts
 from simulator.security_groups import Ec2WithTasks
 from simulator.server import Server
