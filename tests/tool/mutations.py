@@ -419,7 +419,7 @@ MUTATIONS: Sequence[Mutation] = [
         ('        "UPDATE_ROLLBACK_COMPLETE",\n', "", "deploy final_outputs"),
     ),
     *of(
-        "ecs_service.py",
+        "lookup.py",
         (' if service.get("status") != "INACTIVE"]', "]", "deploy was_deleted"),
     ),
     *of("checks.py", ("    if service and service.is_draining:\n", "    if False:\n", "rollback deleted")),

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from infra.tool.errors import Problem
-from infra.tool.provision.state import StackState
+from infra.tool.provision.stack_state import StackState
 from infra.tool.settings import GITHUB_ISSUER, Names
 from infra.tool.text import one_line
 

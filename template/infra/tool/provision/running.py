@@ -6,7 +6,8 @@ from typing import Any
 
 from infra.tool.api_model import Json
 from infra.tool.aws import tolerating
-from infra.tool.ecs_service import EcsService, read_service
+from infra.tool.ecs_service import EcsService
+from infra.tool.lookup import read_service
 from infra.tool.revision import read_revision
 from infra.tool.target import Target
 

@@ -24,7 +24,7 @@ from infra.tool.provision.deploy_user import UserPlan
 from infra.tool.provision.parameters import Choices, granted, parameters
 from infra.tool.provision.roles import Missing
 from infra.tool.provision.running import Running
-from infra.tool.provision.state import StackState
+from infra.tool.provision.stack_state import StackState
 from infra.tool.target import COMMAND, Target
 
 ARNS = Problem(
