@@ -20,7 +20,7 @@ NAMES = SETTINGS.names
 
 @cache
 def document(name: str) -> Any:
-    return json.loads((ROOT / name).read_text())
+    return json.loads((ROOT / name).read_text(encoding="utf-8"))
 
 
 def container() -> Any:
@@ -44,7 +44,9 @@ def gunicorn() -> dict[str, Any]:
 
 def dockerfile(instruction: str) -> str:
     """The argument of the last such instruction in the Dockerfile."""
-    found = re.findall(rf"^{instruction} (.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    found = re.findall(
+        rf"^{instruction} (.+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert found, f"the Dockerfile has no {instruction}"
     return str(found[-1])
 
@@ -103,10 +105,10 @@ def test_the_deploy_policy_has_the_names_of_the_settings() -> None:
 
 def test_ci_tests_with_the_uv_and_the_python_of_the_image() -> None:
     """Raise them together: a bot that follows the Dockerfile does not see the workflows."""
-    image = (ROOT / "Dockerfile").read_text()
+    image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     workflows = ROOT / ".github" / "workflows"
-    ci = (workflows / "ci.yml").read_text()
-    every = "".join(path.read_text() for path in sorted(workflows.glob("*.yml")))
+    ci = (workflows / "ci.yml").read_text(encoding="utf-8")
+    every = "".join(path.read_text(encoding="utf-8") for path in sorted(workflows.glob("*.yml")))
     uv = re.findall(r"^FROM ghcr\.io/astral-sh/uv:([\d.]+)", image, re.MULTILINE)
     python = re.findall(r"^FROM python:([\d.]+)", image, re.MULTILINE)
     assert set(re.findall(r'^ +version: "(.+)"$', every, re.MULTILINE)) == set(uv)
@@ -140,7 +142,9 @@ def test_the_server_stops_before_it_is_killed() -> None:
 def test_request_bodies_leave_most_of_the_memory_to_the_app() -> None:
     """A body takes several times its size while it is parsed."""
     [megabytes] = re.findall(
-        r"^BODY_BUDGET = (\d+) \* 2\*\*20$", (ROOT / "app/limits.py").read_text(), re.M
+        r"^BODY_BUDGET = (\d+) \* 2\*\*20$",
+        (ROOT / "app/limits.py").read_text(encoding="utf-8"),
+        re.M,
     )
     memory = int(document("infra/task-definition.json")["memory"])
     assert int(megabytes) * int(environment()["WEB_CONCURRENCY"]) <= memory / 8, (
@@ -165,7 +169,7 @@ def test_the_container_runs_as_the_user_of_the_image() -> None:
 
 def test_a_read_only_container_has_a_place_for_temporary_files() -> None:
     assert container()["readonlyRootFilesystem"] is True
-    assert "TMPDIR=/dev/shm" in (ROOT / "Dockerfile").read_text()
+    assert "TMPDIR=/dev/shm" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
 def test_a_rollout_can_start_new_tasks_before_it_stops_old_ones() -> None:
@@ -177,7 +181,7 @@ def test_a_rollout_can_start_new_tasks_before_it_stops_old_ones() -> None:
 
 def in_the_stack(pattern: str) -> set[str]:
     """What infra/stack.yml says there; it is not loaded, because its tags are CloudFormation's."""
-    found = set(re.findall(pattern, (ROOT / "infra/stack.yml").read_text()))
+    found = set(re.findall(pattern, (ROOT / "infra/stack.yml").read_text(encoding="utf-8")))
     assert found, f"infra/stack.yml has nothing like {pattern}"
     return found
 
@@ -202,7 +206,9 @@ def test_no_request_is_cut_off_by_a_rollout() -> None:
     assert delay >= graceful + 20, "new requests still come while ECS takes a task out"
     finish = graceful - gunicorn()["LIFESPAN_SECONDS"]
     assert delay + finish >= load_balancer("idle_timeout.timeout_seconds")
-    [body] = re.findall(r"^BODY_TIMEOUT = (\d+)$", (ROOT / "app/limits.py").read_text(), re.M)
+    [body] = re.findall(
+        r"^BODY_TIMEOUT = (\d+)$", (ROOT / "app/limits.py").read_text(encoding="utf-8"), re.M
+    )
     assert delay + finish >= int(body), "a slow body arrives before the task is stopped"
 
 
