@@ -105,7 +105,7 @@ def test_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
     [
         (
             ["yamllint", "--strict", "-c", "template/.yamllint.yml"],
-            ["copier.yml", "example-answers.yml", *WORKFLOWS(ROOT)],
+            ["copier.yml", "example-answers.yml", ".github/dependabot.yml", *WORKFLOWS(ROOT)],
         ),
         (["shellcheck", "--external-sources"], SHELL),
         (["shfmt", "--diff", "--indent", "2", "--case-indent"], SHELL),
@@ -114,6 +114,10 @@ def test_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
         (["lint-imports", "--no-cache", "--no-logo"], ["pyproject.toml"]),
         (["mypy"], ["benchmarks", "scripts", "simulator", "tests"]),
         (["check-jsonschema", "--builtin-schema", "vendor.github-workflows"], WORKFLOWS(ROOT)),
+        (
+            ["check-jsonschema", "--builtin-schema", "vendor.dependabot"],
+            [".github/dependabot.yml"],
+        ),
         (["actionlint"], WORKFLOWS(ROOT)),
         (["zizmor", "--offline", "--no-progress", "--persona", "auditor"], [".github"]),
     ],
