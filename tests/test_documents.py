@@ -2,6 +2,9 @@
 
 import copy
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -150,3 +153,15 @@ def test_everything_is_allowed_on_exact_resources_or_under_a_condition(example: 
         assert not any("*" in action for action in statement["Action"])
         if statement["Resource"] == ["*"]:
             assert "Condition" in statement or set(statement["Action"]) <= without_resources
+
+
+def test_what_must_agree_agrees(example: Render) -> None:
+    """The test that ships with a service, here for one: test_matrix.py has it for all answers."""
+    done = subprocess.run(
+        [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "tests/test_contract.py"],
+        cwd=example.path,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    said = re.findall(r"^E  +(?:AssertionError: )?(.+)", done.stdout, re.MULTILINE)
+    assert done.returncode == 0, "; ".join(said) or done.stdout + done.stderr
