@@ -163,7 +163,7 @@ def test_what_must_agree_agrees(example: Render) -> None:
         capture_output=True,
         encoding="utf-8",
     )
-    said = re.findall(r"^E  +(?:AssertionError: )?(.+)", done.stdout, re.MULTILINE)
+    said = re.findall(r"^E {7}(?:AssertionError: )?(\w.+)", done.stdout, re.MULTILINE)
     assert done.returncode == 0, "; ".join(said) or done.stdout + done.stderr
 
 

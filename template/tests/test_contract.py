@@ -119,7 +119,9 @@ def test_one_port_everywhere() -> None:
     ports = {mapping["containerPort"] for mapping in container()["portMappings"]}
     bound = int(str(gunicorn()["bind"]).rpartition(":")[2])
     asked = int(re.findall(r"/dev/tcp/127\.0\.0\.1/(\d+)", " ".join(health_check()))[0])
-    assert ports == {bound} == {asked} == {int(dockerfile("EXPOSE"))}
+    assert ports == {bound} == {asked} == {int(dockerfile("EXPOSE"))}, (
+        "one port in task-definition.json (portMappings, healthCheck), gunicorn.conf.py, Dockerfile"
+    )
     assert bound >= 1024, "a process that is not root cannot bind a lower port on Fargate"
 
 
@@ -135,7 +137,9 @@ def test_the_server_outlives_an_idle_connection_of_the_load_balancer() -> None:
 
 def test_the_server_stops_before_it_is_killed() -> None:
     graceful = gunicorn()["graceful_timeout"]
-    assert graceful < container()["stopTimeout"] <= FARGATE_STOP_TIMEOUT
+    assert graceful < container()["stopTimeout"] <= FARGATE_STOP_TIMEOUT, (
+        "stopTimeout of task-definition.json: more than graceful_timeout of gunicorn.conf.py"
+    )
     assert 0 < gunicorn()["LIFESPAN_SECONDS"] < graceful, "requests and the lifespan both need time"
 
 
@@ -154,29 +158,43 @@ def test_request_bodies_leave_most_of_the_memory_to_the_app() -> None:
 
 def test_a_starting_task_is_not_replaced() -> None:
     grace = document("infra/service.json")["healthCheckGracePeriodSeconds"]
-    assert grace >= container()["healthCheck"]["startPeriod"]
+    assert grace >= container()["healthCheck"]["startPeriod"], (
+        "healthCheckGracePeriodSeconds of service.json: not less than the startPeriod"
+    )
 
 
 def test_there_is_a_worker_for_each_whole_processor() -> None:
     cpu = int(document("infra/task-definition.json")["cpu"])
-    assert int(environment()["WEB_CONCURRENCY"]) == max(1, cpu // 1024)
+    assert int(environment()["WEB_CONCURRENCY"]) == max(1, cpu // 1024), (
+        "WEB_CONCURRENCY of task-definition.json: a worker for each whole vCPU, at least one"
+    )
 
 
 def test_the_container_runs_as_the_user_of_the_image() -> None:
-    assert container()["user"] == dockerfile("USER")
+    assert container()["user"] == dockerfile("USER"), (
+        "the user of task-definition.json is the USER of the Dockerfile"
+    )
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", container()["user"]), "numbers, and not root"
 
 
 def test_a_read_only_container_has_a_place_for_temporary_files() -> None:
-    assert container()["readonlyRootFilesystem"] is True
-    assert "TMPDIR=/dev/shm" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert container()["readonlyRootFilesystem"] is True, (
+        "readonlyRootFilesystem of task-definition.json: true, so that nothing replaces the code"
+    )
+    assert "TMPDIR=/dev/shm" in (ROOT / "Dockerfile").read_text(encoding="utf-8"), (
+        "TMPDIR of the Dockerfile: in memory, because the root file system is read-only"
+    )
 
 
 def test_a_rollout_can_start_new_tasks_before_it_stops_old_ones() -> None:
     deployment = document("infra/service.json")["deploymentConfiguration"]
-    assert deployment["minimumHealthyPercent"] == 100
+    assert deployment["minimumHealthyPercent"] == 100, (
+        "minimumHealthyPercent of service.json: 100, or a rollout stops tasks that serve"
+    )
     assert deployment["maximumPercent"] > 100, "or a service of one task can never be replaced"
-    assert deployment["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
+    assert deployment["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}, (
+        "deploymentCircuitBreaker of service.json: on, or a bad revision stays"
+    )
 
 
 def in_the_stack(pattern: str) -> set[str]:

@@ -261,7 +261,7 @@ MUTATIONS: Sequence[Mutation] = [
     ),
     *of(
         "aws.py",
-        ("        if is_change(model.name):\n            self.changes.append(operation)\n", "", "deploy refusal_after"),
+        ("        if is_change(model.name) and model.name not in PLANS:\n            self.changes.append(operation)\n", "", "deploy refusal_after"),
         ("            self.changes.append(operation)\n        raise AwsError", "            pass\n        raise AwsError", "aws may_have_happened"),
         ("        return Kind.CHANGE_LOST\n", "        return Kind.LOST\n", "deploy lost_answer_to_a_change"),
         ("error.get('Message') or 'no reason was given'", "error.get('Message')", "deploy without_a_reason"),
