@@ -70,7 +70,10 @@ def test_the_default_memory_is_the_smallest(varying: Path, tmp_path: Path, examp
     for cpu, sizes in FARGATE.items():
         answers = {key: value for key, value in example.answers.items() if key != "memory"}
         service = render(varying, tmp_path / str(cpu), {**answers, "cpu": cpu})
-        assert service.json("infra/task-definition.json")["memory"] == str(min(sizes))
+        memory = service.json("infra/task-definition.json")["memory"]
+        assert memory == str(min(sizes)), (
+            f"copier.yml: for cpu {cpu} the default of memory is the smallest: {min(sizes)}"
+        )
 
 
 def test_every_file_can_be_parsed(whole: list[Render], renders: list[Render]) -> None:
