@@ -123,7 +123,7 @@ MUTATIONS: Sequence[Mutation] = [
         ("id-token: write", "id-token: write\n      packages: write", "workflows/workflows"),
         ("run: uv run --no-sync -m infra deploy", "run: uv run --no-sync -m infra deploy --plan", "workflows/workflows"),
         ("retry-max-attempts: 3", "retry-max-attempts: 12", "workflows/workflows"),
-        ("allowed-account-ids: ${{ steps.settings.outputs.account }}\n", "", "workflows/workflows"),
+        ("          allowed-account-ids: ${{ steps.settings.outputs.account }}\n", "", "workflows/workflows"),
         ("      - name: Deploy this commit\n", "      - name: Show\n        run: env | base64\n      - name: Deploy this commit\n", "workflows/workflows"),
         ("        run: uv run --no-sync -m infra explain-credentials", "        run: base64 <<<\"$HAS_KEYS\"", "workflows/workflows"),
         ("HAS_KEYS: ${{ secrets.AWS_ACCESS_KEY_ID != '' }}", "HAS_KEYS: ${{ secrets.AWS_ACCESS_KEY_ID }}", "workflows/workflows"),
