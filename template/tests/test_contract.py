@@ -131,7 +131,7 @@ def health_check() -> list[str]:
 
 def test_the_server_outlives_an_idle_connection_of_the_load_balancer() -> None:
     assert gunicorn()["keepalive"] > load_balancer("idle_timeout.timeout_seconds"), (
-        "or the load balancer answers 502 now and then"
+        "keepalive of gunicorn.conf.py: more than idle_timeout of stack.yml, or some answers are 502"
     )
 
 
@@ -221,7 +221,9 @@ def test_the_load_balancer_finds_the_container_and_its_health() -> None:
 def test_no_request_is_cut_off_by_a_rollout() -> None:
     delay = load_balancer("deregistration_delay.timeout_seconds")
     graceful = gunicorn()["graceful_timeout"]
-    assert delay >= graceful + 20, "new requests still come while ECS takes a task out"
+    assert delay >= graceful + 20, (
+        "deregistration_delay of stack.yml: new requests still come while ECS takes a task out"
+    )
     finish = graceful - gunicorn()["LIFESPAN_SECONDS"]
     assert delay + finish >= load_balancer("idle_timeout.timeout_seconds")
     [body] = re.findall(

@@ -59,6 +59,7 @@ CHOSEN: dict[str, tuple[object, str]] = {
     "timeout": (60, "seconds until a hung worker is replaced"),
     "graceful_timeout": (30, "seconds: less than the stopTimeout of the task"),
     "LIFESPAN_SECONDS": (5, "seconds of that for the end of the app's lifespan"),
+    "WEBSOCKET_MESSAGE_SIZE": (64 * 2**10, "bytes: messages do not count against the budget"),
     "control_socket_disable": (True, "its socket needs a folder that can be written to"),
     "forwarded_allow_ips": (
         "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10",

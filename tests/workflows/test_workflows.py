@@ -435,7 +435,12 @@ def test_a_finding_is_silenced_only_where_github_leaves_no_choice(
 
 def test_dependabot_raises_what_no_release_of_the_template_raises(example: Render) -> None:
     [update] = yaml.safe_load(example.text(".github/dependabot.yml"))["updates"]
-    assert (update["package-ecosystem"], update["versioning-strategy"]) == ("uv", "lockfile-only")
+    assert (update["package-ecosystem"], update["versioning-strategy"]) == (
+        "uv",
+        "lockfile-only",
+    ), ".github/dependabot.yml: uv.lock alone: two who raise one line would make a conflict"
     assert "uv.lock" not in example.files(), "or its pull requests meet those of the template"
-    assert update["cooldown"]["default-days"] >= 7, "a bad release is mostly found in a week"
+    assert update["cooldown"]["default-days"] >= 7, (
+        ".github/dependabot.yml: default-days: a bad release is mostly found in a week"
+    )
     assert [group["patterns"] for group in update["groups"].values()] == [["*"]]
