@@ -131,7 +131,7 @@ def health_check() -> list[str]:
 
 def test_the_server_outlives_an_idle_connection_of_the_load_balancer() -> None:
     assert gunicorn()["keepalive"] > load_balancer("idle_timeout.timeout_seconds"), (
-        "keepalive of gunicorn.conf.py: more than idle_timeout of stack.yml, or some answers are 502"
+        "keepalive of gunicorn.conf.py: above idle_timeout of stack.yml, or a few requests get 502"
     )
 
 
