@@ -49,7 +49,7 @@ def test_a_refusal_does_not_repeat_the_input() -> None:
 
 
 def test_requests_are_limited_and_refusals_are_logged() -> None:
-    found = [middleware.cls.__name__ for middleware in run(MAIN).user_middleware]
+    found = [getattr(each.cls, "__name__", "") for each in run(MAIN).user_middleware]
     assert found == ["RequestLog", "Limits"], (
         f"app/main.py adds {found[::-1]}: without Limits a body may have any size; with "
         "RequestLog before it, what Limits refuses is in no log"
