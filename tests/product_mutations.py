@@ -149,7 +149,7 @@ MUTATIONS: Sequence[Mutation] = [
     ),
     *of(
         "template/.pre-commit-config.yaml",
-        ("ruff check", "ruff check --exit-zero", "workflows/repository"),
+        ("--locked ruff check\n", "--locked ruff check --exit-zero\n", "workflows/repository"),
         ("uv run --locked mypy", "uv run --locked mypy app", "workflows/repository"),
     ),
     *of(
