@@ -12,13 +12,13 @@ from typing import Any
 from simulator import capacity, pauses, strategies
 from simulator.deployments import CAPACITY, Deployment, Outcome, RunningService, Task
 from simulator.fargate import complaint
-from simulator.obstacles import Obstacles
+from simulator.moto_gaps import SERVICE_LINKED_ROLES, Iam
 from simulator.permissions import last
 from simulator.policies import Need
 from simulator.refusal import Refused
 from simulator.rollouts import Serves
 from simulator.service import Service, World
-from simulator.strictness import SERVICE_LINKED_ROLES, Iam
+from simulator.task_start_failures import Obstacles
 
 Json = dict[str, Any]
 

@@ -7,8 +7,8 @@ hashicorp/terraform-provider-aws#1671.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from simulator.moto_gaps import Ec2
 from simulator.refusal import Refused
-from simulator.strictness import Ec2
 
 if TYPE_CHECKING:
     from simulator.ecs import Ecs

@@ -13,7 +13,7 @@ from history import History, history
 from rendering import EXAMPLE, ROOT, Render, render
 
 if TYPE_CHECKING:  # it imports much, and few tests need it
-    from simulator.ground import Ground
+    from simulator.fixtures import Ground
     from simulator.simulation import SimulatedAws
 
 
@@ -92,6 +92,6 @@ def aws(started_aws: "SimulatedAws") -> Iterator["SimulatedAws"]:
 @pytest.fixture
 def ground(aws: "SimulatedAws") -> "Ground":
     """What a service needs, in an account that has nothing else."""
-    from simulator.ground import Ground
+    from simulator.fixtures import Ground
 
     return Ground(aws)

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from simulator.deployments import Outcome
-from simulator.ground import TRUST, Ground, policy, says
+from simulator.fixtures import TRUST, Ground, policy, says
 from simulator.rollouts import (
     CannotPull,
     Crashes,

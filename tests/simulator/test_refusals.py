@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from simulator.ground import Ground, policy
-from simulator.obstacles import SECRETS
+from simulator.fixtures import Ground, policy
 from simulator.scheduled_actions import run_scheduled_action
 from simulator.stacks import Operator
+from simulator.task_start_failures import SECRETS
 
 Json = dict[str, Any]
 SPOT = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
