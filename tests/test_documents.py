@@ -221,7 +221,7 @@ def test_a_document_says_what_was_chosen(example: Render, name: str, place: str)
     for path, (value, reason) in CHOSEN[name, place].items():
         found = member(part, path)
         assert found == value, (
-            f"{name}: {place}.{path} is {found!r} and was {value!r}: {reason}. If the change is "
+            f"{name}: {f'{place}.{path}'.lstrip('.')} is {found!r} and was {value!r}: {reason}. If the change is "
             "meant, change CHOSEN in tests/test_documents.py too"
         )
 

@@ -191,7 +191,9 @@ def test_a_rollout_can_start_new_tasks_before_it_stops_old_ones() -> None:
     assert deployment["minimumHealthyPercent"] == 100, (
         "minimumHealthyPercent of service.json: 100, or a rollout stops tasks that serve"
     )
-    assert deployment["maximumPercent"] > 100, "or a service of one task can never be replaced"
+    assert deployment["maximumPercent"] > 100, (
+        "maximumPercent of service.json: more than 100, or a single task can never be replaced"
+    )
     assert deployment["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}, (
         "deploymentCircuitBreaker of service.json: on, or a bad revision stays"
     )

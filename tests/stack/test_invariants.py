@@ -717,4 +717,7 @@ def a_certificate_without_its_name_is_refused(service: Service) -> None:
 
 @pytest.mark.parametrize("name", INVARIANTS)
 def test_a_promise_is_kept(service: Service, name: str) -> None:
-    INVARIANTS[name](service)
+    try:
+        INVARIANTS[name](service)
+    except AssertionError as broken:
+        raise AssertionError(f"infra/stack.yml: {name.replace('_', ' ')}: {broken}") from broken
