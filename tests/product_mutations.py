@@ -48,8 +48,8 @@ MUTATIONS: Sequence[Mutation] = [
     ),
     *of(
         "template/ops/iam-policy-github-actions.json.jinja",
-        ('"iam:PassedToService": "ecs-tasks.amazonaws.com"', '"iam:PassedToService": "ec2.amazonaws.com"', "documents exact_resources or deploy_policy"),
-        ('"ecs:UpdateService"', '"ecs:*"', "documents exact_resources or deploy_policy"),
+        ('"iam:PassedToService": "ecs-tasks.amazonaws.com"', '"iam:PassedToService": "ec2.amazonaws.com"', "documents role_is_passed"),
+        ('"ecs:UpdateService"', '"ecs:*"', "documents exact_resources"),
     ),
     *of(
         "template/infra/stack.yml",
@@ -238,12 +238,12 @@ MUTATIONS: Sequence[Mutation] = [
     ),
     *of(
         "template/infra/tool/provision/cost.py",
-        ('"X86_64": 0.04048', '"X86_64": 0.02024', "tool/provision/cost"),
-        ('"X86_64": 0.004445', '"X86_64": 0.044450', "tool/provision/cost"),
-        ('"ARM64": 0.03238', '"ARM64": 0.04048', "tool/provision/cost"),
-        ('"ARM64": 0.00356', '"ARM64": 0.00456', "tool/provision/cost"),
-        ("LOAD_BALANCER = 0.0225", "LOAD_BALANCER = 0.0252", "tool/provision/cost"),
-        ("PUBLIC_ADDRESS = 0.005", "PUBLIC_ADDRESS = 0.004", "tool/provision/cost"),
-        ("HOURS = 730", "HOURS = 720", "tool/provision/cost"),
+        ('"X86_64": 0.04048', '"X86_64": 0.02024', "tool/provision/cost price_is"),
+        ('"X86_64": 0.004445', '"X86_64": 0.044450', "tool/provision/cost price_is"),
+        ('"ARM64": 0.03238', '"ARM64": 0.04048', "tool/provision/cost price_is"),
+        ('"ARM64": 0.00356', '"ARM64": 0.00456', "tool/provision/cost price_is"),
+        ("LOAD_BALANCER = 0.0225", "LOAD_BALANCER = 0.0252", "tool/provision/cost price_is"),
+        ("PUBLIC_ADDRESS = 0.005", "PUBLIC_ADDRESS = 0.004", "tool/provision/cost price_is"),
+        ("HOURS = 730", "HOURS = 720", "tool/provision/cost price_is"),
     ),
 ]  # fmt: skip

@@ -140,6 +140,14 @@ def test_a_wrong_policy_is_found_out(example: Render, mistake: str) -> None:
     assert unexpected(policy_findings(json.loads(text.replace(right, wrong)))) != []
 
 
+def test_a_role_is_passed_to_tasks_and_to_nothing_else(example: Render) -> None:
+    statements = example.json("ops/iam-policy-github-actions.json")["Statement"]
+    [passing] = [each for each in statements if "iam:PassRole" in each["Action"]]
+    assert passing["Condition"] == {
+        "StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    }, f"ops/iam-policy-github-actions.json: {passing['Sid']}: to tasks, or others get its rights"
+
+
 def test_everything_is_allowed_on_exact_resources_or_under_a_condition(example: Render) -> None:
     without_resources = {
         "application-autoscaling:DescribeScalableTargets",
@@ -150,7 +158,9 @@ def test_everything_is_allowed_on_exact_resources_or_under_a_condition(example: 
     }
     for statement in example.json("ops/iam-policy-github-actions.json")["Statement"]:
         assert statement["Effect"] == "Allow"
-        assert not any("*" in action for action in statement["Action"])
+        assert not any("*" in action for action in statement["Action"]), (
+            f"ops/iam-policy-github-actions.json: {statement['Sid']}: name each action in full"
+        )
         if statement["Resource"] == ["*"]:
             assert "Condition" in statement or set(statement["Action"]) <= without_resources
 
@@ -220,9 +230,10 @@ def test_a_document_says_what_was_chosen(example: Render, name: str, place: str)
     part = member(example.json(name), place)
     for path, (value, reason) in CHOSEN[name, place].items():
         found = member(part, path)
+        where = f"{name}: {place}.{path}".replace(": .", ": ")
         assert found == value, (
-            f"{name}: {f'{place}.{path}'.lstrip('.')} is {found!r} and was {value!r}: {reason}. If the change is "
-            "meant, change CHOSEN in tests/test_documents.py too"
+            f"{where} is {found!r} and was {value!r}: {reason}. If the change is meant, change "
+            "CHOSEN in tests/test_documents.py too"
         )
 
 
