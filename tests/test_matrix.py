@@ -68,7 +68,7 @@ def test_no_other_memory_goes_with_a_processor(
         except ValueError as error:
             refusal = str(error)
         assert "Invalid choice for 'memory'" in refusal, (
-            f"copier.yml: memory has to refuse {memory} for cpu {cpu}, which Fargate does not have, "
+            f"copier.yml: memory has to refuse {memory} for cpu {cpu}, as Fargate does, "
             f"and said {refusal}"
         )
 
