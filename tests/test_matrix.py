@@ -128,7 +128,7 @@ def test_the_region_decides_the_partition_and_the_registry(renders: list[Render]
         account, region = service.answers["aws_account_id"], service.answers["aws_region"]
         partition, domain = PARTITIONS[region]
         settings = service.settings()
-        assert settings.service.partition == partition
+        assert settings.service.partition == partition, f"copier.yml: partition of {region}"
         assert settings.service.registry == f"{account}.dkr.ecr.{region}.{domain}"
         for name in VARYING:
             assert set(re.findall(r"\barn:([a-z-]+):", service.text(name))) <= {partition}, name
