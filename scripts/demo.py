@@ -1,6 +1,7 @@
 """Render the example, lock it, test it, start it and ask it for /health: what `make demo` runs."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import urllib.request
 from http.client import HTTPException
 from urllib.error import HTTPError
 
-from narration import ROOT, UV, render_example, run, say, show
+from narration import ROOT, UV, program_of, render_example, run, say, show
 
 SERVICE = ROOT / "build" / "ai-assistant"
 START_UP = 30  # seconds; it takes one
@@ -20,7 +21,8 @@ def free_port() -> int:
     """8080, where the service listens, or any other when that is taken."""
     for port in 8080, 0:
         with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if os.name == "posix":  # on Windows it would share a port that is taken
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
@@ -53,13 +55,21 @@ def ask(url: str, server: subprocess.Popen[bytes]) -> str:
     )
 
 
+def server_command(port: int, system: str = os.name) -> list[str]:
+    """gunicorn, as in the image; on Windows, where gunicorn does not run, uvicorn."""
+    if system == "nt":
+        return ["uvicorn", "app.main:app", "--host", "127.0.0.1", "--port", str(port)]
+    return ["gunicorn", "--bind", f"127.0.0.1:{port}"]
+
+
 def serve() -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}/health"
-    gunicorn = SERVICE / ".venv" / "bin" / "gunicorn"
-    show("uv", "run", "gunicorn", "--bind", f"127.0.0.1:{port}")
+    name, *arguments = server_command(port)
+    show("uv", "run", name, *arguments)
+    program = program_of(SERVICE / ".venv", name)
     started = time.monotonic()
-    with subprocess.Popen([gunicorn, "--bind", f"127.0.0.1:{port}"], cwd=SERVICE) as server:
+    with subprocess.Popen([program, *arguments], cwd=SERVICE) as server:
         try:
             answer = ask(url, server)
             show("curl", url)

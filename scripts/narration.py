@@ -39,9 +39,16 @@ def run(*command: str | Path, cwd: Path) -> None:
         sys.exit(done.returncode)
 
 
+def program_of(environment: Path, name: str) -> Path:
+    """A program of a virtual environment; on Windows it has another folder, and an ending."""
+    folder = environment / ("Scripts" if os.name == "nt" else "bin")
+    found = shutil.which(name, path=os.fspath(folder))
+    return Path(found) if found else sys.exit(f"{name} is not in {folder}: uv sync puts it there")
+
+
 def render_example(service: Path) -> None:
     """Answer the questions with example-answers.yml, and render into a folder made anew."""
     shutil.rmtree(service, ignore_errors=True)
-    copier = Path(sys.executable).parent / "copier"
+    copier = program_of(Path(sys.prefix), "copier")
     quiet = "--quiet", "--defaults", "--vcs-ref", "HEAD", "--data-file", ANSWERS
     run(copier, "copy", *quiet, ROOT, service, cwd=ROOT)

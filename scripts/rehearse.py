@@ -36,7 +36,8 @@ from narration import (
 
 from simulator.calls import Call
 from simulator.clock import WallClock
-from simulator.rollouts import Crashes, Outcome
+from simulator.deployments import Outcome
+from simulator.rollouts import Crashes
 from simulator.simulation import SimulatedAws
 
 EXAMPLE = yaml.safe_load(ANSWERS.read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@
         aws.client("ecs")                                   for a test
         aws.next_rollout(Crashes())         rollouts.py     what becomes of a rollout
         aws.faults.throttle("ecs:...")      faults.py       errors on demand
-        aws.moments.when("ecs:...", act)    moments.py      what happens meanwhile
+        aws.moments.when("ecs:...", act)    hooks.py        what happens meanwhile
         aws.cloudformation.fails(...)       cloudformation.py
         aws.calls                           calls.py        what was asked
 

@@ -15,7 +15,7 @@ from moto.core.request import Request
 from simulator import permissions, protocol
 from simulator.calls import Call, CallLog
 from simulator.faults import UNKNOWN_CREDENTIALS, Faults, NoAnswer
-from simulator.moments import Action, Moments
+from simulator.hooks import Action, Moments
 from simulator.protocol import Answer, Asked, Json
 from simulator.refusal import Refused
 from simulator.service import World

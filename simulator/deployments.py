@@ -4,13 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import md5
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from simulator.clock import Clock
 from simulator.pauses import Pauses
-from simulator.rollouts import Outcome, Steps, comes_back
-
-if TYPE_CHECKING:
-    from simulator.ecs import Ecs
 
 Json = dict[str, Any]
 
@@ -24,6 +21,31 @@ OF_A_DEPLOYMENT = (
     "volumeConfigurations",
     "vpcLatticeConfigurations",
 )
+
+Steps = Iterator[None]
+
+
+class Outcome:
+    """What becomes of the tasks of one deployment: rollouts.py has them."""
+
+    def play(self, rollout: "Deployment") -> Steps:
+        """Carry the rollout on; each `yield` ends what one look at the service sees."""
+        raise NotImplementedError
+
+
+class EcsApi(Protocol):
+    """What a service uses of the ECS that it is part of, the class Ecs of ecs.py."""
+
+    tasks: list["Task"]  # of all services
+    numbers: Iterator[int]  # for ids that are used once
+
+    @property
+    def clock(self) -> Clock: ...
+    def arn(self, resource: str) -> str: ...
+    def log(self, task: "Task", lines: tuple[str, ...]) -> None: ...
+    def obstacle(self, deployment: "Deployment") -> Outcome | None: ...
+    def added_container(self, task: "Task") -> Json | None: ...
+    def roll_out_another(self, service: "RunningService") -> None: ...
 
 
 @dataclass
@@ -85,8 +107,7 @@ class Task:
             container["exitCode"] = self.exit_code
         elif self.stop_code == "TaskFailedToStart":
             container["reason"] = self.reason
-        obstacles = deployment.service.ecs.obstacles
-        agent = obstacles.guardduty_agent(deployment.task_definition, self.id)
+        agent = deployment.service.ecs.added_container(self)
         described: Json = {
             "taskArn": self.arn,
             "clusterArn": deployment.service.cluster_arn,
@@ -135,7 +156,7 @@ class Deployment:
     def __post_init__(self) -> None:
         self.reason = f"ECS deployment {self.id} in progress."
         self.updated = self.created
-        self.pauses = Pauses(self)
+        self.pauses = Pauses(self.service.ecs.clock, self.service.ecs.numbers)
 
     # --- what it stands on ---
 
@@ -168,13 +189,27 @@ class Deployment:
 
     def advance(self) -> None:
         """One step of what becomes of it, unless a hook holds it."""
-        if self.rollout_state == "IN_PROGRESS" and self.pauses.holds():
+        if self.rollout_state == "IN_PROGRESS" and self.is_held():
             return
         if self.steps is None:
             obstacle = self.service.ecs.obstacle(self)
             self.steps = (obstacle or self.outcome).play(self)
         next(self.steps, None)
         self.updated = self.stamp()
+
+    def is_held(self) -> bool:
+        """Whether it waits for an answer to a hook of its stage."""
+        stage, hooks = self.stage, self.service.configuration.get("lifecycleHooks", [])
+        is_held = self.pauses.hold(stage, hooks)
+        self.history |= {"lifecycleStage": stage, "lifecycleHookDetails": self.pauses.details}
+        return is_held
+
+    @property
+    def stage(self) -> str:
+        if self.steps is None:
+            return "PRE_SCALE_UP"
+        is_up = self.count("RUNNING") >= self.service.desired
+        return "POST_SCALE_UP" if is_up else "SCALE_UP"
 
     def start_tasks(self) -> list[Task]:
         """As many as are wanted and not there; they are PENDING at once."""
@@ -254,8 +289,13 @@ class Deployment:
         self.event(f"rolling back to deployment {back.id}.")
         self.status, back.status, back.rollout_state = "ACTIVE", "PRIMARY", "IN_PROGRESS"
         back.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {back.id}."
-        back.steps = comes_back(back)
+        back.steps = back.come_back()
         self.service.go_back(self, back)
+
+    def come_back(self) -> Steps:
+        """To this deployment ECS rolls back: its tasks were never stopped."""
+        yield
+        self.complete()
 
     def overtake(self) -> None:
         self.service.ecs.roll_out_another(self.service)
@@ -283,7 +323,7 @@ class Deployment:
 class RunningService:
     """One service in one cluster."""
 
-    ecs: "Ecs"
+    ecs: EcsApi
     cluster: str
     name: str
     settings: Json  # what it was created and updated with, as the API names it

@@ -5,20 +5,20 @@ Fargate would not run. What is refused here, and how it is worded, is from the E
 Developer Guide, where no other source is named.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
 from simulator import capacity, pauses, quotas, strategies
-from simulator.deployments import CAPACITY, Deployment, RunningService, Task
+from simulator.deployments import CAPACITY, Deployment, Outcome, RunningService, Task
 from simulator.fargate import complaint
-from simulator.obstacles import Obstacles
+from simulator.moto_gaps import SERVICE_LINKED_ROLES, Iam
 from simulator.permissions import last
 from simulator.policies import Need
 from simulator.refusal import Refused
-from simulator.rollouts import Outcome, Serves
+from simulator.rollouts import Serves
 from simulator.service import Service, World
-from simulator.strictness import SERVICE_LINKED_ROLES, Iam
+from simulator.task_start_failures import Obstacles
 
 Json = dict[str, Any]
 
@@ -57,7 +57,7 @@ class Ecs(Service):
         self.services: dict[tuple[str, str], RunningService] = {}
         self.tasks: list[Task] = []
         self.outcomes: list[Outcome] = []  # of the next deployments, in their order
-        self.numbers = count(1)
+        self.numbers: Iterator[int] = count(1)
 
     # --- services ---
 
@@ -195,6 +195,10 @@ class Ecs(Service):
     def obstacle(self, deployment: Deployment) -> Outcome | None:
         """What keeps the tasks of a deployment from starting, whatever was to become of them."""
         return self.obstacles.before(deployment)
+
+    def added_container(self, task: Task) -> Json | None:
+        """GuardDuty's agent, if it monitors the tasks of the account."""
+        return self.obstacles.guardduty_agent(task.deployment.task_definition, task.id)
 
     def log(self, task: Task, lines: tuple[str, ...]) -> None:
         """What a container says, where its log driver may write it down."""

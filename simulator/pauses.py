@@ -5,14 +5,13 @@ and "ContinueServiceDeployment". It does not say which stages a rolling deployme
 the two that need no second target group.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from simulator.clock import Clock
 from simulator.refusal import Refused
-
-if TYPE_CHECKING:
-    from simulator.deployments import Deployment
 
 Json = dict[str, Any]
 
@@ -40,17 +39,19 @@ def check(hooks: list[Json]) -> None:
 class Pauses:
     """The hooks of one deployment, as it reaches their stages."""
 
-    deployment: "Deployment"
+    clock: Clock
+    numbers: Iterator[int]  # for ids
     reached: set[str] = field(default_factory=set)  # stages
+    details: list[Json] = field(default_factory=list)  # as DescribeServiceDeployments names them
 
-    def holds(self) -> bool:
-        """Whether the deployment waits for an answer now."""
-        stage = self._stage()
-        self.deployment.history["lifecycleStage"] = stage
+    def hold(self, stage: str, hooks: list[Json]) -> bool:
+        """Whether the deployment, which is at this stage, waits for an answer now."""
         if stage not in self.reached:
             self.reached.add(stage)
-            self._details += [self._detail(hook) for hook in self._hooks_at(stage)]
-        if any(detail["expiresAt"] <= self._now() for detail in self._waiting()):
+            self.details += [
+                self._detail(each) for each in hooks if stage in each["lifecycleStages"]
+            ]
+        if any(detail["expiresAt"] <= self.clock.now() for detail in self._waiting()):
             raise NotImplementedError("a PAUSE hook that expires")
         return bool(self._waiting())
 
@@ -63,37 +64,15 @@ class Pauses:
             raise NotImplementedError("what ECS says of a deployment that a hook rolls back")
         found[0]["status"] = "SUCCEEDED"
 
-    @property
-    def _details(self) -> list[Json]:
-        details: list[Json] = self.deployment.history.setdefault("lifecycleHookDetails", [])
-        return details
-
-    @_details.setter
-    def _details(self, details: list[Json]) -> None:
-        self.deployment.history["lifecycleHookDetails"] = details
-
     def _waiting(self) -> list[Json]:
-        return [detail for detail in self._details if detail["status"] == "AWAITING_ACTION"]
-
-    def _stage(self) -> str:
-        if self.deployment.steps is None:
-            return "PRE_SCALE_UP"
-        wanted = self.deployment.service.desired
-        return "POST_SCALE_UP" if self.deployment.count("RUNNING") >= wanted else "SCALE_UP"
-
-    def _hooks_at(self, stage: str) -> list[Json]:
-        hooks: list[Json] = self.deployment.service.configuration.get("lifecycleHooks", [])
-        return [hook for hook in hooks if stage in hook["lifecycleStages"]]
+        return [detail for detail in self.details if detail["status"] == "AWAITING_ACTION"]
 
     def _detail(self, hook: Json) -> Json:
         limit = hook.get("timeoutConfiguration", {})
         return {
-            "hookId": f"hook-{next(self.deployment.service.ecs.numbers):08}",
+            "hookId": f"hook-{next(self.numbers):08}",
             "targetType": "PAUSE",
             "status": "AWAITING_ACTION",
-            "expiresAt": self._now() + timedelta(minutes=limit.get("timeoutInMinutes", DAY)),
+            "expiresAt": self.clock.now() + timedelta(minutes=limit.get("timeoutInMinutes", DAY)),
             "timeoutAction": limit.get("action", "ROLLBACK"),
         }
-
-    def _now(self) -> Any:
-        return self.deployment.service.ecs.clock.now()

@@ -5,30 +5,19 @@ service event messages", "Amazon ECS stopped tasks error messages", "How the Ama
 circuit breaker detects failures", "Amazon ECS service deployment state change events".
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from simulator.deployments import Deployment, Task
+from simulator.deployments import Deployment, Outcome, Steps, Task
 
-Steps = Iterator[None]
-Fail = Callable[["Task"], None]
-
-
-class Outcome:
-    """What becomes of the tasks of one deployment."""
-
-    def play(self, rollout: "Deployment") -> Steps:
-        """Carry the rollout on; each `yield` ends what one look at the service sees."""
-        raise NotImplementedError
+Fail = Callable[[Task], None]
 
 
 @dataclass(frozen=True)
 class Serves(Outcome):
     """The tasks start, become healthy, and take over."""
 
-    def play(self, rollout: "Deployment") -> Steps:
+    def play(self, rollout: Deployment) -> Steps:
         rollout.start_tasks()
         yield
         rollout.run_tasks()
@@ -42,7 +31,7 @@ class Serves(Outcome):
 class Hangs(Outcome):
     """The tasks never get beyond PENDING, and nothing ever fails."""
 
-    def play(self, rollout: "Deployment") -> Steps:
+    def play(self, rollout: Deployment) -> Steps:
         rollout.start_tasks()
         while True:
             yield
@@ -55,8 +44,8 @@ class Crashes(Outcome):
     exit_code: int = 1
     says: tuple[str, ...] = ("Traceback (most recent call last):", "RuntimeError: boom")
 
-    def play(self, rollout: "Deployment") -> Steps:
-        def crash(task: "Task") -> None:
+    def play(self, rollout: Deployment) -> Steps:
+        def crash(task: Task) -> None:
             task.say(*self.says)
             reason = "Essential container in task exited"
             task.end("EssentialContainerExited", reason, exit_code=self.exit_code)
@@ -70,8 +59,8 @@ class Blocked(Outcome):
 
     reason: str
 
-    def play(self, rollout: "Deployment") -> Steps:
-        def fail(task: "Task") -> None:
+    def play(self, rollout: Deployment) -> Steps:
+        def fail(task: Task) -> None:
             rollout.event(f"was unable to place a task. Reason: {self.reason}.")
             task.end("TaskFailedToStart", self.reason)
 
@@ -82,7 +71,7 @@ class Blocked(Outcome):
 class CannotPull(Outcome):
     """The registry cannot be reached, whatever it holds (aws/containers-roadmap#2493)."""
 
-    def play(self, rollout: "Deployment") -> Steps:
+    def play(self, rollout: Deployment) -> Steps:
         image = rollout.container["image"]
         blocked = Blocked(
             "CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to "
@@ -97,8 +86,8 @@ class Unhealthy(Outcome):
 
     says: tuple[str, ...] = ("GET /health 500",)
 
-    def play(self, rollout: "Deployment") -> Steps:
-        def fail(task: "Task") -> None:
+    def play(self, rollout: Deployment) -> Steps:
+        def fail(task: Task) -> None:
             task.say(*self.says)
             rollout.event(f"(task {task.id}) failed container health checks.")
             rollout.event(f"has stopped 1 running tasks: (task {task.id}).")
@@ -114,8 +103,8 @@ class UnhealthyTarget(Outcome):
 
     why: str = "Health checks failed with these codes: [404]"
 
-    def play(self, rollout: "Deployment") -> Steps:
-        def fail(task: "Task") -> None:
+    def play(self, rollout: Deployment) -> Steps:
+        def fail(task: Task) -> None:
             port, group = rollout.target["containerPort"], rollout.target["targetGroupArn"]
             rollout.event(
                 f"(task {task.id}) (port {port}) is unhealthy in (target-group {group}) "
@@ -134,7 +123,7 @@ class Flaps(Outcome):
     ("If a task successfully starts, passes the dependent health checks, but then stops": re:Post,
     "ecs-deployment-roll-back-failure".)"""
 
-    def play(self, rollout: "Deployment") -> Steps:
+    def play(self, rollout: Deployment) -> Steps:
         while True:
             tasks = rollout.start_tasks()
             yield
@@ -156,7 +145,7 @@ class NotLaunched(Outcome):
 
     says: str
 
-    def play(self, rollout: "Deployment") -> Steps:
+    def play(self, rollout: Deployment) -> Steps:
         while True:
             rollout.event(self.says)
             yield
@@ -166,7 +155,7 @@ class NotLaunched(Outcome):
 class OutOfCapacity(Outcome):
     """Fargate has no room (sil-org/ecs-deploy#277)."""
 
-    def play(self, rollout: "Deployment") -> Steps:
+    def play(self, rollout: Deployment) -> Steps:
         yield from NotLaunched(
             "was unable to place a task. Reason: Capacity is unavailable at this time. Please try "
             "again later or in a different availability zone."
@@ -177,7 +166,7 @@ class OutOfCapacity(Outcome):
 class Overtaken(Outcome):
     """Somebody else rolls out another revision before this one serves."""
 
-    def play(self, rollout: "Deployment") -> Steps:
+    def play(self, rollout: Deployment) -> Steps:
         rollout.start_tasks()
         yield
         rollout.run_tasks()
@@ -186,7 +175,7 @@ class Overtaken(Outcome):
         yield
 
 
-def again_and_again(rollout: "Deployment", fail: Fail, *, run: bool = False) -> Steps:
+def again_and_again(rollout: Deployment, fail: Fail, *, run: bool = False) -> Steps:
     """Tasks start and fail, and others are started, until the circuit breaker has seen enough."""
     while True:
         tasks = rollout.start_tasks()
@@ -203,9 +192,3 @@ def again_and_again(rollout: "Deployment", fail: Fail, *, run: bool = False) -> 
         if rollout.is_broken:
             rollout.fail()
             return
-
-
-def comes_back(rollout: "Deployment") -> Steps:
-    """A deployment to which ECS rolls back: its tasks were never stopped."""
-    yield
-    rollout.complete()

@@ -11,20 +11,20 @@ from simulator.application import Application
 from simulator.calls import CallLog
 from simulator.clock import Clock
 from simulator.cloudformation import CloudFormation
+from simulator.deployments import Outcome
 from simulator.ecs import Ecs
 from simulator.faults import Faults
+from simulator.hooks import Moments
 from simulator.identity import Sts
 from simulator.images import Ecr, Registry
 from simulator.load_balancer import LoadBalancer, Page
-from simulator.moments import Moments
+from simulator.moto_gaps import Iam, LoadBalancing, Logs, Scaling
 from simulator.principals import Principals
-from simulator.rollouts import Outcome
 from simulator.scripts import Docker, Scripts
 from simulator.security_groups import Ec2WithTasks
 from simulator.server import Server
 from simulator.service import Service, World
 from simulator.session import session_of
-from simulator.strictness import Iam, LoadBalancing, Logs, Scaling
 from simulator.template import Place
 from simulator.timing import BackOff, one_clock
 from simulator.transport import through

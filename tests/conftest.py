@@ -13,7 +13,7 @@ from history import History, history
 from rendering import EXAMPLE, ROOT, Render, render
 
 if TYPE_CHECKING:  # it imports much, and few tests need it
-    from simulator.ground import Ground
+    from simulator.fixtures import Ground
     from simulator.simulation import SimulatedAws
 
 
@@ -41,7 +41,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=ROOT,
         capture_output=True,
         check=True,
-        text=True,
+        encoding="utf-8",
     ).stdout
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).exists():
@@ -92,6 +92,6 @@ def aws(started_aws: "SimulatedAws") -> Iterator["SimulatedAws"]:
 @pytest.fixture
 def ground(aws: "SimulatedAws") -> "Ground":
     """What a service needs, in an account that has nothing else."""
-    from simulator.ground import Ground
+    from simulator.fixtures import Ground
 
     return Ground(aws)

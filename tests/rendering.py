@@ -20,14 +20,14 @@ from infra.tool.settings import Settings
 ROOT = Path(__file__).resolve().parents[1]
 
 Answers = Mapping[str, Any]
-EXAMPLE: Answers = yaml.safe_load((ROOT / "example-answers.yml").read_text())
+EXAMPLE: Answers = yaml.safe_load((ROOT / "example-answers.yml").read_text(encoding="utf-8"))
 ANSWERS_FILE = ".copier-answers.yml"  # unless `copier copy -a` names another
 
 
 @cache
 def questions() -> dict[str, dict[str, Any]]:
     """The questions of copier.yml by name, derived ones included."""
-    config = yaml.safe_load((ROOT / "copier.yml").read_text())
+    config = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
     return {key: value for key, value in config.items() if not key.startswith("_")}
 
 

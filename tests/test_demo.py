@@ -91,3 +91,8 @@ def test_a_server_that_ends_is_not_waited_for() -> None:
         process.wait()
         with pytest.raises(SystemExit, match="The server ended with exit code 3"):
             demo.ask("http://127.0.0.1:9/health", process)
+
+
+def test_windows_gets_a_server_that_runs_there() -> None:
+    assert demo.server_command(8080, "posix") == ["gunicorn", "--bind", "127.0.0.1:8080"]
+    assert demo.server_command(8080, "nt")[0] == "uvicorn", "gunicorn needs os.fork"

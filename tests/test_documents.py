@@ -2,6 +2,9 @@
 
 import copy
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,6 +147,14 @@ def test_a_wrong_policy_is_found_out(example: Render, mistake: str) -> None:
     assert unexpected(policy_findings(json.loads(text.replace(right, wrong)))) != []
 
 
+def test_a_role_is_passed_to_tasks_and_to_nothing_else(example: Render) -> None:
+    statements = example.json("ops/iam-policy-github-actions.json")["Statement"]
+    [passing] = [each for each in statements if "iam:PassRole" in each["Action"]]
+    assert passing["Condition"] == {
+        "StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    }, f"ops/iam-policy-github-actions.json: {passing['Sid']}: to tasks, or others get its rights"
+
+
 def test_everything_is_allowed_on_exact_resources_or_under_a_condition(example: Render) -> None:
     without_resources = {
         "application-autoscaling:DescribeScalableTargets",
@@ -154,6 +165,87 @@ def test_everything_is_allowed_on_exact_resources_or_under_a_condition(example: 
     }
     for statement in example.json("ops/iam-policy-github-actions.json")["Statement"]:
         assert statement["Effect"] == "Allow"
-        assert not any("*" in action for action in statement["Action"])
+        assert not any("*" in action for action in statement["Action"]), (
+            f"ops/iam-policy-github-actions.json: {statement['Sid']}: name each action in full"
+        )
         if statement["Resource"] == ["*"]:
             assert "Condition" in statement or set(statement["Action"]) <= without_resources
+
+
+def test_what_must_agree_agrees(example: Render) -> None:
+    """The test that ships with a service, here for one: test_matrix.py has it for all answers."""
+    done = subprocess.run(
+        [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "tests/test_contract.py"],
+        cwd=example.path,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    said = re.findall(r"^E {7}(?:AssertionError: )?(\w.+)", done.stdout, re.MULTILINE)
+    assert done.returncode == 0, "; ".join(said) or done.stdout + done.stderr
+
+
+CONTAINER = "infra/task-definition.json", "containerDefinitions.0"
+# What no rule of AWS and no other file decides, and why it is as it is.
+CHOSEN: dict[tuple[str, str], dict[str, tuple[Any, str]]] = {
+    CONTAINER: {
+        "essential": (True, "ECS replaces a task whose app has ended"),
+        "healthCheck.interval": (15, "seconds: with the retries, a dead app is seen in 45"),
+        "healthCheck.timeout": (5, "seconds"),
+        "healthCheck.retries": (3, "one slow answer is no reason to kill a task"),
+        "healthCheck.startPeriod": (30, "seconds in which a start may fail its checks"),
+        "stopTimeout": (45, "seconds: 15 more than the server takes to stop"),
+        "linuxParameters.initProcessEnabled": (True, "an init process reaps what the app leaves"),
+        "linuxParameters.capabilities": ({"drop": ["ALL"]}, "the app needs none"),
+        "logConfiguration.options.mode": ("non-blocking", "a slow log must not stop the app"),
+        "logConfiguration.options.max-buffer-size": ("25m", "1m, the default, loses lines"),
+        "logConfiguration.options.awslogs-stream-prefix": ("ecs", "ECS shows a task's log by it"),
+    },
+    ("infra/service.json", ""): {
+        "healthCheckGracePeriodSeconds": (60, "longer, and a broken task is replaced late"),
+        "availabilityZoneRebalancing": ("ENABLED", "tasks spread again after a zone was lost"),
+        "propagateTags": ("SERVICE", "tasks have the tags that bills are split by"),
+    },
+    ("infra/autoscaling.json", "policies.0"): {
+        "TargetTrackingScalingPolicyConfiguration.TargetValue": (60, "% CPU: room for a peak"),
+        "TargetTrackingScalingPolicyConfiguration.ScaleOutCooldown": (60, "seconds"),
+        "TargetTrackingScalingPolicyConfiguration.ScaleInCooldown": (300, "seconds: no flapping"),
+    },
+    ("infra/autoscaling.json", "policies.1"): {
+        "TargetTrackingScalingPolicyConfiguration.TargetValue": (1000, "a minute for each task"),
+        "TargetTrackingScalingPolicyConfiguration.ScaleOutCooldown": (60, "seconds"),
+        "TargetTrackingScalingPolicyConfiguration.ScaleInCooldown": (300, "seconds: no flapping"),
+    },
+    ("infra/ecr-lifecycle-policy.json", "rules.0.selection"): {
+        "tagStatus": ("untagged", "images with a tag are those that a rollback needs"),
+        "countNumber": (7, "days"),
+    },
+    ("infra/ecr-lifecycle-policy.json", "rules.1.selection"): {
+        "countNumber": (30, "images: a rollback reaches back as far"),
+    },
+}
+
+
+def member(document: Any, path: str) -> Any:
+    """What a document has at a path such as "rules.0.selection"."""
+    for key in filter(None, path.split(".")):
+        document = document[int(key) if isinstance(document, list) else key]
+    return document
+
+
+@pytest.mark.parametrize(("name", "place"), CHOSEN, ids=lambda word: word)
+def test_a_document_says_what_was_chosen(example: Render, name: str, place: str) -> None:
+    part = member(example.json(name), place)
+    for path, (value, reason) in CHOSEN[name, place].items():
+        found = member(part, path)
+        where = f"{name}: {place}.{path}".replace(": .", ": ")
+        assert found == value, (
+            f"{where} is {found!r} and was {value!r}: {reason}. If the change is meant, change "
+            "CHOSEN in tests/test_documents.py too"
+        )
+
+
+def test_the_health_check_fails_for_any_status_but_200(example: Render) -> None:
+    command = container(example.json("infra/task-definition.json"))["healthCheck"]["command"]
+    assert '[ "$status" = 200 ]' in command[-1], (
+        "infra/task-definition.json: healthCheck.command must compare the status with 200"
+    )

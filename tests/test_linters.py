@@ -59,7 +59,11 @@ def lint(folder: Path, command: list[str], files: list[str]) -> None:
     done = subprocess.run(
         [tools / command[0], *command[1:], *files],
         cwd=folder,
-        env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"},  # actionlint asks shellcheck
+        env={
+            **os.environ,
+            "PATH": f"{tools}:{os.environ['PATH']}",  # actionlint asks shellcheck
+            "PYTHONPATH": "template",  # of the root, where lint-imports finds the tool
+        },
         capture_output=True,
         text=True,
     )
@@ -101,14 +105,19 @@ def test_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
     [
         (
             ["yamllint", "--strict", "-c", "template/.yamllint.yml"],
-            ["copier.yml", "example-answers.yml", *WORKFLOWS(ROOT)],
+            ["copier.yml", "example-answers.yml", ".github/dependabot.yml", *WORKFLOWS(ROOT)],
         ),
         (["shellcheck", "--external-sources"], SHELL),
         (["shfmt", "--diff", "--indent", "2", "--case-indent"], SHELL),
         (["ruff", "check", "--no-cache"], ["."]),
         (["ruff", "format", "--check", "--no-cache"], ["."]),
+        (["lint-imports", "--no-cache", "--no-logo"], ["pyproject.toml"]),
         (["mypy"], ["benchmarks", "scripts", "simulator", "tests"]),
         (["check-jsonschema", "--builtin-schema", "vendor.github-workflows"], WORKFLOWS(ROOT)),
+        (
+            ["check-jsonschema", "--builtin-schema", "vendor.dependabot"],
+            [".github/dependabot.yml"],
+        ),
         (["actionlint"], WORKFLOWS(ROOT)),
         (["zizmor", "--offline", "--no-progress", "--persona", "auditor"], [".github"]),
     ],

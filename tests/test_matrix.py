@@ -62,15 +62,25 @@ def test_no_other_memory_goes_with_a_processor(
 ) -> None:
     others = {mib for memories in FARGATE.values() for mib in memories} - set(FARGATE[cpu])
     for memory in sorted(others | {min(FARGATE[cpu]) - 1, max(FARGATE[cpu]) * 2}):
-        with pytest.raises(ValueError, match="Invalid choice for 'memory'"):
+        refusal = "nothing"
+        try:
             render(varying, tmp_path / "service", {**example.answers, "cpu": cpu, "memory": memory})
+        except ValueError as error:
+            refusal = str(error)
+        assert "Invalid choice for 'memory'" in refusal, (
+            f"copier.yml: memory has to refuse {memory} for cpu {cpu}, as Fargate does, "
+            f"and said {refusal}"
+        )
 
 
 def test_the_default_memory_is_the_smallest(varying: Path, tmp_path: Path, example: Render) -> None:
     for cpu, sizes in FARGATE.items():
         answers = {key: value for key, value in example.answers.items() if key != "memory"}
         service = render(varying, tmp_path / str(cpu), {**answers, "cpu": cpu})
-        assert service.json("infra/task-definition.json")["memory"] == str(min(sizes))
+        memory = service.json("infra/task-definition.json")["memory"]
+        assert memory == str(min(sizes)), (
+            f"copier.yml: for cpu {cpu} the default of memory is the smallest: {min(sizes)}"
+        )
 
 
 def test_every_file_can_be_parsed(whole: list[Render], renders: list[Render]) -> None:
@@ -118,7 +128,7 @@ def test_the_region_decides_the_partition_and_the_registry(renders: list[Render]
         account, region = service.answers["aws_account_id"], service.answers["aws_region"]
         partition, domain = PARTITIONS[region]
         settings = service.settings()
-        assert settings.service.partition == partition
+        assert settings.service.partition == partition, f"copier.yml: partition of {region}"
         assert settings.service.registry == f"{account}.dkr.ecr.{region}.{domain}"
         for name in VARYING:
             assert set(re.findall(r"\barn:([a-z-]+):", service.text(name))) <= {partition}, name

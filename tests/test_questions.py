@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rendering import EXAMPLE, asked, questions, render
+import yaml
+from rendering import ANSWERS_FILE, EXAMPLE, asked, questions, render
 
 NAME = "'app_name': for example ai-assistant: 3 to 24 lowercase letters"
 DESCRIPTION = "'description': for example Answers questions: one line"
@@ -134,7 +135,7 @@ REFUSED: dict[str, tuple[str, list[Any]]] = {
     ),
     "cpu": ("Invalid choice for 'cpu'", [0, 300, 32768, -256]),
     "memory": ("Invalid choice for 'memory'", [0, 256, 768, 3072, 4096]),
-    "cpu_architecture": ("Invalid choice for 'cpu_architecture'", ["", "arm64", "amd64"]),
+    "cpu_architecture": ("Invalid choice for 'cpu_architecture'", ["", "arm64", "amd64", "AMD64"]),
     "min_tasks": ("'min_tasks': for example 1: at least 1", [0, -1]),
     "max_tasks": ("'max_tasks': for example 1: at least the minimum", [0, -1]),
     "partition": ("Invalid choice for 'partition'", ["aws-cn", "", "aws-iso"]),
@@ -173,9 +174,49 @@ def test_a_bad_answer_is_refused_and_nothing_is_written(
     template: Path, tmp_path: Path, key: str, value: object, message: str
 ) -> None:
     destination = tmp_path / "service"
-    with pytest.raises(Exception, match=message):
+    refusal = "nothing"
+    try:
         render(template, destination, {**EXAMPLE, key: value})
+    except Exception as error:
+        refusal = str(error)
+    assert re.search(message, refusal), (
+        f"copier.yml: {key} has to refuse {value!r} with `{message}`, and said {refusal}"
+    )
     assert not destination.exists(), f"{key}={value!r} was refused but left files behind"
+
+
+def test_the_maximum_of_tasks_is_at_least_the_minimum(template: Path, tmp_path: Path) -> None:
+    refusal = "nothing"
+    try:
+        render(template, tmp_path / "service", {**EXAMPLE, "min_tasks": 3, "max_tasks": 2})
+    except ValueError as error:
+        refusal = str(error)
+    assert "'max_tasks': for example 3: at least the minimum, which is 3" in refusal, (
+        f"copier.yml: max_tasks has to refuse 2 for a minimum of 3, and said {refusal}"
+    )
+
+
+# What a person gets who answers nothing but name, account and region.
+DEFAULTS = {
+    "description": "ai-assistant on AWS ECS Fargate",
+    "github_repository": "",
+    "cpu": 256,
+    "memory": 512,
+    "cpu_architecture": "X86_64",
+    "min_tasks": 1,
+    "max_tasks": 4,
+}
+
+
+def test_a_default_is_the_smallest_service(template: Path, tmp_path: Path) -> None:
+    identity = {key: EXAMPLE[key] for key in asked() if key not in DEFAULTS}
+    service = render(template, tmp_path / "service", identity)
+    found = yaml.safe_load(service.text(ANSWERS_FILE))
+    for key, value in DEFAULTS.items():
+        assert found[key] == value, (
+            f"copier.yml: the default of {key} is {found[key]!r} and was {value!r}: it changes the "
+            "bill of every new service. If the change is meant, change DEFAULTS in this test too"
+        )
 
 
 def test_every_question_has_bad_answers_to_refuse() -> None:

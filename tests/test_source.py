@@ -4,12 +4,13 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pytest
 import yaml
 from jinja2 import meta
-from rendering import EXAMPLE, Render, asked, questions, render, rendered_name
+from rendering import EXAMPLE, ROOT, Render, asked, questions, render, rendered_name
 
 TEMPLATED = {
     "README.md.jinja",
@@ -110,3 +111,48 @@ def test_no_seven_lines_stand_twice_in_a_file(example: Render) -> None:
         windows = ["\n".join(lines[i : i + 7]) for i in range(len(lines) - 6)]
         twice = {w for w in windows if windows.count(w) > 1 and w.strip()}
         assert not twice, f"{name} repeats:\n{next(iter(twice))}"
+
+
+# What copier.yml tells Copier itself, and why.
+COPIER: dict[str, tuple[object, str]] = {
+    "_min_copier_version": ("9.19.0", "the first with every known fix of path traversal"),
+    "_subdirectory": ("template", "the rest of this repository is no part of a service"),
+    "_envops": ({"undefined": "jinja2.StrictUndefined"}, "a misspelt variable is an error"),
+    "_exclude": (
+        [
+            f"{{% if _copier_operation == 'update' %}}{name}{{% endif %}}"
+            for name in ("app/main.py", "tests/test_main.py")
+        ],
+        "these are made once and then the user's: an update leaves them alone",
+    ),
+}
+
+
+def copier_yml() -> Any:
+    return yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("key", COPIER)
+def test_copier_is_told_what_was_chosen(key: str) -> None:
+    found = copier_yml()[key]
+    value, reason = COPIER[key]
+    assert found == value, (
+        f"copier.yml: {key} is {found!r} and was {value!r}: {reason}. If the change is meant, "
+        "change COPIER in this test too"
+    )
+
+
+def test_the_closing_message_creates_the_infrastructure_before_it_pushes() -> None:
+    message = copier_yml()["_message_after_copy"]
+    commands = re.sub(r" +#.*", "", message).replace("\\\n    ", "")
+    found = re.findall(r"^  (\S.*)$", commands, re.MULTILINE)
+    assert found == [
+        "cd '{{ _copier_conf.dst_path }}'",
+        "git init --initial-branch main",
+        "uv sync",
+        "uv run pytest",
+        'git add . && git commit --message "Start from the template"',
+        "gh repo create {{ github_repository or app_name }} --private --source . --remote origin",
+        "uv run --frozen -m infra provision",
+        "git push --set-upstream origin main",
+    ], "copier.yml: _message_after_copy: a person pastes these commands, in this order"

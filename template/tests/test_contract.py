@@ -20,7 +20,7 @@ NAMES = SETTINGS.names
 
 @cache
 def document(name: str) -> Any:
-    return json.loads((ROOT / name).read_text())
+    return json.loads((ROOT / name).read_text(encoding="utf-8"))
 
 
 def container() -> Any:
@@ -44,7 +44,9 @@ def gunicorn() -> dict[str, Any]:
 
 def dockerfile(instruction: str) -> str:
     """The argument of the last such instruction in the Dockerfile."""
-    found = re.findall(rf"^{instruction} (.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    found = re.findall(
+        rf"^{instruction} (.+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert found, f"the Dockerfile has no {instruction}"
     return str(found[-1])
 
@@ -103,10 +105,10 @@ def test_the_deploy_policy_has_the_names_of_the_settings() -> None:
 
 def test_ci_tests_with_the_uv_and_the_python_of_the_image() -> None:
     """Raise them together: a bot that follows the Dockerfile does not see the workflows."""
-    image = (ROOT / "Dockerfile").read_text()
+    image = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     workflows = ROOT / ".github" / "workflows"
-    ci = (workflows / "ci.yml").read_text()
-    every = "".join(path.read_text() for path in sorted(workflows.glob("*.yml")))
+    ci = (workflows / "ci.yml").read_text(encoding="utf-8")
+    every = "".join(path.read_text(encoding="utf-8") for path in sorted(workflows.glob("*.yml")))
     uv = re.findall(r"^FROM ghcr\.io/astral-sh/uv:([\d.]+)", image, re.MULTILINE)
     python = re.findall(r"^FROM python:([\d.]+)", image, re.MULTILINE)
     assert set(re.findall(r'^ +version: "(.+)"$', every, re.MULTILINE)) == set(uv)
@@ -117,7 +119,9 @@ def test_one_port_everywhere() -> None:
     ports = {mapping["containerPort"] for mapping in container()["portMappings"]}
     bound = int(str(gunicorn()["bind"]).rpartition(":")[2])
     asked = int(re.findall(r"/dev/tcp/127\.0\.0\.1/(\d+)", " ".join(health_check()))[0])
-    assert ports == {bound} == {asked} == {int(dockerfile("EXPOSE"))}
+    assert ports == {bound} == {asked} == {int(dockerfile("EXPOSE"))}, (
+        "one port in task-definition.json (portMappings, healthCheck), gunicorn.conf.py, Dockerfile"
+    )
     assert bound >= 1024, "a process that is not root cannot bind a lower port on Fargate"
 
 
@@ -127,20 +131,24 @@ def health_check() -> list[str]:
 
 def test_the_server_outlives_an_idle_connection_of_the_load_balancer() -> None:
     assert gunicorn()["keepalive"] > load_balancer("idle_timeout.timeout_seconds"), (
-        "or the load balancer answers 502 now and then"
+        "keepalive of gunicorn.conf.py: above idle_timeout of stack.yml, or a few requests get 502"
     )
 
 
 def test_the_server_stops_before_it_is_killed() -> None:
     graceful = gunicorn()["graceful_timeout"]
-    assert graceful < container()["stopTimeout"] <= FARGATE_STOP_TIMEOUT
+    assert graceful < container()["stopTimeout"] <= FARGATE_STOP_TIMEOUT, (
+        "stopTimeout of task-definition.json: more than graceful_timeout of gunicorn.conf.py"
+    )
     assert 0 < gunicorn()["LIFESPAN_SECONDS"] < graceful, "requests and the lifespan both need time"
 
 
 def test_request_bodies_leave_most_of_the_memory_to_the_app() -> None:
     """A body takes several times its size while it is parsed."""
     [megabytes] = re.findall(
-        r"^BODY_BUDGET = (\d+) \* 2\*\*20$", (ROOT / "app/limits.py").read_text(), re.M
+        r"^BODY_BUDGET = (\d+) \* 2\*\*20$",
+        (ROOT / "app/limits.py").read_text(encoding="utf-8"),
+        re.M,
     )
     memory = int(document("infra/task-definition.json")["memory"])
     assert int(megabytes) * int(environment()["WEB_CONCURRENCY"]) <= memory / 8, (
@@ -150,34 +158,50 @@ def test_request_bodies_leave_most_of_the_memory_to_the_app() -> None:
 
 def test_a_starting_task_is_not_replaced() -> None:
     grace = document("infra/service.json")["healthCheckGracePeriodSeconds"]
-    assert grace >= container()["healthCheck"]["startPeriod"]
+    assert grace >= container()["healthCheck"]["startPeriod"], (
+        "healthCheckGracePeriodSeconds of service.json: not less than the startPeriod"
+    )
 
 
 def test_there_is_a_worker_for_each_whole_processor() -> None:
     cpu = int(document("infra/task-definition.json")["cpu"])
-    assert int(environment()["WEB_CONCURRENCY"]) == max(1, cpu // 1024)
+    assert int(environment()["WEB_CONCURRENCY"]) == max(1, cpu // 1024), (
+        "WEB_CONCURRENCY of task-definition.json: a worker for each whole vCPU, at least one"
+    )
 
 
 def test_the_container_runs_as_the_user_of_the_image() -> None:
-    assert container()["user"] == dockerfile("USER")
+    assert container()["user"] == dockerfile("USER"), (
+        "the user of task-definition.json is the USER of the Dockerfile"
+    )
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", container()["user"]), "numbers, and not root"
 
 
 def test_a_read_only_container_has_a_place_for_temporary_files() -> None:
-    assert container()["readonlyRootFilesystem"] is True
-    assert "TMPDIR=/dev/shm" in (ROOT / "Dockerfile").read_text()
+    assert container()["readonlyRootFilesystem"] is True, (
+        "readonlyRootFilesystem of task-definition.json: true, so that nothing replaces the code"
+    )
+    assert "TMPDIR=/dev/shm" in (ROOT / "Dockerfile").read_text(encoding="utf-8"), (
+        "TMPDIR of the Dockerfile: in memory, because the root file system is read-only"
+    )
 
 
 def test_a_rollout_can_start_new_tasks_before_it_stops_old_ones() -> None:
     deployment = document("infra/service.json")["deploymentConfiguration"]
-    assert deployment["minimumHealthyPercent"] == 100
-    assert deployment["maximumPercent"] > 100, "or a service of one task can never be replaced"
-    assert deployment["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
+    assert deployment["minimumHealthyPercent"] == 100, (
+        "minimumHealthyPercent of service.json: 100, or a rollout stops tasks that serve"
+    )
+    assert deployment["maximumPercent"] > 100, (
+        "maximumPercent of service.json: more than 100, or a single task can never be replaced"
+    )
+    assert deployment["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}, (
+        "deploymentCircuitBreaker of service.json: on, or a bad revision stays"
+    )
 
 
 def in_the_stack(pattern: str) -> set[str]:
     """What infra/stack.yml says there; it is not loaded, because its tags are CloudFormation's."""
-    found = set(re.findall(pattern, (ROOT / "infra/stack.yml").read_text()))
+    found = set(re.findall(pattern, (ROOT / "infra/stack.yml").read_text(encoding="utf-8")))
     assert found, f"infra/stack.yml has nothing like {pattern}"
     return found
 
@@ -199,10 +223,14 @@ def test_the_load_balancer_finds_the_container_and_its_health() -> None:
 def test_no_request_is_cut_off_by_a_rollout() -> None:
     delay = load_balancer("deregistration_delay.timeout_seconds")
     graceful = gunicorn()["graceful_timeout"]
-    assert delay >= graceful + 20, "new requests still come while ECS takes a task out"
+    assert delay >= graceful + 20, (
+        "deregistration_delay of stack.yml: new requests still come while ECS takes a task out"
+    )
     finish = graceful - gunicorn()["LIFESPAN_SECONDS"]
     assert delay + finish >= load_balancer("idle_timeout.timeout_seconds")
-    [body] = re.findall(r"^BODY_TIMEOUT = (\d+)$", (ROOT / "app/limits.py").read_text(), re.M)
+    [body] = re.findall(
+        r"^BODY_TIMEOUT = (\d+)$", (ROOT / "app/limits.py").read_text(encoding="utf-8"), re.M
+    )
     assert delay + finish >= int(body), "a slow body arrives before the task is stopped"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from owned import Service
+from support.build_context import CONTEXT, EDIT
 
 from container.conftest import COMMIT
 from container.containers import Container, built, docker, succeed
@@ -119,25 +120,6 @@ def test_two_builds_have_the_same_layers(image: str, service: Service, tmp_path:
         assert layers(again) == layers(image)
 
 
-CONTEXT = {
-    "app/main.py": True,
-    "app/data/words.txt": True,
-    "app/.env.example": True,
-    "app/data/.env.template": True,
-    "gunicorn.conf.py": True,
-    "uv.lock": True,
-    ".env": False,
-    "app/.env": False,
-    "app/.env.local": False,
-    "app/data/.env.production": False,
-    "app/data/__pycache__/words.pyc": False,
-    ".git/config": False,
-    ".venv/pyvenv.cfg": False,
-    "infra/settings.toml": False,
-    "tests/test_main.py": False,
-}
-
-
 def test_the_build_gets_the_code_and_no_secret(service: Service, tmp_path: Path) -> None:
     """By .dockerignore: all that it lets in could be copied into the image."""
     full = service.copy(tmp_path / "full")
@@ -149,7 +131,7 @@ def test_the_build_gets_the_code_and_no_secret(service: Service, tmp_path: Path)
     output = f"type=local,dest={context}"
     succeed("build", "--quiet", f"--output={output}", "--file", tmp_path / "Dockerfile", full.path)
     let_in = {name: (context / name).exists() for name in CONTEXT}
-    assert let_in == CONTEXT, "edit .dockerignore until it lets in what is True here, and no more"
+    assert let_in == CONTEXT, EDIT
 
 
 def test_a_dependency_more_changes_the_packages_alone(

@@ -10,7 +10,7 @@ import pytest
 from rendering import Render
 from service import KEY, SWITCHES, Service
 
-from simulator.ground import Ground
+from simulator.fixtures import Ground
 from simulator.policies import Need, denial, listed, trusts
 from simulator.rollouts import Crashes
 from simulator.simulation import SimulatedAws

@@ -1,5 +1,6 @@
-"""app/main.py as it is made: what a client can and cannot make it answer."""
+"""app/main.py as it is made: what a client can make it answer, and within which limits."""
 
+import importlib
 from typing import Any
 
 import pytest
@@ -38,6 +39,64 @@ def test_no_answer_sends_the_client_to_the_host_of_its_host_header() -> None:
             answer = client.request(method, path)
             assert "location" not in answer.headers, f"{method} {path}: {answer.headers}"
             assert "attacker.example" not in answer.text
+
+
+def test_a_refusal_does_not_repeat_the_input() -> None:
+    answer = TestClient(run(MAIN)).post("/reading-time", json={"text": 1})
+    assert answer.json()["detail"][0].keys() == {"type", "loc", "msg"}, (
+        "app/main.py: exception_handlers={RequestValidationError: refuse}: the input may be large"
+    )
+
+
+def test_requests_are_limited_and_refusals_are_logged() -> None:
+    found = [getattr(each.cls, "__name__", "") for each in run(MAIN).user_middleware]
+    assert found == ["RequestLog", "Limits"], (
+        f"app/main.py adds {found[::-1]}: without Limits a body may have any size; with "
+        "RequestLog before it, what Limits refuses is in no log"
+    )
+
+
+def test_a_text_has_a_largest_length() -> None:
+    answer = TestClient(run(MAIN)).post("/reading-time", json={"text": "a" * 100_001})
+    assert answer.status_code == 422, "app/main.py: give each text a max_length"
+
+
+def test_health_answers_the_commit_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMMIT", "abc")
+    answer = TestClient(run(MAIN)).get("/health")
+    assert answer.json() == {"status": "ok", "commit": "abc"}, (
+        'app/main.py: version=os.environ.get("COMMIT", …): a deploy waits for this commit'
+    )
+
+
+CHOSEN: dict[tuple[str, str], tuple[object, str]] = {
+    ("app.limits", "MAX_BODY_SIZE"): (2 * 2**20, "bytes: 300 of them fit into the smallest task"),
+    ("app.limits", "BODY_TIMEOUT"): (60, "seconds: a rollout cuts no body that keeps to it"),
+    ("app.limits", "BODY_BUDGET"): (64 * 2**20, "bytes: an eighth of the smallest task"),
+    ("app.limits", "SMALL_BODY"): (64 * 2**10, "bytes: such bodies get in when large ones do not"),
+    ("app.limits", "MAX_ERRORS"): (100, "errors: a list can hold half a million"),
+    ("app.request_log", "PIPE_BUF"): (4096, "bytes: Linux writes no more to a pipe at once"),
+    ("app.request_log", "CLIENT"): (45, "characters of the longest IPv6 address"),
+    ("app.request_log", "TRACE"): (200, "characters; README.md says so"),
+    ("app.request_log", "PATH"): (1000, "characters; README.md says so"),
+}
+
+
+@pytest.mark.parametrize(("module", "name"), CHOSEN, ids=str)
+def test_a_limit_is_what_was_chosen(module: str, name: str) -> None:
+    found, (value, reason) = getattr(importlib.import_module(module), name), CHOSEN[module, name]
+    assert found == value, (
+        f"{module.replace('.', '/')}.py: {name} is {found} and was {value}: {reason}. If the "
+        "change is meant, change CHOSEN in tests/service/test_app.py too"
+    )
+
+
+def test_records_of_the_level_info_are_written_by_every_logger() -> None:
+    logging = importlib.import_module("app.logs").LOGGING
+    assert logging["root"]["level"] == "INFO", "app/logs.py: the root level is INFO"
+    assert logging["disable_existing_loggers"] is False, (
+        "app/logs.py: loggers of modules that were imported before stay enabled"
+    )
 
 
 def test_one_argument_turns_the_documentation_off() -> None:

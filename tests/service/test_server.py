@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import signal
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from rendering import ROOT
 from servers import PATIENCE, Server, serving
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -49,6 +51,34 @@ def test_gunicorn_needs_no_arguments_to_serve_the_app() -> None:
     assert server.process.returncode == 0
 
 
+# What gunicorn.conf.py says; tests/test_contract.py of a service compares some with other files.
+CHOSEN: dict[str, tuple[object, str]] = {
+    "bind": ("0.0.0.0:8080", "the load balancer asks from outside of the container"),
+    "worker_class": ("uvicorn_worker.UvicornWorker", "the app is asynchronous"),
+    "keepalive": (75, "seconds: more than the load balancer keeps a connection"),
+    "timeout": (60, "seconds until a hung worker is replaced"),
+    "graceful_timeout": (30, "seconds: less than the stopTimeout of the task"),
+    "LIFESPAN_SECONDS": (5, "seconds of that for the end of the app's lifespan"),
+    "WEBSOCKET_MESSAGE_SIZE": (64 * 2**10, "bytes: messages do not count against the budget"),
+    "control_socket_disable": (True, "its socket needs a folder that can be written to"),
+    "forwarded_allow_ips": (
+        "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10",
+        "anybody else could choose the client's address in the log",
+    ),
+    "worker_tmp_dir": ("/dev/shm" if Path("/dev/shm").is_dir() else None, "read-only elsewhere"),
+}
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_gunicorn_is_configured_as_it_was_chosen(name: str) -> None:
+    found = runpy.run_path(os.fspath(ROOT / "template" / "gunicorn.conf.py"))[name]
+    value, reason = CHOSEN[name]
+    assert found == value, (
+        f"gunicorn.conf.py: {name} is {found!r} and was {value!r}: {reason}. If the change is "
+        "meant, change CHOSEN in tests/service/test_server.py too"
+    )
+
+
 def test_requests_run_on_uvloop_and_httptools(server: Server) -> None:
     loaded = server.get("/modules").json()
     assert {"uvloop", "uvicorn.protocols.http.httptools_impl"} <= set(loaded)
@@ -64,7 +94,7 @@ def test_no_record_is_made_to_be_dropped(server: Server) -> None:
 def test_garbage_is_collected_but_not_looked_for_in_what_was_imported(server: Server) -> None:
     collected, kept = server.get("/garbage").json()
     assert collected
-    assert kept > 10_000
+    assert kept > 10_000, "gunicorn.conf.py: gc.freeze() after the imports, or each start is longer"
 
 
 def test_a_message_of_a_websocket_may_have_64_kb_and_no_byte_more(server: Server) -> None:

@@ -8,7 +8,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from simulator.ground import Ground
+from simulator.fixtures import Ground
 from simulator.simulation import SimulatedAws
 
 Json = dict[str, Any]

@@ -6,7 +6,7 @@ from urllib.request import urlopen
 import pytest
 
 from simulator.clock import Clock
-from simulator.ground import Ground
+from simulator.fixtures import Ground
 from simulator.rollouts import Crashes
 from simulator.simulation import SimulatedAws
 

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from simulator.ground import TRUST, Ground, policy, says
+from simulator.deployments import Outcome
+from simulator.fixtures import TRUST, Ground, policy, says
 from simulator.rollouts import (
     CannotPull,
     Crashes,
     Flaps,
     Hangs,
-    Outcome,
     OutOfCapacity,
     Overtaken,
     Unhealthy,

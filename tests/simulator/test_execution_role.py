@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from simulator.ground import Ground, policy
+from simulator.fixtures import Ground, policy
 from simulator.pulls import SECRETS
 
 Json = dict[str, Any]

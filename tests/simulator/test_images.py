@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from simulator.ground import Ground
+from simulator.fixtures import Ground
 from simulator.simulation import SimulatedAws
 
 HOST = "123456789012.dkr.ecr.us-east-1.amazonaws.com"

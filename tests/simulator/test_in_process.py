@@ -14,8 +14,8 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from simulator.aside import play_aside
-from simulator.ground import Ground
+from simulator.fixtures import Ground
+from simulator.forked_copy import play_aside
 from simulator.simulation import SimulatedAws
 
 ONCE = Config(retries={"total_max_attempts": 1})

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from simulator.ground import Ground
+from simulator.fixtures import Ground
 
 
 def secured(ground: Ground, source: str, port: int = 80) -> None:

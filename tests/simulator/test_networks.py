@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 from support.vpcs import Vpc, create_vpc
 
-from simulator.ground import Ground
+from simulator.fixtures import Ground
 from simulator.template import BadTemplate, Place, Stack
 from simulator.vpc import Ec2
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from simulator.ground import Ground
+from simulator.fixtures import Ground
 
 Json = dict[str, Any]
 

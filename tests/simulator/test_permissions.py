@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from simulator import permissions
 from simulator.account import Account
-from simulator.ground import Ground, policy
+from simulator.fixtures import Ground, policy
 from simulator.permissions import TABLES
 from simulator.policies import Need, Unknown, conditions_hold, denial, matches_arn
 

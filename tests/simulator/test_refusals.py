@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from simulator.ground import Ground
+from simulator.fixtures import Ground
 from simulator.scheduled_actions import run_scheduled_action
 from simulator.stacks import Operator
 

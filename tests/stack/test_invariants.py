@@ -631,6 +631,54 @@ def every_alarm_watches_this_load_balancer(service: Service) -> None:
         assert alarm["AlarmName"].startswith(f"{service.settings.service.name}-")
 
 
+# Of each metric: statistic, comparison, threshold, and what a minute without data counts as.
+ALARMS = {
+    "HTTPCode_Target_5XX_Count": ("Sum", "GreaterThanOrEqualToThreshold", 5, "notBreaching"),
+    "HTTPCode_ELB_5XX_Count": ("Sum", "GreaterThanOrEqualToThreshold", 5, "notBreaching"),
+    "UnHealthyHostCount": ("Maximum", "GreaterThanOrEqualToThreshold", 1, "notBreaching"),
+    "HealthyHostCount": ("Maximum", "LessThanThreshold", 1, "breaching"),
+    "TargetResponseTime": ("p95", "GreaterThanOrEqualToThreshold", 5, "notBreaching"),
+}
+
+
+@invariant
+def an_alarm_rings_after_three_bad_minutes_as_its_description_says(service: Service) -> None:
+    for alarm in (each.properties for each in alarms_of(service.stack())):
+        metric = alarm["MetricName"]
+        statistic = alarm.get("Statistic") or alarm["ExtendedStatistic"]
+        found = (
+            statistic,
+            alarm["ComparisonOperator"],
+            alarm["Threshold"],
+            alarm["TreatMissingData"],
+        )
+        assert found == ALARMS[metric], (
+            f"infra/stack.yml: the alarm for {metric} was {ALARMS[metric]}, and is {found}: it "
+            "rings too late or too often. If the change is meant, change ALARMS in this test too"
+        )
+        assert (alarm["Period"], alarm["EvaluationPeriods"]) == (60, 3), (
+            f"infra/stack.yml: the alarm for {metric} looks at three periods of 60 seconds"
+        )
+
+
+@invariant
+def the_load_balancer_asks_every_ten_seconds_and_believes_three_failures(
+    service: Service,
+) -> None:
+    target = service.stack().resources["TargetGroup"].properties
+    chosen = {
+        "HealthCheckIntervalSeconds": 10,
+        "HealthCheckTimeoutSeconds": 5,
+        "HealthyThresholdCount": 2,
+        "UnhealthyThresholdCount": 3,
+    }
+    found = {name: target[name] for name in chosen}
+    assert found == chosen, (
+        f"infra/stack.yml: the target group had {chosen}: with less patience a slow minute "
+        "replaces every task, with more a dead one gets requests for longer"
+    )
+
+
 @invariant
 def an_outage_is_heard_of_without_any_request(service: Service) -> None:
     """Tasks that do not even start are no targets, so there is no data at all."""
@@ -721,4 +769,7 @@ def a_certificate_without_its_name_is_refused(service: Service) -> None:
 
 @pytest.mark.parametrize("name", INVARIANTS)
 def test_a_promise_is_kept(service: Service, name: str) -> None:
-    INVARIANTS[name](service)
+    try:
+        INVARIANTS[name](service)
+    except AssertionError as broken:
+        raise AssertionError(f"infra/stack.yml: {name.replace('_', ' ')}: {broken}") from broken

@@ -445,6 +445,18 @@ MISTAKES: dict[str, Mistake] = {
         'OKActions: !If [HasAlarmTopic, [!Ref AlarmTopicArn], !Ref "AWS::NoValue"]',
         "OKActions: [!Ref AlarmTopicArn]",
     ),
+    "an alarm for an average of errors": Mistake(
+        i.an_alarm_rings_after_three_bad_minutes_as_its_description_says,
+        "Statistic: Sum", "Statistic: Average",
+    ),
+    "an alarm that looks once an hour": Mistake(
+        i.an_alarm_rings_after_three_bad_minutes_as_its_description_says,
+        "Period: 60", "Period: 3600",
+    ),
+    "one failure that takes a task out": Mistake(
+        i.the_load_balancer_asks_every_ten_seconds_and_believes_three_failures,
+        "UnhealthyThresholdCount: 3", "UnhealthyThresholdCount: 2",
+    ),
     "deployments of every service": Mistake(
         i.failed_deployments_of_exactly_this_service_are_told,
         "service/${ClusterName}/${ServiceName}", "service/${ClusterName}/*",

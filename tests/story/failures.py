@@ -7,7 +7,7 @@ import pytest
 from rehearsal import Done
 from support.settings import Value, sections
 
-from simulator.rollouts import Outcome
+from simulator.deployments import Outcome
 from story.service import Play, Service
 from story.world import Stage, World
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from rendering import Render
 
-from simulator.aside import play_aside
+from simulator.forked_copy import play_aside
 from simulator.simulation import SimulatedAws
 from story.service import Play, Service
 

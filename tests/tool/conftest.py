@@ -12,7 +12,7 @@ import pytest
 from rendering import Render
 from support.checkout import Checkout, provision
 
-from simulator.aside import play_aside
+from simulator.forked_copy import play_aside
 from simulator.simulation import SimulatedAws
 
 STAGES = ("rendered", "provisioned", "deployed", "deployed_twice")

@@ -1,69 +1,18 @@
-"""Break each guard of deploy and rollback once, and see that a quick test notices.
+"""Single mistakes in the tool. tests/mutations.py makes them and sees that a test notices.
 
-    uv run --no-sync python tests/tool/mutations.py            all of them: some minutes
-    uv run --no-sync python tests/tool/mutations.py watch.py   those with this in their edit
-
-A mutation is one edit of a file of template/infra/tool, and the tests that are about it. It prints
-those that no test notices, and exits with 1 if there are any.
-
-All of it is one run of pytest. Where a test is about to run, a fork of the process imports the tool
-anew, with one edit, and runs the test. So the account of the test is made once, and a mutation
-takes a second and not twenty.
+A mistake is an edit of a file of template/infra/tool; the tests are those of tests/tool: the name
+of the file without test_, and words of which a test's name has one.
 """
 
 # ruff: noqa: E501 -- an edit and its tests stand on one line
-import importlib
-import os
-import shutil
-import signal
-import sys
-import tempfile
-import traceback
-import warnings
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-TOOL = ROOT / "template" / "infra"
-IMPORT_THE_TOOL = {
-    "support",
-    *(
-        f"support.{name}"
-        for name in ("answers", "checkout", "document_edits", "network", "targets")
-    ),
-}
-LIMIT = 120  # seconds for a test with a mutation; one that hangs is noticed
-
-
-@dataclass(frozen=True)
-class Mutation:
-    file: str  # of template/infra/tool
-    old: str
-    new: str
-    tests: str  # file of tests/tool without test_, and words of which a test's name has one
-
-    @property
-    def test_file(self) -> str:
-        return f"tests/tool/test_{self.tests.partition(' ')[0]}.py"
-
-    def concerns(self, item: pytest.Item) -> bool:
-        _, _, words = self.tests.partition(" ")
-        alternatives = [each.split(" and ") for each in words.split(" or ")]
-        return item.nodeid.startswith(self.test_file) and any(
-            all(word in item.name for word in words) for words in alternatives
-        )
-
-    @property
-    def name(self) -> str:
-        return f"{self.file}: {self.old.strip()!r} -> {self.new.strip()!r}"
+from support.mutation import Mutation
 
 
 def of(file: str, *edits: tuple[str, str, str]) -> Sequence[Mutation]:
-    return [Mutation(file, *edit) for edit in edits]
+    path = f"template/infra/tool/{file}"
+    return [Mutation(path, old, new, f"tool/{tests}") for old, new, tests in edits]
 
 
 MUTATIONS: Sequence[Mutation] = [
@@ -312,7 +261,7 @@ MUTATIONS: Sequence[Mutation] = [
     ),
     *of(
         "aws.py",
-        ("        if is_change(model.name):\n            self.changes.append(operation)\n", "", "deploy refusal_after"),
+        ("        if is_change(model.name) and model.name not in PLANS:\n            self.changes.append(operation)\n", "", "deploy refusal_after"),
         ("            self.changes.append(operation)\n        raise AwsError", "            pass\n        raise AwsError", "aws may_have_happened"),
         ("        return Kind.CHANGE_LOST\n", "        return Kind.LOST\n", "deploy lost_answer_to_a_change"),
         ("error.get('Message') or 'no reason was given'", "error.get('Message')", "deploy without_a_reason"),
@@ -419,123 +368,8 @@ MUTATIONS: Sequence[Mutation] = [
         ('        "UPDATE_ROLLBACK_COMPLETE",\n', "", "deploy final_outputs"),
     ),
     *of(
-        "ecs_service.py",
+        "lookup.py",
         (' if service.get("status") != "INACTIVE"]', "]", "deploy was_deleted"),
     ),
     *of("checks.py", ("    if service and service.is_draining:\n", "    if False:\n", "rollback deleted")),
 ]  # fmt: skip
-
-
-class Mutator:
-    """A plugin of pytest that runs each test of a mutation with that mutation."""
-
-    def __init__(self, mutations: Sequence[Mutation], copy: Path) -> None:
-        self.copy = copy  # of the package `infra`
-        self.left = list(mutations)  # not noticed yet
-        self.tried: set[Mutation] = set()
-        self.unusable: list[str] = []  # tests that fail when they are run in this way
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [item for item in items if any(each.concerns(item) for each in self.left)]
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-        concerned = [each for each in self.left if each.concerns(pyfuncitem)]
-        if concerned and not passes(pyfuncitem, self.copy.parent):
-            self.unusable.append(pyfuncitem.nodeid)
-        elif concerned:
-            for mutation in concerned:
-                self.try_out(mutation, pyfuncitem)
-        return (yield)
-
-    def try_out(self, mutation: Mutation, item: pytest.Function) -> None:
-        path = self.copy / "tool" / mutation.file
-        text = path.read_text(encoding="utf-8")
-        self.tried.add(mutation)
-        path.write_text(text.replace(mutation.old, mutation.new, 1), encoding="utf-8")
-        if not passes(item, self.copy.parent):
-            self.left.remove(mutation)
-        path.write_text(text, encoding="utf-8")
-
-
-def passes(item: pytest.Function, folder: Path) -> bool:
-    """Whether a test passes in a fork that imports the tool from a folder."""
-    before = files_of(item)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of Python 3.12, about threads
-        child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            signal.alarm(LIMIT)
-            run(item, folder)
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    for path in files_of(item) - before:  # the next run begins with the same files
-        path.unlink()
-    return os.waitstatus_to_exitcode(status) == 0
-
-
-def files_of(item: pytest.Function) -> set[Path]:
-    """The files in the temporary folder of a test."""
-    scratch = item.funcargs.get("tmp_path")
-    return set(scratch.iterdir()) if isinstance(scratch, Path) else set()
-
-
-def run(item: pytest.Function, folder: Path) -> None:
-    """Run a test with the tool, and all that imports it, imported anew."""
-    sys.dont_write_bytecode = True
-    for name in list(sys.modules):
-        package = name.partition(".")[0]
-        if name == item.module.__name__ or package == "infra" or name in IMPORT_THE_TOOL:
-            del sys.modules[name]
-    sys.path.insert(0, os.fspath(folder))
-    importlib.invalidate_caches()
-    module = importlib.import_module(item.module.__name__)
-    fresh = importlib.import_module("support.checkout").Checkout
-    arguments: dict[str, Any] = {}
-    for name in item._fixtureinfo.argnames:
-        value: Any = item.funcargs[name]
-        if type(value).__name__ == "Checkout":
-            value = fresh(value.aws, value.folder, dict(value.environment))
-            value = value.copy(Path(tempfile.mkdtemp(dir=folder), "service"))  # a test may edit it
-        arguments[name] = value
-    test: Callable[..., object] = getattr(module, item.originalname)
-    aws = getattr(item.funcargs.get("account"), "aws", None)
-    if aws is None:
-        test(**arguments)
-        return
-    with aws.scripts.in_a_fork():
-        test(**arguments)
-        aws.check()
-
-
-def main() -> int:
-    words = sys.argv[1:] or [""]
-    wanted = [each for each in MUTATIONS if any(word in each.name for word in words)]
-    for each in wanted:
-        text = (TOOL / "tool" / each.file).read_text(encoding="utf-8")
-        assert each.old in text, f"no longer in the file: {each.name}"
-    with tempfile.TemporaryDirectory() as scratch:
-        copy = Path(scratch, "infra")
-        shutil.copytree(TOOL, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        mutator = Mutator(wanted, copy)
-        files = sorted({each.test_file for each in wanted})
-        options = ["--numprocesses=0", "--quiet", "-p", "no:cacheprovider", f"--rootdir={ROOT}"]
-        os.chdir(ROOT)
-        pytest.main([*options, *files], plugins=[mutator])
-    for each in mutator.left:
-        print("SURVIVES " if each in mutator.tried else "NOT TRIED", each.name)
-    for name in mutator.unusable:
-        print("fails without a mutation:", name)
-    print(f"{len(wanted)} mutations, {len(mutator.left)} survive")
-    return 1 if mutator.left else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -29,12 +29,12 @@ from support.answers import (
 from support.checkout import Checkout
 from support.targets import Bench, bench, settings, stubbed
 
+from simulator.deployments import Outcome
 from simulator.rollouts import (
     CannotPull,
     Crashes,
     Flaps,
     Hangs,
-    Outcome,
     OutOfCapacity,
     Overtaken,
     Serves,

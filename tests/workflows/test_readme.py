@@ -169,6 +169,49 @@ def test_every_docker_command_exists(example: Render) -> None:
             assert re.search(rf"{option}\b", usage), f"docker {verb} {option}"
 
 
+# What the text beside a command promises, or what makes it harmless, by the words it begins with.
+OPTIONS = {
+    "uv run uvicorn": "--reload --reload-dir app --port 8080",
+    "uv run pre-commit run": "--all-files",
+    "docker build": '--build-arg COMMIT="$(git rev-parse HEAD)" --tag service',
+    "docker run": "--rm --init --read-only --cap-drop ALL --publish 127.0.0.1:8080:8080",
+    "gh repo create": "--private --source . --remote origin",
+    "git push": "--set-upstream origin main",
+    "git revert": "--no-edit HEAD",
+    "aws ecs update-service": "--desired-count 0",
+    "uvx copier update": "--skip-answered",
+    TOOL + "deploy": "--plan",
+    TOOL + "provision": "--plan",
+    TOOL + "destroy": "--purge",
+    TOOL + "rollback": "41",
+    TOOL + "logs": "--follow",
+    "gh workflow run rollback-ecs.yml": "--field revision=41",
+    "gh workflow disable": "deploy-ecs.yml",
+}
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_a_command_has_the_options_that_its_text_promises(example: Render, command: str) -> None:
+    found = [line for line in commands(example.text("README.md")) if line.startswith(command)]
+    assert any(OPTIONS[command] in line for line in found), (
+        f"README.md: no `{command}` has `{OPTIONS[command]}`, only {found}: read the text "
+        "beside the command. If the change is meant, change OPTIONS in this test too"
+    )
+
+
+def test_no_command_pushes_before_there_is_an_infrastructure_or_by_force(example: Render) -> None:
+    for command in commands(example.text("README.md")):
+        assert "--push" not in command, f"README.md: `{command}`: provision comes before a push"
+        assert "--force" not in command, f"README.md: `{command}` loses the work of others"
+
+
+def test_the_tool_is_run_without_touching_the_lock_file(example: Render) -> None:
+    for command in commands(example.text("README.md")):
+        assert "-m infra" not in command or command.startswith(TOOL), (
+            f"README.md: `{command}`: write uv run --frozen: plain uv run rewrites a stale lock"
+        )
+
+
 def sh(script: str, folder: Path, **environment: str) -> str:
     """Paste lines; the first that fails ends it."""
     done = subprocess.run(

@@ -91,6 +91,26 @@ def test_nothing_runs_on_other_conditions(example: Render, name: str) -> None:
     )
 
 
+# The jobs that have to end well before a job begins.
+NEEDS: dict[str, dict[str, Any]] = {
+    "ci": {"check": "settings", "image": "settings", "passed": ["settings", "check", "image"]},
+    "deploy-ecs": {"deploy": "ci"},
+    "rollback-ecs": {"rollback": "settings"},
+    "template-update": {"issue": "check"},
+}
+
+
+@ANY_WORKFLOW
+def test_no_job_begins_before_those_that_it_needs(example: Render, name: str) -> None:
+    found = {
+        job: each["needs"] for job, each in jobs(example.path, name).items() if "needs" in each
+    }
+    assert found == NEEDS[name], (
+        f"{name}.yml: a job without its `needs` runs whatever became of the others. If the change "
+        "is meant, change NEEDS in this test, too"
+    )
+
+
 INSTALL = "uv sync --locked --only-group infra --no-build"
 TOOL = "uv run --no-sync -m infra"
 # Every command that is one line, in order. Longer scripts are run in test_steps.py.
@@ -206,7 +226,9 @@ def test_a_step_that_fails_stops_its_job(example: Render, name: str) -> None:
 def test_no_credentials_stay_in_the_checkout(example: Render, name: str) -> None:
     for step, content in all_steps(example.path, name):
         if content.get("uses", "").startswith("actions/checkout@"):
-            assert content["with"]["persist-credentials"] is False, step
+            assert content["with"]["persist-credentials"] is False, (
+                f"{name}.yml: {step}: persist-credentials: false, or each later step has the token"
+            )
 
 
 CONCURRENCY = {
@@ -235,7 +257,10 @@ TRIGGERS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", TRIGGERS)
 def test_a_workflow_starts_on_these_events_and_no_others(example: Render, name: str) -> None:
-    assert workflow(example.path, name)["on"] == TRIGGERS[name]
+    assert workflow(example.path, name)["on"] == TRIGGERS[name], (
+        f"{name}.yml: `on` decides what is deployed, and how often. If the change is meant, change "
+        "TRIGGERS in this test, too"
+    )
 
 
 def test_ci_runs_for_pull_requests_merge_groups_and_deploys(example: Render) -> None:
@@ -251,7 +276,7 @@ def test_a_rollout_under_way_is_watched_to_its_end(example: Render, name: str, j
     minutes = jobs(example.path, name)[job]["timeout-minutes"]
     rollout = example.settings().deploy.timeout_seconds / 60
     assert rollout + 10 <= minutes, (
-        "10 minutes for the build, before [deploy] timeout_seconds begins"
+        f"{name}.yml: timeout-minutes: 10 for the build and those of [deploy] timeout_seconds"
     )
     assert minutes < 60, "the role's credentials last for an hour"
 
@@ -263,7 +288,7 @@ def test_nothing_is_deployed_that_ci_refuses(example: Render) -> None:
     assert "if" not in deploy["deploy"], "a condition of its own can make it run after a red CI"
     asked = set(re.findall(r"needs\.ci\.outputs\.(\w+)", source(example.path, "deploy-ecs")))
     told = workflow(example.path, "ci")["on"]["workflow_call"]["outputs"]
-    assert asked == told.keys()
+    assert asked == told.keys(), "deploy-ecs.yml uses each output of ci.yml: environment, runner"
 
 
 def test_ci_does_not_stand_between_a_rollback_and_its_start(example: Render) -> None:
@@ -410,7 +435,12 @@ def test_a_finding_is_silenced_only_where_github_leaves_no_choice(
 
 def test_dependabot_raises_what_no_release_of_the_template_raises(example: Render) -> None:
     [update] = yaml.safe_load(example.text(".github/dependabot.yml"))["updates"]
-    assert (update["package-ecosystem"], update["versioning-strategy"]) == ("uv", "lockfile-only")
+    assert (update["package-ecosystem"], update["versioning-strategy"]) == (
+        "uv",
+        "lockfile-only",
+    ), ".github/dependabot.yml: uv.lock alone: two who raise one line would make a conflict"
     assert "uv.lock" not in example.files(), "or its pull requests meet those of the template"
-    assert update["cooldown"]["default-days"] >= 7, "a bad release is mostly found in a week"
+    assert update["cooldown"]["default-days"] >= 7, (
+        ".github/dependabot.yml: default-days: a bad release is mostly found in a week"
+    )
     assert [group["patterns"] for group in update["groups"].values()] == [["*"]]

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from infra.tool import documents
 from infra.tool.aws import AwsError
 from infra.tool.docker_login import logged_in
-from infra.tool.ecs_service import EcsService, read_service
+from infra.tool.ecs_service import EcsService
 from infra.tool.errors import Problem, ToolError
 from infra.tool.image import docker_of, find, ready_builder
-from infra.tool.stack import DEPLOYABLE, Stack, read_stack
+from infra.tool.lookup import read_service, read_stack
+from infra.tool.stack import DEPLOYABLE, Stack
 from infra.tool.target import Target
 
 OTHER_ACCOUNT = Problem(

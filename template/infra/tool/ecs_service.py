@@ -1,12 +1,10 @@
-"""The ECS service and its deployments, as DescribeServices answers."""
+"""The ECS service and its deployments, as DescribeServices answers. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from infra.tool.aws import Aws
-from infra.tool.settings import Names
 from infra.tool.text import last_part, one_line
 
 if TYPE_CHECKING:
@@ -62,15 +60,6 @@ class EcsService:
     def is_draining(self) -> bool:
         """Whether the service is being deleted."""
         return self.status == "DRAINING"
-
-
-def read_service(aws: Aws, names: Names) -> EcsService | None:
-    """The service, or None if there is none. Raises AwsError, also if there is no cluster."""
-    answer = aws.ecs.describe_services(
-        cluster=names.cluster, services=[names.service], include=["TAGS"]
-    )
-    found = [service for service in answer["services"] if service.get("status") != "INACTIVE"]
-    return as_service(found[0]) if found else None
 
 
 def as_service(answer: "ServiceTypeDef") -> EcsService:

@@ -19,9 +19,9 @@ from infra.tool.deploy import Step, announce, in_progress, require_tasks, watch_
 from infra.tool.deployment import Started
 from infra.tool.ecs_service import EcsService, as_service
 from infra.tool.errors import ExitCode, Problem
+from infra.tool.lookup import read_stack
 from infra.tool.revision import Revision
 from infra.tool.settings import Settings
-from infra.tool.stack import read_stack
 from infra.tool.target import COMMAND, Target
 
 NOT_A_REVISION = Problem(

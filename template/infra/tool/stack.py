@@ -1,13 +1,7 @@
-"""The CloudFormation stack of the service, as far as a deploy and a status read it."""
+"""The CloudFormation stack of the service, as far as a deploy and a status read it. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-from infra.tool.aws import Aws, AwsError
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 # What a deploy and the status read of the outputs of infra/stack.yml.
 NEEDED_OUTPUTS = frozenset(
@@ -57,32 +51,3 @@ class Stack:
     def load_balancer(self) -> str:
         """The dimension LoadBalancer of its metrics, such as app/NAME/ID; empty if unknown."""
         return "/".join(self.outputs.get("ScalingResourceLabel", "").split("/")[:3])
-
-
-def read_stack(aws: Aws, name: str) -> Stack | None:
-    """The stack, or None if it does not exist. Raises AwsError."""
-    found = describe_stack(aws, name)
-    if found is None:
-        return None
-    outputs = {
-        output["OutputKey"]: output["OutputValue"]
-        for output in found.get("Outputs", [])
-        if "OutputKey" in output and "OutputValue" in output
-    }
-    return Stack(name, found["StackStatus"], outputs)
-
-
-def describe_stack(aws: Aws, name: str) -> "StackTypeDef | None":
-    """What CloudFormation answers about a stack by its name or id; None if it does not exist.
-
-    Raises AwsError.
-    """
-    try:
-        answer = aws.cloudformation.describe_stacks(StackName=name)
-    except AwsError as error:
-        # The only ValidationError of DescribeStacks for a valid name: the stack does not exist.
-        if error.aws_code == "ValidationError":
-            return None
-        raise
-    [found] = answer["Stacks"]
-    return found

@@ -7,12 +7,13 @@ from typing import TypeVar
 
 from infra.tool import health, log
 from infra.tool.aws import Aws, AwsError
-from infra.tool.ecs_service import EcsService, Event, read_service
+from infra.tool.ecs_service import EcsService, Event
 from infra.tool.health import Fetch, Health
 from infra.tool.log import Line
+from infra.tool.lookup import read_service, read_stack
 from infra.tool.scaling import Bounds, read_bounds
 from infra.tool.settings import Names, Settings
-from infra.tool.stack import Stack, read_stack
+from infra.tool.stack import Stack
 from infra.tool.target import COMMAND
 from infra.tool.text import last_part, one_line
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from infra.tool import deployment, hooks
 from infra.tool.aws import AwsError
 from infra.tool.deployment import Started, Verdict
-from infra.tool.ecs_service import EcsService, read_service
+from infra.tool.ecs_service import EcsService
 from infra.tool.errors import ExitCode, Problem
+from infra.tool.lookup import read_service
 from infra.tool.patience import Patience
 from infra.tool.progress import Progress, View, progress
 from infra.tool.stopped_tasks import StoppedTask, TaskWatcher

@@ -6,7 +6,7 @@ import pytest
 from infra.tool.errors import ToolError
 from infra.tool.provision import change
 from infra.tool.provision.change import Change, Status
-from infra.tool.provision.state import StackState
+from infra.tool.provision.stack_state import StackState
 from rendering import ROOT
 from support.checkout import Checkout, Run
 from support.targets import settings

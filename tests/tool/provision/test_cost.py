@@ -2,6 +2,7 @@
 
 import pytest
 from infra.tool.api_model import Json
+from infra.tool.provision import cost as prices
 from infra.tool.provision.cost import complaints, cost
 
 
@@ -46,6 +47,24 @@ def test_arm_costs_less() -> None:
         for name in ("X86_64", "ARM64")
     )
     assert arm == pytest.approx(x86 * 0.8, rel=0.01)
+
+
+# Dollars an hour in us-east-1 in April 2026; cost.py names the pages.
+PRICES = {
+    "VCPU": {"X86_64": 0.04048, "ARM64": 0.03238},
+    "GIGABYTE": {"X86_64": 0.004445, "ARM64": 0.00356},
+    "LOAD_BALANCER": 0.0225,
+    "PUBLIC_ADDRESS": 0.005,
+    "HOURS": 730,
+}
+
+
+@pytest.mark.parametrize("name", PRICES)
+def test_a_price_is_that_of_the_page_that_it_names(name: str) -> None:
+    assert getattr(prices, name) == PRICES[name], (
+        f"infra/tool/provision/cost.py: {name} is wrong in every plan. If AWS changed it, change "
+        "it here too, and the month in SOURCE"
+    )
 
 
 @pytest.mark.parametrize("size", ["", "half", "1.2.3", "256 cores"])

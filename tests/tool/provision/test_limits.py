@@ -9,7 +9,6 @@ import pytest
 from botocore.exceptions import ClientError
 from documents import policy_findings
 from infra.tool.provision.limits import Limits, changed, document, kept, parse
-from infra.tool.provision.running import Running
 from support.checkout import SUBJECT, Checkout, Run
 
 Json = dict[str, Any]
@@ -77,13 +76,8 @@ HAD = {"SubnetIds": "subnet-aaaaaaaa,subnet-bbbbbbbb", "AssignPublicIp": "DISABL
 def test_what_runs_keeps_only_what_was_allowed(
     had: Mapping[str, str], live: Limits | None, subnets: frozenset[str]
 ) -> None:
-    network = {"subnets": sorted(A | C), "assignPublicIp": "ENABLED"}
-    deployment = {
-        "runningCount": 1,
-        "networkConfiguration": {"awsvpcConfiguration": network},
-    }
-    running = Running({}, {"deployments": [deployment], "enableExecuteCommand": True})
-    assert kept(running, had, live) == limits(subnets)
+    uses = limits(A | C, public_ip=True, execute_command=True)
+    assert kept(uses, had, live) == limits(subnets)
 
 
 def test_a_change_is_told_permission_by_permission() -> None:

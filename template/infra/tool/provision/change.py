@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.tool.errors import Problem
 from infra.tool.provision import change_details
-from infra.tool.provision.state import StackState
+from infra.tool.provision.stack_state import StackState
 from infra.tool.settings import GITHUB_ISSUER, Names
 from infra.tool.text import one_line
 

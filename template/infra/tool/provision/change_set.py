@@ -12,7 +12,7 @@ from infra.tool.patience import Patience
 from infra.tool.progress import View, progress
 from infra.tool.provision import change, events, state
 from infra.tool.provision.change import Change, Status
-from infra.tool.provision.state import StackState
+from infra.tool.provision.stack_state import StackState
 from infra.tool.target import Target
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from infra.tool.errors import ExitCode, Problem
 from infra.tool.provision import events
-from infra.tool.provision.state import StackState
+from infra.tool.provision.stack_state import StackState
 from infra.tool.target import Target
 
 NOT_DELETED = Problem(

@@ -12,7 +12,6 @@ from typing import Any
 
 from infra.tool.api_model import Json
 from infra.tool.provision.parameters import listed
-from infra.tool.provision.running import Running
 from infra.tool.settings import Settings
 
 SUBNETS, PUBLIC_IP, EXEC = (
@@ -59,10 +58,9 @@ def in_stack(parameters: Mapping[str, str]) -> frozenset[str]:
     )
 
 
-def kept(running: Running, had: Mapping[str, str], live: Limits | None) -> Limits:
+def kept(uses: Limits, had: Mapping[str, str], live: Limits | None) -> Limits:
     """What the running service uses stays allowed until another deploy has replaced it. The deploy
     role changes the service: so it adds nothing to what was allowed before."""
-    uses = Limits(running.subnets, running.public_ip, running.execute_command)
     # A service that was provisioned before there were limits.
     first = Limits(in_stack(had), had.get("AssignPublicIp") == "ENABLED", execute_command=False)
     return uses & (live or first)

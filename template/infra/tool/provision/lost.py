@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from infra.tool.aws import Aws, AwsError
 from infra.tool.errors import Problem
-from infra.tool.provision.state import StackState
+from infra.tool.provision.stack_state import StackState
 from infra.tool.settings import Settings
 from infra.tool.target import Target
 

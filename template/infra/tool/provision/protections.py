@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from infra.tool.aws import AwsError, tolerating
 from infra.tool.errors import Problem
 from infra.tool.provision import service_tasks
-from infra.tool.provision.state import StackState
+from infra.tool.provision.stack_state import StackState
 from infra.tool.target import Target
 from infra.tool.text import last_part
 

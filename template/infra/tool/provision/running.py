@@ -7,7 +7,7 @@ from typing import Any
 
 from infra.tool.api_model import Json
 from infra.tool.aws import tolerating
-from infra.tool.ecs_service import read_service
+from infra.tool.lookup import read_service
 from infra.tool.revision import read_revision
 from infra.tool.target import Target
 from infra.tool.text import last_part

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from infra.tool.aws import AwsError, tolerating
-from infra.tool.ecs_service import read_service
 from infra.tool.errors import ExitCode, Problem
+from infra.tool.lookup import read_service
 from infra.tool.patience import Patience
 from infra.tool.progress import Progress, View, progress
 from infra.tool.target import Target

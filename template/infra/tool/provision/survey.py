@@ -35,7 +35,7 @@ from infra.tool.provision.parameters import Choices, granted, parameters
 from infra.tool.provision.policies import Live
 from infra.tool.provision.roles import Missing
 from infra.tool.provision.running import Running
-from infra.tool.provision.state import StackState
+from infra.tool.provision.stack_state import StackState
 from infra.tool.provision.trust import Trust
 from infra.tool.settings import Settings
 from infra.tool.target import COMMAND, Target
@@ -119,7 +119,9 @@ def read(target: Target) -> Survey:
         subnets=tuple(where.choice.subnets),
     )
     sent, live = parameters(settings, choices), policies.read(target)
-    allowed = limits.asked(settings, sent, service_document) | limits.kept(now, had, live.limits)
+    uses = Limits(now.subnets, now.public_ip, now.execute_command)
+    asked = limits.asked(settings, sent, service_document)
+    allowed = asked | limits.kept(uses, had, live.limits)
     policies.require(target, [*sizes(template, sent, settings)])
     policies.require_short(target, allowed, live)
     return Survey(

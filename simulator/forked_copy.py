@@ -8,16 +8,15 @@ from multiprocessing.connection import Connection
 
 from simulator.simulation import SimulatedAws
 
-PROCESSES = multiprocessing.get_context("fork")
-
 
 def play_aside(aws: SimulatedAws, play: Callable[[], object]) -> None:
     """Call it in a copy of this process, which is much faster than to make the same account again.
 
     Raises AssertionError with what went wrong there.
     """
-    here, there = PROCESSES.Pipe(duplex=False)
-    copy = PROCESSES.Process(target=_in_the_copy, args=(aws, play, there), daemon=True)
+    processes = multiprocessing.get_context("fork")  # which Windows has not
+    here, there = processes.Pipe(duplex=False)
+    copy = processes.Process(target=_in_the_copy, args=(aws, play, there), daemon=True)
     with warnings.catch_warnings():
         # Python 3.12 warns of threads, which the copy has not: it starts a server of its own.
         warnings.simplefilter("ignore", DeprecationWarning)

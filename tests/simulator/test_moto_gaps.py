@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from simulator.ground import Ground, policy
+from simulator.fixtures import Ground, policy
 
 Json = dict[str, Any]
 

@@ -7,20 +7,18 @@ that the lines name.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from simulator import pulls
+from simulator.deployments import Deployment, Outcome
 from simulator.execution_role import ExecutionRole
 from simulator.policies import Need
 from simulator.pulls import RETRIED, SECRETS
 from simulator.refusal import Refused
-from simulator.rollouts import Blocked, NotLaunched, Outcome
+from simulator.rollouts import Blocked, NotLaunched
 from simulator.service import World
 from simulator.vpc import Ec2
 from simulator.ways_out import services_out_of_reach
-
-if TYPE_CHECKING:
-    from simulator.deployments import Deployment
 
 Json = dict[str, Any]
 
@@ -43,7 +41,7 @@ def services_of(task_definition: Json) -> Iterator[str]:
 class Obstacles:
     world: World
 
-    def before(self, deployment: "Deployment") -> Outcome | None:
+    def before(self, deployment: Deployment) -> Outcome | None:
         """What stops the tasks of a deployment before a container runs, if anything does."""
         definition = deployment.task_definition
         for key in ("executionRoleArn", "taskRoleArn"):
