@@ -155,10 +155,11 @@ def hidden(view: View) -> Iterator[str]:
 def load_balancer_errors(view: View) -> Iterator[ToolError]:
     if view.is_internal:
         return
-    ways = {subnet: view.way(subnet) for subnet in view.network.balancer}
     if view.gateways == []:
         yield NO_GATEWAY(vpc=view.network.choice.vpc, region=view.region)
-    elif closed := [each for each in ways if ways[each] in (Way.NAT, Way.NOWHERE)]:
+    elif closed := [
+        subnet for subnet in view.network.balancer if view.way(subnet) in (Way.NAT, Way.NOWHERE)
+    ]:
         yield NOT_PUBLIC(subnets=in_zones(closed))
 
 
