@@ -31,9 +31,11 @@ from infra.tool.provision.cost import Cost
 from infra.tool.provision.deploy_user import UserPlan
 from infra.tool.provision.grants import Grants
 from infra.tool.provision.limits import Limits
+from infra.tool.provision.network import Network
 from infra.tool.provision.parameters import Choices, granted, parameters
 from infra.tool.provision.policies import Live
 from infra.tool.provision.roles import Missing
+from infra.tool.provision.routes import Needs
 from infra.tool.provision.running import Running
 from infra.tool.provision.stack_state import StackState
 from infra.tool.provision.trust import Trust
@@ -105,10 +107,7 @@ def read(target: Target) -> Survey:
         raise ARNS(complaints="; ".join(wrong), again=target.again)
     lost.require_existing(target, stack)
     now = running.read(target) if had else Running()
-    where = network.read(target, had)
-    for name, value in network.describe(where, settings):
-        target.fact(name, value)
-    reachability.check(target, where, routes.needs(task_definition, wanted))
+    where = read_network(target, had, routes.needs(task_definition, wanted))
     trusted = subject.read(target, had)
     target.fact("subject", f"{trusted.text} ({trusted.source})")
     environment.check(target, trusted.text)
@@ -120,8 +119,8 @@ def read(target: Target) -> Survey:
     )
     sent, live = parameters(settings, choices), policies.read(target)
     uses = Limits(now.subnets, now.public_ip, now.execute_command)
-    asked = limits.asked(settings, sent, service_document)
-    allowed = asked | limits.kept(uses, had, live.limits)
+    kept = limits.kept(uses, had, live.limits)
+    allowed = limits.asked(settings, sent, service_document) | kept
     policies.require(target, [*sizes(template, sent, settings)])
     policies.require_short(target, allowed, live)
     return Survey(
@@ -153,6 +152,15 @@ def read_task_definition(target: Target) -> Json:
         *cost.complaints(found)
     ]:
         raise documents.WRONG(name=name, complaints="; ".join(wrong))
+    return found
+
+
+def read_network(target: Target, had: Mapping[str, str], needs: Needs) -> Network:
+    """The network, once its routes are checked. Raises ToolError."""
+    found = network.read(target, had)
+    for name, value in network.describe(found, target.settings):
+        target.fact(name, value)
+    reachability.check(target, found, needs)
     return found
 
 
