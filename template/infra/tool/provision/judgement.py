@@ -49,13 +49,17 @@ PART_OF = {
 
 # Resources that a setting turns off, and its parameter. To empty it is to ask for the removal.
 TURNED_OFF_BY = {
+    "CreateLogGroups": "CreatedLogGroupArns",
     "DecryptSecrets": "SecretsKeyArn",
     "HttpsListener": "CertificateArn",
     "InvokeModels": "BedrockModelArns",
+    "PullOtherImages": "ImageRepositoryArns",
     "ReadBuckets": "S3BucketArns",
+    "ReadFiles": "FileArns",
     "ReadParameters": "ParameterArns",
     "ReadSecrets": "SecretArns",
     "SendTraces": "Tracing",
+    "WriteOtherLogs": "OtherLogGroupArns",
 }
 
 # The properties by which a resource has a name of its own: with the same name, CloudFormation does
