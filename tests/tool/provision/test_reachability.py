@@ -134,7 +134,7 @@ def container(image: str = "1.dkr.ecr.us-east-1.amazonaws.com/a", log: str = "aw
 
 
 @pytest.mark.parametrize(
-    ("containers", "secrets", "expected"),
+    ("containers", "granted", "expected"),
     [
         ([container()], Grants(), Needs(["ecr.api", "ecr.dkr", "s3", "logs"], [])),
         ([container(log="splunk")], Grants(), Needs(["ecr.api", "ecr.dkr", "s3"], [])),
