@@ -79,14 +79,17 @@ def test_it_asks_for_exactly_these_resources(deployed: Checkout) -> None:
     names = deployed.settings.names
     [described] = deployed.aws.client("cloudformation").describe_stacks()["Stacks"]
     run = destroy(deployed, "--purge").expect(0)
-    target, service, policy, deleted = (run.request(name) for name in TAKES_DOWN)
+    policies = [call.parameters for call in run.calls if call.name == "iam:DeleteRolePolicy"]
+    others = [name for name in TAKES_DOWN if name != "iam:DeleteRolePolicy"]
+    target, service, deleted = (run.request(name) for name in others)
     assert target == {
         "ServiceNamespace": "ecs",
         "ScalableDimension": "ecs:service:DesiredCount",
         "ResourceId": f"service/{names.cluster}/{names.service}",
     }
     assert service == {"cluster": names.cluster, "service": names.service, "force": True}
-    assert policy == {"RoleName": names.deploy_role, "PolicyName": "deploy"}
+    assert [each["PolicyName"] for each in policies] == ["deploy", "deploy-limits"]
+    assert {each["RoleName"] for each in policies} == {names.deploy_role}
     assert deleted == {"StackName": described["StackId"]}, "another stack may have the name now"
     repository, group = (run.request(name) for name in PURGES)
     assert repository == {"repositoryName": names.repository, "force": True}
