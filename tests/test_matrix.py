@@ -105,7 +105,8 @@ def test_the_task_definition_says_what_was_answered(renders: list[Render]) -> No
     for service in renders:
         task = service.json("infra/task-definition.json")
         answers = service.answers
-        assert (task["cpu"], task["memory"]) == (str(answers["cpu"]), str(answers["memory"]))
+        sizes = (str(answers["cpu"]), str(answers["memory"]))
+        assert (task["cpu"], task["memory"]) == sizes, "task-definition.json: cpu, memory"
         assert task["runtimePlatform"]["cpuArchitecture"] == answers["cpu_architecture"]
         environment = {
             e["name"]: e["value"] for e in task["containerDefinitions"][0]["environment"]

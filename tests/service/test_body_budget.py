@@ -68,7 +68,9 @@ def test_a_large_body_that_does_not_fit_any_more_is_refused_until_another_one_en
         refused = Client(limits)
         await refused.send(piece(MAX_BODY_SIZE))
         assert await refused.status() == 503
-        assert (b"retry-after", b"5") in refused.answer[0]["headers"]
+        assert (b"retry-after", b"5") in refused.answer[0]["headers"], (
+            "app/limits.py: a 503 has Retry-After: the budget is free again soon"
+        )
 
         await held[0].send(piece(1, more=False))
         assert await held[0].status() == 200

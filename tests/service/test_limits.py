@@ -108,7 +108,7 @@ def test_a_body_may_have_the_largest_size_and_no_byte_more(client: Client) -> No
         assert client.post(iter([largest]), path).status_code == 200, "in chunks, of no length"
         for larger in (largest + b" ", iter([largest, b" "])):
             answer = client.post(larger, path)
-            assert answer.status_code == 413
+            assert answer.status_code == 413, "app/limits.py: one byte more than size is refused"
             assert answer.json()["detail"]
 
 
@@ -140,7 +140,7 @@ def test_a_refusal_says_what_and_where_and_does_not_repeat_the_input(client: Cli
     answer = client.post(b'{"text":"%b"}' % (b"a" * 100_001))
     assert answer.status_code == 422
     (found,) = answer.json()["detail"]
-    assert found.keys() == {"type", "loc", "msg"}
+    assert found.keys() == {"type", "loc", "msg"}, "app/limits.py: a 422 repeats no input"
     assert found["loc"] == ["body", "text"]
 
 

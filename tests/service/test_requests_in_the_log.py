@@ -171,7 +171,9 @@ def test_health_is_logged_only_if_it_fails(client: TestClient, logged: Log) -> N
     client.get("/health?status=200")
     assert logged.lines() == []
     client.get("/health?status=503")
-    assert [line["status"] for line in logged.lines()] == [503]
+    assert [line["status"] for line in logged.lines()] == [503], (
+        "app/request_log.py: a request for /health that fails is logged"
+    )
 
 
 def test_a_path_with_control_characters_is_one_line(client: TestClient, logged: Log) -> None:
