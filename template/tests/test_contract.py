@@ -100,7 +100,8 @@ def test_the_deploy_policy_has_the_names_of_the_settings() -> None:
     log = arn("logs", f"log-group:{NAMES.log_group}")
     assert named("ReadTheLog") == [log, f"{log}:log-stream:*"]
     assert named("ScaleTheService") == [arn("application-autoscaling", "scalable-target/*")]
-    assert named("KeepTheAlarmsOfTheScaling") == [arn("cloudwatch", "alarm:"), alarms]
+    policies = arn("autoscaling", f"scalingPolicy:*:resource/ecs/service/{service}:policyName/*")
+    assert named("KeepTheAlarmsOfTheScaling") == [arn("cloudwatch", "alarm:"), alarms, policies]
 
 
 def test_ci_tests_with_the_uv_and_the_python_of_the_image() -> None:

@@ -71,6 +71,17 @@ def create_vpc(aws: SimulatedAws) -> Vpc:
     return Vpc(ec2, id, subnets, table)
 
 
+def default_vpc(aws: SimulatedAws) -> Vpc:
+    """Its subnets are public, by its main route table."""
+    ec2 = aws.client("ec2")
+    filters = [{"Name": "is-default", "Values": ["true"]}]
+    [vpc] = [each["VpcId"] for each in ec2.describe_vpcs(Filters=filters)["Vpcs"]]
+    of_vpc = [{"Name": "vpc-id", "Values": [vpc]}]
+    subnets = [each["SubnetId"] for each in ec2.describe_subnets(Filters=of_vpc)["Subnets"]]
+    [table] = ec2.describe_route_tables(Filters=of_vpc)["RouteTables"]
+    return Vpc(ec2, vpc, subnets, table["RouteTableId"])
+
+
 def add_private_subnet(aws: SimulatedAws, vpc: str, zone: str) -> str:
     """One more subnet of the default VPC, behind a NAT gateway."""
     ec2 = aws.client("ec2")

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from documents import policy_findings
 from infra.tool.provision.limits import Limits, changed, document, kept, parse
 from support.checkout import SUBJECT, Checkout, Run
+from support.vpcs import default_vpc
 
 Json = dict[str, Any]
 
@@ -99,6 +100,7 @@ def set_up(deployed: Checkout) -> Checkout:
     deployed.set("github.subject", SUBJECT)
     deployed.set("github.deploy_user", "deployer")
     deployed.set("tasks.public_ip", False)
+    default_vpc(deployed.aws).with_endpoints()  # so tasks start without a public address
     provision(deployed)
     deploy(deployed).expect(0)  # without a public address
     provision(deployed)
