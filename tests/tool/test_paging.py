@@ -22,6 +22,7 @@ ONE_PAGE = {
     "describe_load_balancers": "asks for one by its name",
     "describe_repositories": "asks for one by its name",
     "describe_scalable_targets": "asks for one by its id",
+    "describe_log_streams": "one is enough to know that the log group has lines",
     "describe_stack_events": "the latest 100 are enough, and there may be thousands",
     "describe_stacks": "asks for one by its name",
     "describe_vpcs": "a region has one default VPC at most",

@@ -84,18 +84,27 @@ def read(target: Target) -> Running:
 def read_used(target: Target, now: Running) -> frozenset[str]:
     """Physical ids of everything that running tasks use: what the service and its revisions name,
     and the load balancers before its target groups, with their network. Raises AwsError."""
-    elbv2, found = target.aws.elbv2, set(now.named)
+    found = set(now.named)
     with tolerating("TargetGroupNotFound", "LoadBalancerNotFound"):
-        if arns := now.target_groups:
-            groups = elbv2.describe_target_groups(TargetGroupArns=arns)["TargetGroups"]
-            if balancers := [arn for each in groups for arn in each.get("LoadBalancerArns", [])]:
-                answer = elbv2.describe_load_balancers(LoadBalancerArns=balancers)
-                for balancer in answer["LoadBalancers"]:
-                    zones = balancer.get("AvailabilityZones", [])
-                    found |= {balancer["LoadBalancerArn"], balancer.get("VpcId", "")}
-                    found |= {*balancer.get("SecurityGroups", [])}
-                    found |= {zone["SubnetId"] for zone in zones if "SubnetId" in zone}
+        for balancer in read_load_balancers(target, now.target_groups):
+            zones = balancer.get("AvailabilityZones", [])
+            found |= {balancer["LoadBalancerArn"], balancer.get("VpcId", "")}
+            found |= {*balancer.get("SecurityGroups", [])}
+            found |= {zone["SubnetId"] for zone in zones if "SubnetId" in zone}
     return frozenset(found - {""})
+
+
+def read_load_balancers(target: Target, target_groups: list[str]) -> Iterator[Mapping[str, Any]]:
+    """Those before some target groups. Raises AwsError."""
+    elbv2 = target.aws.elbv2
+    if not target_groups:  # the API takes no ARN for all
+        return
+    pages = elbv2.get_paginator("describe_target_groups").paginate(TargetGroupArns=target_groups)
+    groups = [group for page in pages for group in page["TargetGroups"]]
+    if arns := [arn for group in groups for arn in group.get("LoadBalancerArns", [])]:
+        answers = elbv2.get_paginator("describe_load_balancers").paginate(LoadBalancerArns=arns)
+        for answer in answers:
+            yield from answer["LoadBalancers"]
 
 
 # --- pure ---
