@@ -18,7 +18,6 @@ TOKENS = {"nextToken", "NextToken", "Marker", "NextMarker"}
 # Operations whose answer can have more pages, and why one page is enough.
 ONE_PAGE = {
     "describe_images": "asks for one image",
-    "describe_internet_gateways": "a VPC has one at most",
     "describe_load_balancers": "asks for one by its name",
     "describe_repositories": "asks for one by its name",
     "describe_scalable_targets": "asks for one by its id",
