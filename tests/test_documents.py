@@ -86,7 +86,7 @@ def test_the_scaling_policies_are_what_application_auto_scaling_accepts(example:
 
 WRONG_LIFECYCLES: dict[str, Break] = {
     "one priority twice": lambda p: p["rules"][1].update(rulePriority=1),
-    "the rule for any image first": lambda p: p["rules"][1].update(rulePriority=0),
+    "the rule for any image first": lambda p: p["rules"][2].update(rulePriority=0),
     "days without a unit": lambda p: p["rules"][0]["selection"].pop("countUnit"),
     "tagged without a list": lambda p: p["rules"][0]["selection"].update(tagStatus="tagged"),
     "count of zero": lambda p: p["rules"][1]["selection"].update(countNumber=0),
@@ -220,7 +220,11 @@ CHOSEN: dict[tuple[str, str], dict[str, tuple[Any, str]]] = {
         "countNumber": (7, "days"),
     },
     ("infra/ecr-lifecycle-policy.json", "rules.1.selection"): {
+        "tagPrefixList": (["deployed-"], "the tags that a deploy gives: infra/tool/image.py"),
         "countNumber": (30, "images: a rollback reaches back as far"),
+    },
+    ("infra/ecr-lifecycle-policy.json", "rules.2.selection"): {
+        "countNumber": (30, "images, most of failed deploys"),
     },
 }
 

@@ -107,14 +107,19 @@ def edits(name: str, old: str, new: str) -> Play:
 
 
 def moves_to(region: str, account: str = "123456789012") -> Play:
-    """By the settings; the documents still name the former place."""
+    """By the settings and the task definition."""
     registry = f"{account}.dkr.ecr.{region}.amazonaws.com"
     moved = sets(
         {"service.region": region, "service.account": account, "service.registry": registry}
     )
     task = "infra/task-definition.json"
-    former = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
-    return both(moved, edits(task, former, registry))
+
+    def so(service: Service) -> None:
+        text = (service.service / task).read_text(encoding="utf-8")
+        service.write(task, text.replace("us-east-1", region).replace("123456789012", account))
+        service.commit("Move")
+
+    return both(so, moved)
 
 
 def lacks(tool: str) -> Play:

@@ -190,10 +190,15 @@ class Service(Rehearsal):
 
     @property
     def images(self) -> dict[str, str]:
-        """The digest of each tag in its repository."""
+        """The digest of each tag that was pushed to its repository."""
         ecr = self.aws.client("ecr")
         found = ecr.describe_images(repositoryName=self.settings.names.repository)["imageDetails"]
-        return {tag: image["imageDigest"] for image in found for tag in image.get("imageTags", [])}
+        return {
+            tag: image["imageDigest"]
+            for image in found
+            for tag in image.get("imageTags", [])
+            if not tag.startswith("deployed-")
+        }
 
     @property
     def stack(self) -> str:

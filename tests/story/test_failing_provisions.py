@@ -75,7 +75,7 @@ def chooses_subnets(*zones: str) -> Play:
             for zone, block in zip(zones, blocks, strict=False)
         ]
         service.set("network.vpc", vpc["VpcId"])
-        service.set("network.subnets", ",".join(chosen))
+        service.set("network.subnets", chosen)
 
     return so
 

@@ -57,6 +57,7 @@ PROTECTIONS = [
 ]
 FOLLOWS = "cloudformation:DescribeStackEvents"
 SCHEDULES = "application-autoscaling:DescribeScheduledActions"
+KEEPS = ["ecr:BatchGetImage", "ecr:PutImage"]  # the tag "deployed-COMMIT"
 SCALES = [
     "application-autoscaling:RegisterScalableTarget",
     "application-autoscaling:PutScalingPolicy",
@@ -172,6 +173,7 @@ def test_the_first_deploy_makes_the_service(story: Story) -> None:
         *LOOKS,
         *LOOKS,
         *LOOKS,
+        *KEEPS,
         *SCALES,
     ]
     assert pushes(chapter) == 1
@@ -194,6 +196,7 @@ def test_the_second_deploy_updates_it(story: Story) -> None:
         *LOOKS,
         "ecs:DescribeTasks",  # one has stopped, and only this shows of which deployment it was
         *LOOKS,
+        *KEEPS,
         *SCALES,
     ]
     assert pushes(chapter) == 1
@@ -203,7 +206,7 @@ def test_the_second_deploy_updates_it(story: Story) -> None:
 
 def test_the_same_commit_again_pushes_and_registers_nothing(story: Story) -> None:
     chapter = story.again
-    assert asked(chapter) == [*CHECKS, SCHEDULES, "ecs:DescribeTaskDefinition", *SCALES]
+    assert asked(chapter) == [*CHECKS, SCHEDULES, "ecs:DescribeTaskDefinition", KEEPS[0], *SCALES]
     assert pushes(chapter) == 0
     assert chapter.revisions == story.second.revisions
     assert (chapter.answers, chapter.images) == (story.later_commit, story.second.images)
@@ -315,4 +318,8 @@ def without_following(chapter: Chapter) -> list[str]:
 
 
 def pushes(chapter: Chapter) -> int:
-    return chapter.done.asked.count("ecr:PutImage")
+    """Without the tag that an image gets once it is deployed."""
+    return sum(
+        call.name == "ecr:PutImage" and "deployed-" not in call.parameters.get("imageTag", "")
+        for call in chapter.done.calls
+    )

@@ -21,6 +21,7 @@ from support.checkout import Checkout
 from support.targets import bench, settings
 
 from simulator.refusal import Refused
+from simulator.rollouts import Crashes
 
 PREPARES = ["sts:GetCallerIdentity", "cloudformation:DescribeStacks", "ecs:DescribeServices"]
 LOOK = ["ecs:DescribeServices", "ecs:ListTasks"]
@@ -30,6 +31,7 @@ SCALES = [
     "application-autoscaling:PutScalingPolicy",
     "application-autoscaling:DescribeScalingPolicies",
 ]
+KEEPS = ["ecr:BatchGetImage", "ecr:PutImage"]  # the tag "deployed-COMMIT"
 STARTS = ["ecs:RegisterTaskDefinition", "ecs:UpdateService"]
 STEADY = 'the service should be in steady state at "{}"'
 
@@ -95,6 +97,7 @@ def test_the_first_deploy_creates_the_service(provisioned: Checkout) -> None:
         "ecs:RegisterTaskDefinition",
         "ecs:CreateService",
         *LOOK * 3,
+        *KEEPS,
         *SCALES,
     ]
     assert run.err == "", "nothing continues in AWS"
@@ -129,6 +132,7 @@ def test_the_next_deploy_asks_and_changes_no_more_than_it_must(deployed: Checkou
         *LOOK * 3,
         "ecs:DescribeTasks",
         *LOOK,
+        *KEEPS,
         *SCALES,
     ]
     tags = run.request("ecs:RegisterTaskDefinition")["tags"]
@@ -183,6 +187,7 @@ def test_a_commit_in_steady_state_only_has_its_scaling_set(deployed: Checkout) -
         *PREPARES,
         "application-autoscaling:DescribeScheduledActions",
         "ecs:DescribeTaskDefinition",
+        "ecr:BatchGetImage",
         *SCALES,
     ]
     expect_steady(deployed, 1)
@@ -193,7 +198,7 @@ def test_a_deployment_in_progress_of_the_same_commit_is_watched(deployed: Checko
     deployed.aws.moments.when("ecs:UpdateService", interrupt)
     deployed.run("deploy").expect(130)
     run = deployed.run("deploy").expect(0)
-    assert set(run.changes) == {name for name in SCALES if "Describe" not in name}
+    assert set(run.changes) == {"ecr:PutImage", *SCALES} - {SCALES[-1]}
     assert "watching" in run.out
     expect_steady(deployed, 2)
 
@@ -292,6 +297,55 @@ def test_an_image_that_ecr_lacks_is_built_and_deployed_by_its_digest(
     [container] = run.request("ecs:RegisterTaskDefinition")["containerDefinitions"]
     assert re.search(r"@sha256:[0-9a-f]{64}\Z", container["image"])
     expect_steady(provisioned, 1)
+
+
+# --- the tag that keeps the image from expiring ---
+
+
+def deployed_image(checkout: Checkout) -> str:
+    """The digest of the image with the tag of a deploy of HEAD; empty if none has it."""
+    repository = checkout.settings.names.repository
+    found = checkout.aws.client("ecr").list_images(repositoryName=repository)
+    tag = f"deployed-{checkout.head}"
+    return "".join(each["imageDigest"] for each in found["imageIds"] if each.get("imageTag") == tag)
+
+
+def test_an_image_is_tagged_once_it_is_in_steady_state(provisioned: Checkout) -> None:
+    provisioned.release()
+    run = provisioned.run("deploy").expect(0)
+    [container] = run.request("ecs:RegisterTaskDefinition")["containerDefinitions"]
+    assert container["image"].endswith(f"@{deployed_image(provisioned)}")
+
+
+def test_an_image_that_was_not_deployed_is_not_tagged(deployed: Checkout) -> None:
+    deployed.aws.next_rollout(Crashes())
+    deployed.release()
+    deployed.run("deploy").expect(1, "deployment-rolled-back")
+    assert deployed_image(deployed) == ""
+
+
+def test_a_second_deploy_of_a_commit_makes_up_for_a_tag_that_was_not_given(
+    provisioned: Checkout,
+) -> None:
+    provisioned.release()
+    provisioned.aws.faults.refuse("ecr:PutImage", "ServerException", "busy", times=9)
+    run = provisioned.run("deploy").expect(0)
+    assert "could not be tagged" in run.err, "it is deployed all the same"
+    assert deployed_image(provisioned) == ""
+    provisioned.aws.faults.clear()
+    assert provisioned.run("deploy").expect(0).changes == [
+        "ecr:PutImage",
+        "application-autoscaling:RegisterScalableTarget",
+        "application-autoscaling:PutScalingPolicy",
+        "application-autoscaling:PutScalingPolicy",
+    ]
+    assert deployed_image(provisioned) != ""
+
+
+def test_a_tag_that_another_deploy_has_given_meanwhile_is_no_problem(provisioned: Checkout) -> None:
+    provisioned.release()
+    provisioned.aws.faults.refuse("ecr:PutImage", "ImageTagAlreadyExistsException", "it is there")
+    assert provisioned.run("deploy").expect(0).err == ""
 
 
 # --- the request for a new service ---

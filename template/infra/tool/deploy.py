@@ -74,6 +74,7 @@ def deploy(target: Target) -> None:
     announce(target, step)
     if step is not Step.NOTHING:
         watch_to_the_end(target, before, present, REMEDY)
+    image.keep(target, plan.commit)
     apply_scaling(target, plan)
     wanted = plan.service.desired if plan.service else target.settings.tasks.min
     require_tasks(target, present, wanted, plan.schedules)

@@ -32,6 +32,12 @@ NOT_IN_ECR = Problem(
 )
 
 
+# The tag of an image that was in steady state is this and the commit.
+DEPLOYED = "deployed-"
+# Another deploy of the commit has tagged it meanwhile.
+TAGGED = frozenset({"ImageAlreadyExistsException", "ImageTagAlreadyExistsException"})
+
+
 def find(target: Target, commit: str) -> str | None:
     """The digest of the commit's image in ECR, or None. Its content is trusted. Raises ToolError.
 
@@ -59,6 +65,31 @@ def digest_of(target: Target, id: "ImageIdentifierTypeDef") -> str | None:
         raise
     digests = [each["imageDigest"] for each in answer["imageDetails"] if "imageDigest" in each]
     return digests[0] if digests else None
+
+
+def keep(target: Target, commit: str) -> None:
+    """Tag the commit's image as deployed: infra/ecr-lifecycle-policy.json counts those apart, so no
+    number of failed deploys expires what runs, or what a rollback needs. A refusal is a warning."""
+    ecr, repository = target.aws.ecr, target.settings.names.repository
+    tag = DEPLOYED + commit
+    try:
+        answer = ecr.batch_get_image(
+            repositoryName=repository, imageIds=[{"imageTag": commit}, {"imageTag": tag}]
+        )
+        found = {each["imageId"].get("imageTag"): each for each in answer["images"]}
+        if commit in found and tag not in found:
+            ecr.put_image(
+                repositoryName=repository,
+                imageManifest=found[commit]["imageManifest"],
+                imageManifestMediaType=found[commit]["imageManifestMediaType"],
+                imageTag=tag,
+            )
+    except AwsError as error:
+        if error.aws_code not in TAGGED:
+            target.runtime.console.warn(
+                f"The image could not be tagged {tag}, so newer images may expire it: "
+                f"{error.message}"
+            )
 
 
 def provide(target: Target, commit: str, documents: Documents) -> str:
