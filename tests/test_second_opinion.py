@@ -99,11 +99,32 @@ class Service(Repository):
         self.service = self.folder / "service"
         change(self.service, "deploy.poll_seconds", 1)
         change(self.service, "github.subject", f"repo:{APP}/{APP}:ref:refs/heads/main")
+        self.without_split_in_conditions()
         self.begin()
         (self.folder / "bin").mkdir()
         put_program(self.folder / "bin" / "docker", *python(DOCKER), "recorded")
         for role in SERVICE_LINKED_ROLES:
             self.aws(f"iam create-role --role-name {role} --assume-role-policy-document {{}}")
+        self.make_public()
+
+    def without_split_in_conditions(self) -> None:
+        """ministack evaluates no Fn::Split in a condition. No range of addresses is given here."""
+        file = self.service / "infra" / "stack.yml"
+        text = file.read_text(encoding="utf-8")
+        plain, count = re.subn(
+            r"^(  HasIpv\dRange\d+: ).+$", r'\1!Not [!Equals ["", ""]]', text, flags=re.MULTILINE
+        )
+        assert count == 28, "the conditions of the second and later ranges of [network]"
+        file.write_text(plain, encoding="utf-8")
+
+    def make_public(self) -> None:
+        """As AWS's default VPC is: ministack's has a gateway, and no route to it."""
+        table = self.aws("ec2 describe-route-tables --query RouteTables[0].RouteTableId")
+        gateways = "ec2 describe-internet-gateways --query InternetGateways[0].InternetGatewayId"
+        where = "--destination-cidr-block 0.0.0.0/0"
+        self.aws(
+            f"ec2 create-route --route-table-id {table} {where} --gateway-id {self.aws(gateways)}"
+        )
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         folders = [str(self.folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]

@@ -83,7 +83,10 @@ def test_a_new_account_gets_every_resource_of_the_stack_and_a_second_run_changes
     assert deploys["policies"].keys() == {"deploy", "deploy-limits"}
     assert deploys["policies"]["deploy"] == settled(document)
     (pulls,) = roles[settings.names.execution_role]["policies"].values()
-    assert repository["repositoryArn"] in [each["Resource"] for each in pulls["Statement"]]
+    [pulled] = [
+        each["Resource"] for each in pulls["Statement"] if isinstance(each["Resource"], list)
+    ]
+    assert repository["repositoryArn"] in pulled
     assert roles[settings.names.task_role]["policies"] == {}
     dimensions = [alarm["Dimensions"] for alarm in found["alarms"]]
     watched = {each["Value"] for alarm in dimensions for each in alarm}
