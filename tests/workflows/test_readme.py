@@ -18,7 +18,7 @@ from botocore.session import get_session
 from documents import api_findings
 from infra.tool.commands import deploy
 from infra.tool.settings_file import known_settings
-from rendering import ROOT, Render, render
+from rendering import ANSWERS_FILE, ROOT, Render, render
 from runner import workflow
 
 from simulator.policies import trusts
@@ -342,11 +342,28 @@ def test_no_description_changes_what_the_readme_is_made_of(
         )
 
 
-def test_the_readme_tells_whose_files_are_made_once(example: Render) -> None:
-    """What copier.yml excludes from an update, and nothing else."""
+def ownership(text: str) -> dict[str, str]:
+    """Each file or folder of the table "File ownership", and what an update does with it."""
+    section = text.partition("\n## File ownership\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.+?) \| (.+?) \|$", section, re.MULTILINE)
+    return {name: does for names, does in rows for name in re.findall(r"`([\w./-]+)`", names)}
+
+
+def test_the_readme_says_what_an_update_does_with_each_file(example: Render) -> None:
+    """Nothing with those that copier.yml excludes, and a merge into all others."""
     excluded = re.findall(r"== 'update' %\}([\w./]+)\{%", (ROOT / "copier.yml").read_text())
-    told = re.findall(r"^- Made once.*?: (.*)\.$", example.text("README.md"), re.MULTILINE)
-    assert sorted(re.findall(r"`([^`]+)`", told[0])) == sorted(excluded)
+    told = ownership(example.text("README.md"))
+    for name in example.files():
+        near = [
+            path for path in told if path == name or (path[-1] == "/" and name.startswith(path))
+        ]
+        assert near, f'README.md, "File ownership": add {name}'
+        does = told[max(near, key=len)].removeprefix("likewise ").split()[0].strip(":")
+        expected = {ANSWERS_FILE: "writes"} | dict.fromkeys(excluded, "nothing")
+        assert does == expected.get(name, "merges"), f'README.md, "File ownership": {name}'
+    assert told["uv.lock"].startswith("nothing")
+    unknown = [path for path in told if not (example.path / path).exists()]
+    assert unknown == ["uv.lock"], 'README.md, "File ownership": paths that a service lacks'
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
