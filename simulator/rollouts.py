@@ -164,7 +164,7 @@ class OutOfCapacity(Outcome):
 
 @dataclass(frozen=True)
 class Overtaken(Outcome):
-    """Somebody else rolls out another revision before this one serves."""
+    """Another caller rolls out another revision before this one is in steady state."""
 
     def play(self, rollout: Deployment) -> Steps:
         rollout.start_tasks()

@@ -41,7 +41,7 @@ FIRST_WITH_BUILDX = 23  # earlier versions of docker have BuildKit built in
 class Docker:
     """The docker of this machine. Every method raises ToolError if it is not installed."""
 
-    folder: Path  # where it runs: relative paths in its arguments start there
+    folder: Path  # its working directory: relative paths in its arguments start here
     environment: Mapping[str, str]
 
     def with_variables(self, **variables: str) -> "Docker":

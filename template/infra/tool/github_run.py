@@ -1,4 +1,4 @@
-"""The run of a workflow: whether it is a re-run, and what GitHub tells it."""
+"""The run of a workflow: whether it is a re-run, and the present commit of its branch."""
 
 import json
 from collections.abc import Mapping
@@ -61,7 +61,7 @@ def require_first_attempt(environment: Mapping[str, str], revision: str) -> None
 
 
 def head_of(environment: Mapping[str, str], branch: str) -> str:
-    """The commit that a branch is at. Raises OSError if GitHub does not tell.
+    """The newest commit of a branch. Raises OSError if GitHub does not answer with one.
 
     The REST API needs `contents: read`, which the job has for its checkout. `git ls-remote` needs
     the same for a private repository, and a token on the command line or in git's configuration.
@@ -77,7 +77,7 @@ def head_of(environment: Mapping[str, str], branch: str) -> str:
 
 
 def get_json(url: str, token: str) -> Any:
-    """GET an answer from GitHub. Raises OSError if there is none, or it is not JSON."""
+    """The JSON that GitHub answers. Raises OSError if it does not answer, or not with JSON."""
     request = Request(url, headers={"Accept": "application/json", "User-Agent": "infra"})
     if token:
         # A redirect to another host must not carry the token along.

@@ -158,7 +158,7 @@ def takes_over(changes: Iterable[Change], resource: str) -> bool:
 
 
 def not_valid(events: Iterable["OperationEventTypeDef"]) -> str:
-    """The first thing that CloudFormation finds wrong before it begins; empty if it tells none."""
+    """The first error of CloudFormation's validation before it begins; empty if it has none."""
     for event in events:
         if event.get("EventType") == "VALIDATION_ERROR":
             reason = one_line(event.get("ValidationStatusReason", ""))

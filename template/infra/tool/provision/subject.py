@@ -74,13 +74,13 @@ def kept(trusted: str, why: str) -> Subject:
 
 
 def remote(target: Target) -> str:
-    """OWNER/NAME of the remote "origin" on github.com; empty if there is none."""
+    """OWNER/NAME of the remote "origin" on github.com; empty without that remote."""
     done = target.repository.git("remote", "get-url", "origin")
     return repository_of(done.stdout.strip()) if done.returncode == 0 else ""
 
 
 def ask(runtime: Runtime, path: str) -> str:
-    """GitHub's answer; empty if there is none. gh is signed in, as private repositories need it."""
+    """GitHub's answer; empty without one. A private repository needs gh, signed in."""
     words = ["gh", "api", "--hostname", "github.com", path]
     environment = {**runtime.environment, "GH_PROMPT_DISABLED": "1"}
     try:
