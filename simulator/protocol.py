@@ -132,7 +132,7 @@ def refusal(asked: Asked, refused: Refused) -> Answer:
 
 
 def speaks_json(asked: Asked) -> bool:
-    """Services that were born with JSON name the common errors otherwise than those of XML."""
+    """Services with a JSON protocol have other names for the common errors than those with XML."""
     metadata = asked.model.service_model.metadata
     return metadata.get("protocol") == "json" and "awsQueryCompatible" not in metadata
 

@@ -1,4 +1,4 @@
-"""Deploy a commit: image, revision, deployment, scaling, and a look at the URL."""
+"""Deploy a commit: image, revision, deployment, scaling, and a request to the URL."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Plan:
 
 
 class Step(Enum):
-    """What is left to do for a commit."""
+    """The remaining work for a commit."""
 
     DEPLOY = "deploy"
     WATCH = "watch"  # its deployment is in progress
