@@ -91,7 +91,8 @@ def test_every_command_can_be_typed(page: str) -> None:
         assert (Path(sys.executable).parent / program).exists(), f"{page}: no program {program}"
     targets = set(re.findall(r"^(?:`?)make ([a-z-]+)|`make ([a-z-]+)`", text, re.MULTILINE))
     rules = re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE)
-    assert {name for pair in targets for name in pair if name} <= set(rules), page
+    unknown = {name for pair in targets for name in pair if name} - set(rules)
+    assert not unknown, f"{page}: make has no target {sorted(unknown)}"
 
 
 def test_every_table_that_a_contributor_is_sent_to_exists() -> None:

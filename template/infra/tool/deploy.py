@@ -29,8 +29,8 @@ from infra.tool.target import Target
 
 NO_TASKS = Problem(
     "no-tasks",
-    "{revision} is deployed, but the schedule {schedules} wants no task now, so it is not proven",
-    "once the schedule starts tasks, {again}",
+    "{revision} is deployed, but the schedule {schedules} runs no tasks now, so it is not tested",
+    "after the schedule has started tasks, {again}",
     ExitCode.UNKNOWN,
 )
 REMEDY = "correct what the lines above show, commit, and deploy that"

@@ -31,7 +31,7 @@ NO_BUILDER = Problem(
 OTHER_PLATFORM = Problem(
     "builder-platform",
     "the builder {builder} builds for {platforms}, and the service runs on {platform}",
-    "let it emulate that: docker run --privileged --rm tonistiigi/binfmt --install all",
+    "install its emulation: docker run --privileged --rm tonistiigi/binfmt --install all",
 )
 
 FIRST_WITH_BUILDX = 23  # earlier versions of docker have BuildKit built in

@@ -16,7 +16,7 @@ from infra.tool.errors import Problem
 
 NO_PASSWORD = Problem(
     "registry-password",
-    "ECR gave no password for {registry}",
+    "ECR returned no password for {registry}",
     "run the command again",
 )
 REFUSED = Problem(

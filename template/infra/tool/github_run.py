@@ -17,8 +17,8 @@ MAIN_MOVED_ON = Problem(
 )
 MAIN_UNKNOWN = Problem(
     "main-unknown",
-    "this is a re-run for commit {commit}, and GitHub does not tell which commit {branch} is at: "
-    "{why}",
+    "this is a re-run for commit {commit}, and the newest commit of {branch} cannot be read from "
+    "GitHub: {why}",
     "start a new run instead, which deploys the newest commit: gh workflow run deploy-ecs.yml",
 )
 NOTHING_TO_WATCH = Problem(

@@ -27,7 +27,7 @@ NOT_BUILT = Problem(
 )
 NOT_IN_ECR = Problem(
     "image-not-pushed",
-    "the image did not get to {registry}: docker's lines above say why",
+    "the image could not be pushed to {registry}: docker's lines above say why",
     "correct that, then run the command again",
 )
 

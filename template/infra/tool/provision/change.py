@@ -25,7 +25,7 @@ TEMPLATE = Problem(
     "template-names",
     "infra/stack.yml has {count} lines `{line}`, and exactly one is needed: existing resources are "
     "taken over only by a name that is written into the template",
-    "take the line back: git diff infra/stack.yml shows what changed",
+    "restore the line: git diff infra/stack.yml shows what changed",
 )
 
 NOTHING = ("didn't contain changes", "No updates are to be performed")

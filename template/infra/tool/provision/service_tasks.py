@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TIMED_OUT = Problem(
     "service-timeout",
-    "the service {service} is not gone after {seconds} s ([deploy] timeout_seconds): {phase}",
+    "the service {service} is not deleted after {seconds} s ([deploy] timeout_seconds): {phase}",
     "to keep waiting and then delete the rest, {again}",
     ExitCode.UNKNOWN,
 )

@@ -14,7 +14,7 @@ from infra.tool.target import Target
 
 UNKNOWN = Problem(
     "subject-unknown",
-    "it is not known who may deploy: {why}",
+    "could not find out which subject may deploy: {why}",
     "correct that, or write the subject into infra/settings.toml: [github] subject = "
     '"repo:OWNER@OWNER_ID/NAME@NAME_ID:ref:refs/heads/main", or for a repository without ids in '
     'its subjects "repo:OWNER/NAME:ref:refs/heads/main"',
