@@ -18,7 +18,7 @@ ANSWER = 5  # seconds for one answer
 
 
 def free_port() -> int:
-    """8080, where the service listens, or any other when that is taken."""
+    """8080, the port of the service, or any other if it is taken."""
     for port in 8080, 0:
         with socket.socket() as probe:
             if os.name == "posix":  # on Windows it would share a port that is taken

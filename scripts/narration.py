@@ -1,4 +1,4 @@
-"""How the demo and the rehearsal tell what they do: titles, and commands as a person types them."""
+"""Output of the demo and the rehearsal: titles, and commands as a person types them."""
 
 import os
 import shutil
@@ -32,7 +32,7 @@ def show(*command: str | Path) -> None:
 def run(*command: str | Path, cwd: Path) -> None:
     """Show a command and run it. Ends this program with its exit code when it fails."""
     show(*command)
-    # The service has an environment of its own: the one that runs this script is not meant.
+    # Not the virtual environment of this script: the service has its own.
     environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
     done = subprocess.run([str(word) for word in command], cwd=cwd, env=environment, check=False)
     if done.returncode:

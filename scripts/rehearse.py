@@ -48,7 +48,7 @@ BOOM = "RuntimeError: DATABASE_URL is not set"
 
 
 class Astray(Exception):
-    """The story goes otherwise than it is told."""
+    """The rehearsal did not go as the story says."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Step:
     code: int = 0
     who: str = DEPLOY_ROLE  # as CI does
     asked: tuple[str, str] = ("", "")  # the end of a question, and the answer to it
-    becomes: tuple[Outcome, ...] = ()  # what becomes of the rollout, where it does not serve
+    becomes: tuple[Outcome, ...] = ()  # the outcome of the rollout, unless it is steady state
     note: str = ""
 
 
@@ -139,7 +139,7 @@ class Told:
 
 @dataclass
 class Rehearsal:
-    """A service in a folder, whose scripts see the simulated AWS for the real one."""
+    """A service in a folder, whose commands call the simulated AWS."""
 
     aws: SimulatedAws
     service: Path
@@ -163,7 +163,7 @@ class Rehearsal:
                 raise Astray(f"`{line}` ended with {code}")
 
     def environment(self, who: str) -> dict[str, str]:
-        """That of this machine, but for all that it says of AWS, of GitHub and of git."""
+        """The environment of this process without the variables of AWS, GitHub and git."""
         apart = "AWS_", "GIT_", "GITHUB_", "VIRTUAL_ENV"
         given = {k: v for k, v in os.environ.items() if not k.startswith(apart)}
         given |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
@@ -179,7 +179,7 @@ class Rehearsal:
         }
 
     def play(self, step: Step) -> Told:
-        """Raises Astray where it ends otherwise than told."""
+        """Raises Astray if it does not end as the story says."""
         if step.note:
             print(coloured(f"  {step.note}", DIM))
         self.aws.next_rollout(*step.becomes)
@@ -198,7 +198,7 @@ class Rehearsal:
         return told
 
     def type(self, line: str, who: str, asked: tuple[str, str] = ("", "")) -> tuple[int, str]:
-        """Run a line of a shell as somebody, and show it: its exit code, and what it said."""
+        """Run a line of a shell as a principal, and show it: its exit code and its output."""
         print(f"  $ {line}", flush=True)
         question, answer = asked
         said = []
@@ -218,7 +218,7 @@ class Rehearsal:
                 process.stdin.write(f"{answer}\n" if answer else "")
                 process.stdin.close()
                 for text in process.stdout:
-                    if question:  # whoever types the answer ends the line
+                    if question:  # the line ends with the answer that is typed
                         text = text.replace(question, f"{question}{answer}\n")
                     said.append(text)
                     for shown in text.splitlines():
@@ -231,7 +231,7 @@ class Rehearsal:
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """A script with all that it has started: as by Ctrl-C, and less kindly if that does not do."""
+    """Stop a command and its child processes: by Ctrl-C, and by stronger signals if needed."""
     for sent in signal.SIGINT, signal.SIGTERM, signal.SIGKILL:
         with suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(process.pid, sent)
@@ -240,13 +240,13 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def counted(calls: Iterable[Call]) -> list[str]:
-    """What was asked and how often, in the order of the first time; with what was refused."""
+    """Each operation and how often it was called, in the order of first calls; with errors."""
     names = Counter(f"{c.name} ({c.error})" if c.error else c.name for c in calls)
     return [f"{name} x {n}" if n > 1 else name for name, n in names.items()]
 
 
 def tell_calls(told: Told) -> None:
-    """What was really sent to AWS: names and numbers, so nothing of it is secret."""
+    """Print the calls that were sent to AWS: names and numbers, which are not secret."""
     who = "an administrator" if told.step.who == "root" else "the deploy role"
     print(f"  {len(told.calls)} calls were sent to AWS, by {who}:")
     looks = [call for call in told.calls if not call.changes]
@@ -284,7 +284,7 @@ The service of this rehearsal is in {os.path.relpath(service)}: look around.
 
 
 def rehearse(service: Path, *, engine: bool) -> None:
-    """Raises Astray, and AssertionError where the simulation is at a loss."""
+    """Raises Astray, and AssertionError if a call is not simulated."""
     started = time.monotonic()
     print(coloured("A rehearsal: the real scripts, on an AWS that is only simulated.", BOLD))
     with SimulatedAws(
@@ -316,7 +316,7 @@ def main() -> None:
     except KeyboardInterrupt:
         print("\nStopped: nothing is left running.", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:  # whoever read this has seen enough
+    except BrokenPipeError:  # the reader closed the pipe, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (Astray, AssertionError) as reason:

@@ -33,7 +33,7 @@ def git(folder: Path, *words: str, stdin: bytes | None = None) -> bytes:
 
 
 def parts(version: str) -> list[int]:
-    """The three numbers of a version, by which versions are ordered. Exits where it has others."""
+    """The three numbers of a version, by which versions are ordered. Exits for another form."""
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
         sys.exit(f"{version} is no version: three numbers, for example 1.2.0.")
     return [int(part) for part in version.split(".")]
@@ -100,7 +100,7 @@ def record(version: str, commit: str) -> None:
 
 
 def notes(version: str) -> str:
-    """The part of CHANGELOG.md under the heading of `version`, empty where it has none."""
+    """The part of CHANGELOG.md under the heading of `version`; empty without that heading."""
     text = (ROOT / "CHANGELOG.md").read_text()
     sections = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
     by_heading = dict(zip(sections[1::2], sections[2::2], strict=True))

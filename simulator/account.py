@@ -59,7 +59,7 @@ class Account:
         return client
 
     def moto(self, service: str, operation: str, parameters: Json | None = None) -> Json:
-        """What moto answers to an operation of the API. Raises Refused where it says no."""
+        """The answer of moto to an operation of the API. Raises Refused if moto refuses it."""
         if service not in self._clients:
             client = self.client(service, self._to_moto)
             # Policies stay as IAM writes them: the caller has them read by its own client.
@@ -84,6 +84,6 @@ class Account:
         return response
 
     def reset(self) -> None:
-        """Forget everything. moto has one state for a process, so an account is not shared."""
+        """Delete everything. moto has one state for a process, so an account is not shared."""
         self.clock.reset()
         moto_api_backend.reset()

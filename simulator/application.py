@@ -1,7 +1,7 @@
-"""The application: one request becomes one call, and goes through the same stations.
+"""The application: every request becomes one call and takes the same path.
 
-Call log, faults, who asks, what they may, then our own operations (which are strict where moto is
-not), then moto. Requests come from server.py by HTTP, and by transport.py within this process.
+Call log, faults, authentication, permissions, then our own operations (which refuse more than moto
+does), then moto. Requests come from server.py by HTTP, and from transport.py within this process.
 """
 
 import threading
@@ -28,7 +28,7 @@ class Application:
     faults: Faults
     moments: Moments
     services: Mapping[str, Any]
-    elsewhere: Mapping[str, Any]  # the services of every other region, in which nothing is
+    elsewhere: Mapping[str, Any]  # the services of every other region, which are empty
     bugs: list[str] = field(default_factory=list)  # of the simulation itself, with their traces
 
     def __post_init__(self) -> None:
@@ -37,7 +37,7 @@ class Application:
     def handle(self, request: Request, serve: Callable[[Request], Answer] | None = None) -> Answer:
         """One request after the other, by `serve` or as AWS; the hooks of its calls come last.
 
-        Raises NoAnswer where the client is to get none.
+        Raises NoAnswer if the client must get no answer.
         """
         with self.lock:
             before = len(self.calls)
@@ -88,7 +88,7 @@ class Application:
         return answer
 
     def serve_inside(self, request: Request) -> Answer:
-        """For a client of the simulation's own: nothing is logged, forbidden or made to fail."""
+        """For clients inside the simulator: no call log, no permissions and no faults."""
         with self.lock:
             asked = protocol.read(request)
             outside, self.world.caller = self.world.caller, self.world.principals.root
@@ -141,8 +141,8 @@ class Application:
         return protocol.refusal(asked, Refused("SimulationAtALoss", self.bugs[-1]))
 
 
-# What the errors that every service shares are called where a service speaks JSON: "Common error
-# types" of each service's API Reference.
+# Names of the common errors in services with a JSON protocol: "Common error types" of each
+# service's API Reference.
 IN_JSON = {
     "AccessDenied": ("AccessDeniedException", 400),
     "ExpiredToken": ("ExpiredTokenException", 400),
@@ -151,7 +151,7 @@ IN_JSON = {
 
 
 def named(asked: Asked, refused: Refused) -> Refused:
-    """A common error by the name that it has in the service that was asked."""
+    """A common error under its name in the service that was called."""
     if asked.service == "ec2" and refused.code == "AccessDenied":
         return Refused("UnauthorizedOperation", refused.message, 403)
     if refused.code in IN_JSON and protocol.speaks_json(asked):

@@ -12,7 +12,7 @@ class Call:
     service: str
     operation: str
     parameters: dict[str, Any]
-    principal: str = ""  # the ARN of who asked; empty where nobody knows
+    principal: str = ""  # the ARN of the caller; empty if unknown
     status: int = 0
     error: str = ""  # the code of the refusal
     by_docker: bool = False

@@ -57,7 +57,7 @@ def of_changed_service(present: Json, parameters: Json, associated: Sequence[str
 
 
 def checked(strategy: Sequence[Json], associated: Sequence[str]) -> list[Json]:
-    """A strategy with its defaults, in an order of its own. Raises Refused."""
+    """A strategy with its defaults, sorted. Raises Refused."""
     names = [item["capacityProvider"] for item in strategy]
     if set(names) - set(associated):  # dask/dask-cloudprovider#328
         raise invalid(

@@ -63,7 +63,7 @@ class ChangeSet:
 class CloudFormation:
     """All stacks of one region.
 
-    `aws` gives the client of a service, with the credentials of whoever asked for a change.
+    `aws` gives the client of a service, with the credentials of the caller that asked for a change.
     """
 
     def __init__(self, aws: Aws, clock: Clock, place: Place) -> None:
@@ -315,7 +315,7 @@ class CloudFormation:
     # --- stacks ---
 
     def describe_stacks(self, parameters: Json) -> Json:
-        """As they are when somebody asks, before they go on."""
+        """Their present state, before the next step happens."""
         only(parameters, "StackName")
         if "StackName" not in parameters:
             those = [stack for stack in self.stacks.values() if stack.status != "DELETE_COMPLETE"]
@@ -358,7 +358,7 @@ class CloudFormation:
         return {"StackResourceSummaries": summaries}
 
     def delete_stack(self, parameters: Json) -> Json:
-        """One that is not there is deleted without a word."""
+        """Deleting one that does not exist is no error."""
         only(parameters, "StackName", "RetainResources")
         stack = self.find(parameters["StackName"])
         if stack is None or stack.status in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
@@ -512,7 +512,7 @@ class Planner:
         }
 
     def addition(self, name: str) -> Json:
-        """A resource that the stack has not: made, or taken over where it is there already."""
+        """A resource that the stack does not have yet: created, or imported if it exists."""
         wanted = self.plan.resource(name)
         if wanted.type not in KINDS:
             raise NotSimulated(wanted.type)

@@ -305,7 +305,7 @@ class Ecs(Service):
         return page(parameters, "taskDefinitionArns", found, size=100)
 
     def roll_out_another(self, service: RunningService) -> None:
-        """What somebody else's deploy does to this one: another revision of the same family."""
+        """A deploy by another caller: another revision of the same family."""
         primary = service.primary
         assert primary, "an active service has a deployment"
         keys = {
@@ -460,7 +460,7 @@ def page(parameters: Json, key: str, found: Sequence[Any], *, size: int) -> Json
 
 
 def found_and_missing(asked: list[str], known: dict[str, Json], key: str) -> Json:
-    """What the Describe operations answer: what is there, and a failure for each that is not."""
+    """The answer of a Describe operation: those that exist, and a failure for each other."""
     return {
         key: [known[arn] for arn in asked if arn in known],
         "failures": [{"arn": arn, "reason": "MISSING"} for arn in asked if arn not in known],

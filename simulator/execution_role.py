@@ -1,4 +1,4 @@
-"""The execution role of a task, as ECS assumes it: what its own policies let it do and read."""
+"""The execution role of a task, as ECS assumes it: its policies decide what it may read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class ExecutionRole:
 
 
 def said(ask: Callable[[], object]) -> str:
-    """The refusal of a call, as ECS quotes it; empty if there is none."""
+    """The refusal of a call, as ECS quotes it; empty if it is allowed."""
     try:
         ask()
     except Refused as refused:

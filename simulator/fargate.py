@@ -29,7 +29,7 @@ HEALTH_CHECK = {
 
 
 def complaint(definition: Json) -> str | None:
-    """Why AWS would refuse to register a task definition; None where it would not."""
+    """Why AWS would refuse to register a task definition; None if it would not."""
     return next(complaints(definition), None)
 
 

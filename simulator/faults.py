@@ -1,4 +1,4 @@
-"""Errors on demand: what a chosen operation meets instead of an answer."""
+"""Errors on demand: a chosen operation gets one of them instead of its answer."""
 
 import math
 from dataclasses import dataclass, field
@@ -63,7 +63,7 @@ class Faults:
         self.refuse(operation, code, message, times=math.inf)
 
     def expire_tokens(self, *, after: int = 0) -> None:
-        """From now on, or after so many calls, nobody's credentials are good any more."""
+        """From now on, or after so many calls, all credentials are expired."""
         self.refuse("*", EXPIRED_TOKEN, times=math.inf, after=after)
 
     def throttle(self, operation: str, *, times: float = 1) -> None:

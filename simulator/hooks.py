@@ -1,4 +1,4 @@
-"""What happens while a caller waits for its answer: a Ctrl-C, or what somebody else does."""
+"""Events while a caller waits for its answer: a Ctrl-C, or a change by another caller."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ class Moment:
 
 @dataclass
 class Moments:
-    """Each comes once a call was carried out or refused, and before the caller hears of it.
+    """Each happens after a call was carried out or refused, and before its answer is sent.
 
     Meanwhile the simulation answers others: an action may run a whole script.
     """

@@ -122,7 +122,7 @@ class LoadBalancer:
         if balancer.get("Scheme") == "internal" and here not in PRIVATE:
             return False
         ids = balancer["SecurityGroups"]
-        if not ids:  # moto attaches none where none is named
+        if not ids:  # moto attaches none by default
             return True
         asked = {"GroupIds": ids}
         groups = self.world.account.moto("ec2", "DescribeSecurityGroups", asked)["SecurityGroups"]

@@ -91,7 +91,7 @@ class Iam(Service):
         return {"Group": answer["Group"], "Users": users[first:end], "IsTruncated": False} | more
 
     def add_client_id_to_open_id_connect_provider(self, parameters: Json) -> Json:
-        """moto has no such operation; AWS does nothing where the audience is there already."""
+        """moto lacks this operation; AWS does nothing if the audience exists already."""
         backend = iam_backends[self.account.id][self.account.partition]
         arn, audience = parameters["OpenIDConnectProviderArn"], parameters["ClientID"]
         known = backend.get_open_id_connect_provider(arn).client_id_list

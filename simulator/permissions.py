@@ -28,7 +28,7 @@ def nothing(_: Json, __: Account) -> list[Need]:
 
 
 def anything(action: str) -> Needs:
-    """An action that knows no resources."""
+    """An action without a resource type."""
     return lambda _, __: [Need(action)]
 
 
@@ -338,7 +338,7 @@ SSM: dict[str, Needs] = {
     ]
 }
 
-# Everybody may ask who they are: "GetCallerIdentity" of the STS API Reference.
+# Every caller may call it: "GetCallerIdentity" of the STS API Reference.
 STS: dict[str, Needs] = {"GetCallerIdentity": nothing}
 
 TABLES: dict[str, dict[str, Needs]] = {

@@ -135,7 +135,7 @@ def _applies(statement: Json, need: Need) -> bool:
     if not any(matches(action, need.action, ignore_case=True) for action in actions):
         return False
     if need.resource == "*":
-        # An action that knows no resources: only a statement about all of them covers it.
+        # An action without a resource type: only a statement about all resources covers it.
         fits = "*" in listed(statement["Resource"])
     else:
         fits = any(matches_arn(glob, need.resource) for glob in listed(statement["Resource"]))
@@ -158,7 +158,7 @@ def denial(policies: Iterable[Json], need: Need) -> str | None:
 
 
 def trusts(policy: Json, kind: str, principal: str, action: str, context: Context) -> bool:
-    """Whether a role lets somebody in: `kind` is Service, AWS or Federated, as policies name it."""
+    """Whether a principal may assume a role: `kind` is Service, AWS or Federated."""
     allowed = False
     for statement in listed(policy["Statement"]):
         who = statement["Principal"]

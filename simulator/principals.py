@@ -18,7 +18,7 @@ ROOT_KEY, ROOT_SECRET = "AKIAROOT000000000000", "root"
 
 @dataclass(frozen=True)
 class Principal:
-    """Somebody with credentials: the account's root, a user, or a session of a role."""
+    """A caller with credentials: the account's root, a user, or a session of a role."""
 
     kind: str  # "root", "user" or "role"
     name: str  # of the user or the role
@@ -37,7 +37,7 @@ class Credentials:
 
 @dataclass
 class Principals:
-    """Everybody who has asked for credentials. No signature is checked, as moto checks none."""
+    """All callers that got credentials. No signature is checked, as moto checks none."""
 
     account: Account
     sessions: dict[str, Credentials] = field(default_factory=dict)
@@ -54,11 +54,11 @@ class Principals:
 
     @property
     def nobody(self) -> Principal:
-        """Who asks where no request is signed."""
+        """The caller of an unsigned request."""
         return Principal("nobody", "", "", "")
 
     def whose(self, access_key: str, token: str) -> Principal:
-        """Raises KeyError for credentials that nobody was given."""
+        """Raises KeyError for unknown credentials."""
         if access_key == ROOT_KEY:
             return self.root
         if session := self.sessions.get(access_key):
@@ -81,17 +81,17 @@ class Principals:
         return Principal("user", name, found["Arn"], found["UserId"])
 
     def role(self, name: str) -> Json:
-        """A role as IAM shows it. Raises Refused where there is none."""
+        """A role as IAM shows it. Raises Refused if it does not exist."""
         found: Json = self.account.moto("iam", "GetRole", {"RoleName": name})["Role"]
         return found
 
     def as_role(self, role: str, session: str) -> Principal:
-        """Who a session of a role is. Raises Refused where there is no such role."""
+        """The principal of a session of a role. Raises Refused if the role does not exist."""
         arn = self.account.arn("sts", f"assumed-role/{role}/{session}", region="")
         return Principal("role", role, arn, f"{self.role(role)['RoleId']}:{session}")
 
     def session(self, role: str, session: str, seconds: int = 3600) -> Credentials:
-        """Credentials of a role, whoever asks: the trust policy is the caller's to check."""
+        """Credentials of a role for any caller: checking the trust policy is up to the caller."""
         number = len(self.sessions)
         credentials = Credentials(
             access_key=f"ASIA{number:016}",
@@ -164,7 +164,7 @@ class Principals:
             yield document(found["PolicyVersion"]["Document"])
 
     def lets_in(self, role: str, kind: str, who: str, action: str, context: Json) -> bool:
-        """Whether the trust policy of a role, which must exist, lets somebody take it on."""
+        """Whether the trust policy of a role, which must exist, lets a principal assume it."""
         policy = document(self.role(role)["AssumeRolePolicyDocument"])
         return trusts(policy, kind, who, action, context)
 

@@ -28,7 +28,7 @@ Headers = list[tuple[str, str]]
 
 # Requests are signed with names that are not always those of the models.
 SIGNED_AS = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch"}
-# Requests that nobody signs: the token in them says who asks.
+# Unsigned requests: the token in them identifies the caller.
 UNSIGNED = {"AssumeRoleWithWebIdentity": "sts"}
 
 
@@ -40,7 +40,7 @@ class Asked:
     operation: str  # as the API names it
     parameters: Json
     region: str
-    access_key: str | None  # None where nobody signed
+    access_key: str | None  # None if it is unsigned
     token: str
     protocol: str
     model: OperationModel
@@ -59,7 +59,7 @@ class Answer:
 
 
 def read(request: Request) -> Asked:
-    """What a request asks. Raises Refused where it asks for nothing that AWS has."""
+    """The operation that a request calls. Raises Refused if AWS has no such operation."""
     authorization = request.headers.get("Authorization", "")
     scope = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request", authorization)
     access_key: str | None
@@ -132,7 +132,7 @@ def refusal(asked: Asked, refused: Refused) -> Answer:
 
 
 def speaks_json(asked: Asked) -> bool:
-    """Services that were born with JSON name the common errors otherwise than those of XML."""
+    """Services with a JSON protocol have other names for the common errors than those with XML."""
     metadata = asked.model.service_model.metadata
     return metadata.get("protocol") == "json" and "awsQueryCompatible" not in metadata
 

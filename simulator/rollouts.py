@@ -1,6 +1,6 @@
-"""What becomes of a rollout: an outcome is a small script, one step for each look at the service.
+"""Outcomes of a rollout: each is a small script that advances one step per DescribeServices.
 
-Sources of what is said, in the ECS Developer Guide where no thread is named: "Viewing Amazon ECS
+Sources of the messages, in the ECS Developer Guide unless a thread is named: "Viewing Amazon ECS
 service event messages", "Amazon ECS stopped tasks error messages", "How the Amazon ECS deployment
 circuit breaker detects failures", "Amazon ECS service deployment state change events".
 """
@@ -39,7 +39,7 @@ class Hangs(Outcome):
 
 @dataclass(frozen=True)
 class Crashes(Outcome):
-    """The container exits, again and again, after it has said something in its log."""
+    """The container writes to its log and exits, again and again."""
 
     exit_code: int = 1
     says: tuple[str, ...] = ("Traceback (most recent call last):", "RuntimeError: boom")
@@ -55,7 +55,7 @@ class Crashes(Outcome):
 
 @dataclass(frozen=True)
 class Blocked(Outcome):
-    """A task is started, but does not get so far that its container runs."""
+    """A task is started, but its container never runs."""
 
     reason: str
 
@@ -69,7 +69,7 @@ class Blocked(Outcome):
 
 @dataclass(frozen=True)
 class CannotPull(Outcome):
-    """The registry cannot be reached, whatever it holds (aws/containers-roadmap#2493)."""
+    """The registry cannot be reached (aws/containers-roadmap#2493)."""
 
     def play(self, rollout: Deployment) -> Steps:
         image = rollout.container["image"]
@@ -82,7 +82,7 @@ class CannotPull(Outcome):
 
 @dataclass(frozen=True)
 class Unhealthy(Outcome):
-    """The container runs, but its own health check says no."""
+    """The container runs, but its own health check fails."""
 
     says: tuple[str, ...] = ("GET /health 500",)
 
@@ -99,7 +99,7 @@ class Unhealthy(Outcome):
 
 @dataclass(frozen=True)
 class UnhealthyTarget(Outcome):
-    """The container runs, but the load balancer does not get the answer that it asks for."""
+    """The container runs, but the health check of the load balancer fails."""
 
     why: str = "Health checks failed with these codes: [404]"
 
@@ -119,7 +119,7 @@ class UnhealthyTarget(Outcome):
 
 @dataclass(frozen=True)
 class Flaps(Outcome):
-    """Each task becomes healthy, and crashes then: the circuit breaker never counts to its end.
+    """Each task becomes healthy and then crashes: the circuit breaker never reaches its limit.
     ("If a task successfully starts, passes the dependent health checks, but then stops": re:Post,
     "ecs-deployment-roll-back-failure".)"""
 
@@ -141,7 +141,7 @@ class Flaps(Outcome):
 
 @dataclass(frozen=True)
 class NotLaunched(Outcome):
-    """There is not even a task; the service says why, and tries again."""
+    """No task is started; an event of the service says why, and ECS tries again."""
 
     says: str
 
@@ -164,7 +164,7 @@ class OutOfCapacity(Outcome):
 
 @dataclass(frozen=True)
 class Overtaken(Outcome):
-    """Somebody else rolls out another revision before this one serves."""
+    """Another caller rolls out another revision before this one is in steady state."""
 
     def play(self, rollout: Deployment) -> Steps:
         rollout.start_tasks()
@@ -176,7 +176,7 @@ class Overtaken(Outcome):
 
 
 def again_and_again(rollout: Deployment, fail: Fail, *, run: bool = False) -> Steps:
-    """Tasks start and fail, and others are started, until the circuit breaker has seen enough."""
+    """Tasks start and fail, and others are started, until the circuit breaker ends it."""
     while True:
         tasks = rollout.start_tasks()
         yield

@@ -47,7 +47,7 @@ class Scripts:
 
     @contextmanager
     def in_a_fork(self) -> Iterator[None]:
-        """The programs are lent by the process that was forked; the server is one of its own."""
+        """The programs belong to the process that was forked; the server is a new one."""
         self.server.leave()
         is_lent = self._folder is not None
         try:

@@ -84,7 +84,7 @@ class Server:
         return self.application.serve(request)
 
     def _tell_time(self, request: Request) -> Answer:
-        """For the tool in a process of its own: seconds since 1970, after any pause asked for."""
+        """For the tool in another process: seconds since 1970, after the requested pause."""
         self.clock.sleep(float(request.args.get("sleep", 0)))
         return Answer(200, [], str(int(self.clock.now().timestamp())).encode())
 

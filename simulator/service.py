@@ -43,4 +43,4 @@ class Service:
         return self.account.arn(self.name, rest)
 
     def reset(self) -> None:
-        """Forget what moto does not keep."""
+        """Delete the state that moto does not keep."""

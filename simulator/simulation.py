@@ -96,13 +96,13 @@ class SimulatedAws:
         return self
 
     def stop(self) -> None:
-        """Raises AssertionError where the simulation itself was at a loss."""
+        """Raises AssertionError if a call was not simulated."""
         self._running.close()
         self.scripts.stop()
         self.check()
 
     def check(self) -> None:
-        """Raises AssertionError where the simulation itself was at a loss."""
+        """Raises AssertionError if a call was not simulated."""
         bugs = list(self.application.bugs)
         self.application.bugs.clear()
         assert not bugs, "the simulated AWS was at a loss:\n" + "\n".join(bugs)

@@ -89,7 +89,7 @@ class Stack:
     identities: dict[str, Json] = field(default_factory=dict)
 
     def advance(self) -> None:
-        """Somebody asks: so one step more of what is under way has happened."""
+        """Each request makes the operation in progress advance by one step."""
         if self.under_way is None:
             return
         try:
@@ -240,7 +240,7 @@ class Stack:
         return Plan(plan.template, plan.given, plan.place, identify)
 
     def identify(self, name: str, attribute: str) -> Any:
-        """As it was when it was made: what becomes of it elsewhere is not noticed."""
+        """As it was when it was created: later changes by others are not noticed."""
         made = self.resources[name]
         if made.id not in self.identities:
             self.identities[made.id] = made.identities
@@ -249,7 +249,7 @@ class Stack:
         return self.identities[made.id][attribute]
 
     def task(self, plan: Plan, name: str, imports: set[str]) -> "Task | None":
-        """What is to be done for a resource, begun with an event; None where it is as it should."""
+        """The change that a resource needs, begun with an event; None if it needs none."""
         wanted = plan.resource(name)
         about = {key: value for key, value in wanted.attributes.items() if key != "Condition"}
         kind = self.kind(wanted.type)
@@ -372,7 +372,7 @@ class Stack:
         return failed
 
     def take_away(self, made: Made, attempts: int) -> Generator[None, None, str]:
-        """Why a resource could not be deleted; empty if it is. What is in use is tried again."""
+        """Why a resource could not be deleted; empty if it is. If it is in use, it is retried."""
         for left in reversed(range(attempts)):
             try:
                 self.may_fail(made.name, "delete")

@@ -17,12 +17,12 @@ from typing import Any
 from botocore.exceptions import ClientError, ParamValidationError
 
 Json = dict[str, Any]
-# The client of a service, with the credentials of whoever has the stack made.
+# The client of a service, with the credentials of the caller that creates the stack.
 Aws = Callable[[str], Any]
 
 
 class NotSimulated(NotImplementedError):
-    """CloudFormation knows this, and the simulation does not."""
+    """CloudFormation has this, and the simulator does not."""
 
 
 class Failed(Exception):
@@ -80,7 +80,7 @@ class Kind:
         self.aws = aws
 
     def make(self, name: str, wanted: Wanted) -> str:
-        """Make it, under that name where it has none of its own. `adjust` does the rest."""
+        """Create it, under that name if it has no other. `adjust` does the rest."""
         raise NotImplementedError
 
     def adjust(self, id: str, wanted: Wanted) -> None:

@@ -1,4 +1,4 @@
-"""For tests of stacks: somebody who changes stacks, and what there is in an account afterwards."""
+"""For tests of stacks: an operator who changes stacks, and the contents of an account."""
 
 import itertools
 import json

@@ -67,9 +67,9 @@ class Obstacles:
         return Blocked(reason) if reason else None
 
     def keep_from_writing(self, definition: Json, stream: Json) -> str:
-        """Why the lines of a container do not get to its log stream; empty where they do.
+        """Why the lines of a container do not get to its log stream; empty if they do.
 
-        The log driver goes on without a word: the task itself runs on.
+        The log driver ignores this silently, and the task keeps running.
         """
         return self._executing(definition).denied("logs", "PutLogEvents", stream)
 

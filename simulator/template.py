@@ -47,7 +47,7 @@ Loader.add_multi_constructor("!", _short_form)
 
 @cache
 def load(text: str) -> dict[str, Any]:
-    """A template. Nobody writes into it: it is read once for all tests."""
+    """A template. It is read once for all tests, so no test may change it."""
     loaded: dict[str, Any] = yaml.load(text, Loader)
     sections = {
         "AWSTemplateFormatVersion",

@@ -1,4 +1,4 @@
-"""Networks: what a default VPC comes with, and what an account sees of a VPC shared with it."""
+"""Networks: the parts of a default VPC, and the parts that an account sees of a shared VPC."""
 
 from typing import Any
 

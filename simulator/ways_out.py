@@ -28,7 +28,7 @@ def services_out_of_reach(ec2: Ec2, network: Json, services: list[str]) -> Itera
 
 
 def route_table(ec2: Ec2, subnet: Json) -> Json:
-    """Of its own association, or the main one of the VPC."""
+    """The route table of a subnet, or else the main one of the VPC."""
     asked = {"Filters": [{"Name": "association.subnet-id", "Values": [subnet["SubnetId"]]}]}
     found = ec2.moto("DescribeRouteTables", asked)["RouteTables"]
     table: Json = found[0] if found else ec2.main_route_table(subnet["VpcId"])

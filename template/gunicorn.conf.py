@@ -41,13 +41,13 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 # gunicorn's control socket would need a home folder to write to, and nothing uses it.
 control_socket_disable = True
 
-# Private networks, where the load balancer is: the client is the last address that is in none.
+# Private networks, which the load balancer is in: the client is the last address outside of them.
 forwarded_allow_ips = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10"
 
 logconfig_dict = LOGGING
 
 
-# All that a worker imports is there to stay. To look for garbage in it makes its start longer.
+# Imported objects live as long as the worker, so collecting garbage only slows its start.
 def post_fork(_server: object, _worker: object) -> None:
     gc.disable()
 

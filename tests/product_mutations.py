@@ -85,7 +85,7 @@ MUTATIONS: Sequence[Mutation] = [
         ("EXPOSE 8080", "EXPOSE 80", "documents must_agree"),
         ("ghcr.io/astral-sh/uv:0.13.9", "ghcr.io/astral-sh/uv:latest", "image_file"),
         ("python:3.14-slim-trixie", "python:3.14", "image_file"),
-        ("# What /health answers. A variable makes no layer, so a commit that changes no code pushes nothing but its name.\nARG COMMIT=unknown\nENV COMMIT=$COMMIT\n", "", "image_file"),
+        ("# The commit that /health answers. A variable adds no layer, so a commit without changed code pushes no layer.\nARG COMMIT=unknown\nENV COMMIT=$COMMIT\n", "", "image_file"),
         ("COPY app /code/srv/app", "COPY . /code/srv", "image_file"),
         ("chmod -R u=rwX,go=rX /code", "chmod -R 777 /code", "image_file"),
         ("RUN --mount=type=cache,target=/root/.cache/uv PYTHON", "RUN --mount=type=secret,id=key PYTHON", "image_file"),

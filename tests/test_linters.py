@@ -25,6 +25,7 @@ def found(*patterns: str) -> Files:
 
 WORKFLOWS = found(".github/workflows/*.yml")
 SCRIPTS = found("**/*.sh")
+ISSUE_FORMS = found(".github/ISSUE_TEMPLATE/*.yml")(ROOT)
 
 # Those of the template itself; not all have an ending that says so.
 SHELL = [
@@ -105,7 +106,13 @@ def test_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
     [
         (
             ["yamllint", "--strict", "-c", "template/.yamllint.yml"],
-            ["copier.yml", "example-answers.yml", ".github/dependabot.yml", *WORKFLOWS(ROOT)],
+            [
+                "copier.yml",
+                "example-answers.yml",
+                ".github/dependabot.yml",
+                *ISSUE_FORMS,
+                *WORKFLOWS(ROOT),
+            ],
         ),
         (["shellcheck", "--external-sources"], SHELL),
         (["shfmt", "--diff", "--indent", "2", "--case-indent"], SHELL),
@@ -118,6 +125,7 @@ def test_a_misspelt_key_would_be_noticed(tmp_path: Path) -> None:
             ["check-jsonschema", "--builtin-schema", "vendor.dependabot"],
             [".github/dependabot.yml"],
         ),
+        (["check-jsonschema", "--builtin-schema", "vendor.github-issue-forms"], ISSUE_FORMS),
         (["actionlint"], WORKFLOWS(ROOT)),
         (["zizmor", "--offline", "--no-progress", "--persona", "auditor"], [".github"]),
     ],

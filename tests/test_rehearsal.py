@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+import recording
 from rendering import EXAMPLE, ROOT
 
 pytestmark = pytest.mark.slow
@@ -131,6 +132,23 @@ def test_what_holds_data_is_kept(story: Story) -> None:
     for kept in "AWS::ECR::Repository", "AWS::Logs::LogGroup":
         assert re.search(rf"kept +\w+ \({kept}\)", last)
     assert "ecr:DeleteRepository" not in story.sent(DESTROY, "changes")
+
+
+def test_the_pictures_of_the_readme_show_what_a_rehearsal_prints(story: Story) -> None:
+    """Apart from ids and times: record them again if this fails."""
+
+    def shown(session: str) -> list[list[str]]:
+        parts = recording.shown(session)
+        waits = re.compile(r" +\d+ s: ")
+        return [
+            [re.sub(r"\b[0-9a-f]{7,}\b|\d+ ms", "", x) for x in part if not waits.match(x)]
+            for part in parts
+        ]
+
+    stored = recording.SESSION.read_text(encoding="utf-8")
+    assert shown(story.text) == shown(stored), (
+        "uv run --no-sync python scripts/recording.py --record"
+    )
 
 
 def test_it_is_plain_where_nobody_sees_colours(story: Story) -> None:

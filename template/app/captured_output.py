@@ -20,7 +20,7 @@ LEVEL = re.compile(r"\b(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b", re.IGNORECASE)
 
 
 def capture_streams() -> None:
-    """Make lines of the log from everything that Python code writes to stdout and stderr."""
+    """Write to the log what Python code prints to stdout and stderr, one line per record."""
     logging.captureWarnings(True)
     threading.excepthook = sys.unraisablehook = log_uncaught
     sys.stdout = CapturedStream(sys.__stdout__, "stdout", "INFO")
@@ -35,10 +35,10 @@ def log_uncaught(args: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> Non
 class CapturedStream(io.TextIOBase):
     """A stream that writes its text to the log without `logging`.
 
-    Otherwise a handler that writes to this stream would cause the next record, without end. A
-    handler writes a whole record at once, however many lines that has: it becomes one line here.
-    `print` writes a line in pieces, and a traceback comes line by line: each thread gathers its
-    own until the line ends, or the traceback.
+    With `logging`, a handler that writes to this stream would cause an endless loop of records. A
+    handler writes a whole record at once, which becomes one line here, even if it has several.
+    `print` writes a line in pieces, and a traceback is written line by line: each thread collects
+    its text until the line or the traceback ends.
     """
 
     encoding = "utf-8"
@@ -61,7 +61,7 @@ class CapturedStream(io.TextIOBase):
             write(f"{self.line(text)}\n")
 
     def line(self, text: str) -> str:
-        """Give a JSON object's members to the line: structlog and loguru can print such objects."""
+        """The members of a JSON object become fields: structlog and loguru can print objects."""
         if text.startswith("{"):
             with suppress(ValueError, RecursionError):
                 fields = json.loads(text)
@@ -70,7 +70,7 @@ class CapturedStream(io.TextIOBase):
         return self.encode(text, {"message": text})
 
     def encode(self, text: str, fields: Line) -> str:
-        """The level is the one that the fields or the text name: most handlers write it."""
+        """The level is that of the fields or of the text, because most handlers write it there."""
         beginning = text.partition("\n")[0][:100]
         named = LEVEL.fullmatch(str(fields.get("level"))) or LEVEL.search(beginning)
         level = named[0].upper() if named else "ERROR" if TRACEBACK in text else self.level

@@ -58,9 +58,9 @@ class Limits:
     reads request.stream() and keeps no piece holds less: with streamed=["/users/*/video"] only the
     latest piece of a body for this path counts.
 
-    To the app, a refusal looks as if the client had left. What the app answers to that is dropped:
-    an exception would reach the client as whatever the middleware in between turns it into. So add
-    a middleware that must see refusals, such as CORSMiddleware, after this one.
+    If a request is refused, the app is told that the client has disconnected, and its answer is
+    dropped: an exception instead could be turned into another answer by a middleware in between. So
+    add a middleware that must see refusals, such as CORSMiddleware, after this one.
     """
 
     def __init__(

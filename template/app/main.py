@@ -14,7 +14,7 @@ from app.request_log import RequestLog
 
 WORDS_PER_MINUTE = 220
 
-# Under any server, uvicorn in development included. What you configure yourself goes below.
+# For every server, uvicorn in development included. Add your own configuration below.
 configure_logging()
 
 # infra/task-definition.json sets the title and the description, the Dockerfile the commit.

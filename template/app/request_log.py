@@ -11,18 +11,18 @@ from app.logs import Line, encode, new_line, trace_id, write
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Bytes that a pipe takes from a worker at once, on Linux: not mixed with the lines of others.
+# Bytes that Linux writes to a pipe at once, without mixing them with lines of other workers.
 PIPE_BUF = 4096
 
-# Characters that a line has of a value from the client. The longest IPv6 address has 45. JSON takes
-# up to 12 bytes for each character, so a path is cut further if its line exceeds PIPE_BUF.
+# Values from the client are cut to this many characters. The longest IPv6 address has 45. JSON
+# needs up to 12 bytes for each of them, so a path is cut further if its line exceeds PIPE_BUF.
 METHOD, CLIENT, TRACE, PATH, SHORT_PATH = 20, 45, 200, 1000, 150
 
 
 class RequestLog:
     """ASGI middleware: writes a line when a request or a WebSocket ends.
 
-    A request for /health that is answered with 200 has none.
+    A request for /health that is answered with 200 is not logged.
     """
 
     def __init__(self, app: ASGIApp) -> None:

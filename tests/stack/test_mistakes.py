@@ -46,9 +46,9 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "two groups that wait for each other": Mistake(
         i.every_reference_has_a_target_and_nothing_waits_for_itself,
-        "          CidrIp: 0.0.0.0/0\n\n  # A resource",
+        "          CidrIp: 0.0.0.0/0\n\n  # A separate resource",
         "          DestinationSecurityGroupId: !GetAtt LoadBalancerSecurityGroup.GroupId\n"
-        "\n  # A resource",
+        "\n  # A separate resource",
     ),
     "a function that nobody knows": Mistake(
         i.every_reference_has_a_target_and_nothing_waits_for_itself,
@@ -394,7 +394,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "a login to one repository": Mistake(
         i.iam_accepts_every_policy,
-        'Resource: "*"  # IAM has no resource for it', "Resource: !GetAtt Repository.Arn",
+        'Resource: "*"  # this action has no resource type', "Resource: !GetAtt Repository.Arn",
     ),
     "two policies of one name": Mistake(
         i.iam_accepts_every_policy,

@@ -181,7 +181,7 @@ def test_a_count_of_zero_that_a_schedule_owns_is_left_alone(deployed: Checkout) 
     run = deployed.run("deploy").expect(3, "no-tasks")
     assert "desiredCount" not in run.request("ecs:UpdateService")
     assert (bounds(deployed), deployed.ecs_service["desiredCount"]) == ((0, 0), 0)
-    assert "office-hours wants no task now" in run.err
+    assert "office-hours runs no tasks now" in run.err
     assert "infra deploy" in run.err
     assert "continues" not in run.err
     run = deployed.run("deploy").expect(3, "no-tasks")

@@ -18,7 +18,7 @@ from botocore.session import get_session
 from documents import api_findings
 from infra.tool.commands import deploy
 from infra.tool.settings_file import known_settings
-from rendering import ROOT, Render, render
+from rendering import ANSWERS_FILE, ROOT, Render, render
 from runner import workflow
 
 from simulator.policies import trusts
@@ -342,11 +342,26 @@ def test_no_description_changes_what_the_readme_is_made_of(
         )
 
 
-def test_the_readme_tells_whose_files_are_made_once(example: Render) -> None:
-    """What copier.yml excludes from an update, and nothing else."""
+def ownership(text: str, item: str) -> list[str]:
+    """The files and folders of an item of the section "File ownership"."""
+    section = text.partition("\n## File ownership\n")[2].partition("\n## ")[0]
+    [found] = re.findall(rf"^- {item}.*?: (.*?)\.$", section, re.MULTILINE | re.DOTALL)
+    return re.findall(r"`([^`]+)`", found)
+
+
+def test_the_readme_says_which_files_an_update_changes(example: Render) -> None:
+    """All but those that copier.yml excludes."""
     excluded = re.findall(r"== 'update' %\}([\w./]+)\{%", (ROOT / "copier.yml").read_text())
-    told = re.findall(r"^- Made once.*?: (.*)\.$", example.text("README.md"), re.MULTILINE)
-    assert sorted(re.findall(r"`([^`]+)`", told[0])) == sorted(excluded)
+    text = example.text("README.md")
+    assert sorted(ownership(text, "Made once")) == sorted(excluded)
+    merged = ownership(text, "The template's")
+    for name in example.files().keys() - {*excluded, ANSWERS_FILE}:
+        assert any(
+            name == path or (path[-1] == "/" and name.startswith(path)) for path in merged
+        ), f'README.md, "File ownership": an update changes {name} too'
+    unknown = [path for path in merged if not (example.path / path).exists()]
+    assert unknown == [], 'README.md, "File ownership": files that a service lacks'
+    assert not {*merged} & {*excluded}
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

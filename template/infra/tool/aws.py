@@ -137,10 +137,10 @@ def kind_of_answer(code: str) -> Kind:
 
 
 def kind_of_exception(error: Exception, operation: str) -> Kind:
-    """Of what botocore raised instead of an answer."""
+    """The kind of an exception that botocore raised instead of returning an answer."""
     if not isinstance(error, (HTTPClientError, ResponseParserError, *NOT_SENT)):
-        # Credentials, profiles, tokens: what fails before a request is sent. A ClientError is the
-        # answer to a request for credentials, such as AssumeRole.
+        # Credentials, profiles or tokens failed before the request was sent. A ClientError here is
+        # the answer to a request for credentials, such as AssumeRole.
         return Kind.SIGN_IN
     if is_change(operation):  # botocore retries: an earlier attempt may have been carried out
         return Kind.CHANGE_LOST
@@ -249,8 +249,8 @@ class Aws:
 
 
 def shared_session() -> boto3.Session:
-    """Credentials by AWS's usual chain. Assumed roles are cached where the AWS CLI caches them, so
-    that MFA is not asked for by each command.
+    """A session with credentials from AWS's usual chain. Credentials of assumed roles are cached in
+    the AWS CLI's folder, so that not every command asks for MFA.
 
     Raises AwsError if the profile does not exist or its credentials cannot be had.
     """

@@ -55,7 +55,7 @@ NO_CLUSTER = Problem(
 SERVICE_DRAINING = Problem(
     "service-draining",
     "the service {service} is being deleted",
-    "wait some minutes until it is gone, then run the command again",
+    "wait some minutes until it is deleted, then run the command again",
 )
 
 

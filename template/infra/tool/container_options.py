@@ -154,7 +154,7 @@ def port_of(container: Json) -> int:
 
 
 def resources(task: Json, container: Json, cpus: int) -> Words:
-    """On Fargate a container without a limit of its own may use all memory of the task. No swap."""
+    """On Fargate a container without its own limit may use all memory of the task. No swap."""
     wanted, most = size_of(task)
     memory = f"{container.get('memory') or most}m"
     return [

@@ -1,4 +1,4 @@
-"""Deploy a commit: image, revision, deployment, scaling, and a look at the URL."""
+"""Deploy a commit: image, revision, deployment, scaling, and a request to the URL."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ from infra.tool.target import Target
 
 NO_TASKS = Problem(
     "no-tasks",
-    "{revision} is deployed, but the schedule {schedules} wants no task now, so it is not proven",
-    "once the schedule starts tasks, {again}",
+    "{revision} is deployed, but the schedule {schedules} runs no tasks now, so it is not tested",
+    "after the schedule has started tasks, {again}",
     ExitCode.UNKNOWN,
 )
 REMEDY = "correct what the lines above show, commit, and deploy that"
@@ -50,7 +50,7 @@ class Plan:
 
 
 class Step(Enum):
-    """What is left to do for a commit."""
+    """The remaining work for a commit."""
 
     DEPLOY = "deploy"
     WATCH = "watch"  # its deployment is in progress

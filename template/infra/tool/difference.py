@@ -63,7 +63,7 @@ def by_name(
 
 
 def name_of(items: Sequence[Any]) -> str:
-    """The member by which the items of a list are told apart; empty if there is none."""
+    """The member that identifies the items of a list; empty if they have no such member."""
     for name in NAMES:
         if items and all(isinstance(item, Mapping) and name in item for item in items):
             return name

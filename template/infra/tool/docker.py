@@ -31,7 +31,7 @@ NO_BUILDER = Problem(
 OTHER_PLATFORM = Problem(
     "builder-platform",
     "the builder {builder} builds for {platforms}, and the service runs on {platform}",
-    "let it emulate that: docker run --privileged --rm tonistiigi/binfmt --install all",
+    "install its emulation: docker run --privileged --rm tonistiigi/binfmt --install all",
 )
 
 FIRST_WITH_BUILDX = 23  # earlier versions of docker have BuildKit built in
@@ -41,7 +41,7 @@ FIRST_WITH_BUILDX = 23  # earlier versions of docker have BuildKit built in
 class Docker:
     """The docker of this machine. Every method raises ToolError if it is not installed."""
 
-    folder: Path  # where it runs: relative paths in its arguments start there
+    folder: Path  # its working directory: relative paths in its arguments start here
     environment: Mapping[str, str]
 
     def with_variables(self, **variables: str) -> "Docker":

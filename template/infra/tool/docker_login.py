@@ -16,7 +16,7 @@ from infra.tool.errors import Problem
 
 NO_PASSWORD = Problem(
     "registry-password",
-    "ECR gave no password for {registry}",
+    "ECR returned no password for {registry}",
     "run the command again",
 )
 REFUSED = Problem(
@@ -83,7 +83,7 @@ def needed(environment: Mapping[str, str], name: str) -> bool:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """The configuration of the user; empty if there is none. Raises ToolError."""
+    """The user's docker configuration; empty if no file exists. Raises ToolError."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

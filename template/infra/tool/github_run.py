@@ -1,4 +1,4 @@
-"""The run of a workflow: whether it is a re-run, and what GitHub tells it."""
+"""The run of a workflow: whether it is a re-run, and the present commit of its branch."""
 
 import json
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ MAIN_MOVED_ON = Problem(
 )
 MAIN_UNKNOWN = Problem(
     "main-unknown",
-    "this is a re-run for commit {commit}, and GitHub does not tell which commit {branch} is at: "
-    "{why}",
+    "this is a re-run for commit {commit}, and the newest commit of {branch} cannot be read from "
+    "GitHub: {why}",
     "start a new run instead, which deploys the newest commit: gh workflow run deploy-ecs.yml",
 )
 NOTHING_TO_WATCH = Problem(
@@ -61,7 +61,7 @@ def require_first_attempt(environment: Mapping[str, str], revision: str) -> None
 
 
 def head_of(environment: Mapping[str, str], branch: str) -> str:
-    """The commit that a branch is at. Raises OSError if GitHub does not tell.
+    """The newest commit of a branch. Raises OSError if GitHub does not answer with one.
 
     The REST API needs `contents: read`, which the job has for its checkout. `git ls-remote` needs
     the same for a private repository, and a token on the command line or in git's configuration.
@@ -77,7 +77,7 @@ def head_of(environment: Mapping[str, str], branch: str) -> str:
 
 
 def get_json(url: str, token: str) -> Any:
-    """GET an answer from GitHub. Raises OSError if there is none, or it is not JSON."""
+    """The JSON that GitHub answers. Raises OSError if it does not answer, or not with JSON."""
     request = Request(url, headers={"Accept": "application/json", "User-Agent": "infra"})
     if token:
         # A redirect to another host must not carry the token along.

@@ -41,8 +41,8 @@ NO_TOKEN = Problem(
 )
 OTHER_BRANCH = Problem(
     "branch-not-trusted",
-    "this run is of {ref}, and {role} is for {trusted} alone",
-    "merge it into {trusted}: a push to that deploys",
+    "this run is of {ref}, and {role} trusts only {trusted}",
+    "merge it into {trusted}: a push there deploys",
     ExitCode.FAILED,
 )
 ISSUER_DIFFERS = Problem(

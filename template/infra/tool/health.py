@@ -1,4 +1,4 @@
-"""What the URL of the service answers."""
+"""Requests to the URL of the service, and its answer to /health."""
 
 import json
 import socket
@@ -23,7 +23,7 @@ class Response:
 
 
 class Fetch(Protocol):
-    """Asks for a URL once, without following redirects. Raises OSError if nothing answers.
+    """Requests a URL once, without following redirects. Raises OSError if nothing answers.
 
     `timeout` is in seconds. `via` is a host to connect to instead of the URL's own.
     """
@@ -42,7 +42,7 @@ class EveryStatus(HTTPErrorProcessor):
 
 
 class ConnectedElsewhere(HTTPSConnection):
-    """Asks for a host, with its certificate, at the address of another."""
+    """Connects to the address of another host, and expects the certificate of the URL's host."""
 
     def __init__(self, host: str, port: int | None, via: str, timeout: float) -> None:
         super().__init__(host, port, timeout=timeout)
@@ -58,7 +58,7 @@ def fetch(url: str, *, timeout: float, via: str = "") -> Response:
     if via:
         return fetch_via(url, timeout, via)
     request = Request(url, headers={"User-Agent": "infra"})
-    # A proxy of the environment would look for 127.0.0.1 on its own machine.
+    # A proxy would connect to 127.0.0.1 of its own machine.
     direct = [ProxyHandler({})] if urlsplit(url).hostname == "127.0.0.1" else []
     try:
         with build_opener(EveryStatus, *direct).open(request, timeout=timeout) as answer:

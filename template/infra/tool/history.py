@@ -63,10 +63,10 @@ def number_of(task_definition: str, family: str) -> int:
 def revision_to_go_back_to(
     steady: Sequence[int], present: int, service: EcsService, family: str
 ) -> int:
-    """The latest revision in steady state before the present one; 0 if there is none.
+    """The latest revision before the present one that was in steady state; 0 if none was.
 
-    If the service is on its way back to the present one, from a later one, it is the present one:
-    so a rollback that was interrupted continues when it is run again.
+    If a deployment already rolls back from a later revision to the present one, the result is the
+    present one, so that an interrupted rollback continues if it is run again.
     """
     primary = service.primary
     later = (number_of(each.task_definition, family) for each in service.deployments)

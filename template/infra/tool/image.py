@@ -27,7 +27,7 @@ NOT_BUILT = Problem(
 )
 NOT_IN_ECR = Problem(
     "image-not-pushed",
-    "the image did not get to {registry}: docker's lines above say why",
+    "the image could not be pushed to {registry}: docker's lines above say why",
     "correct that, then run the command again",
 )
 
@@ -169,7 +169,7 @@ def build(
             *target.settings.deploy.build_flags,
             context,
         ]
-        # No attestations: ECR would count each as an image of its own.
+        # No attestations: ECR would count each of them as an image.
         building = docker.with_variables(DOCKER_BUILDKIT="1", BUILDX_NO_DEFAULT_ATTESTATIONS="1")
         with target.runtime.console.group(f"Building {name} for {platform}"):
             built = building.run(*words, show=True)

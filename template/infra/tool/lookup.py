@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def read_service(aws: Aws, names: Names) -> EcsService | None:
-    """The service, or None if there is none. Raises AwsError, also if there is no cluster."""
+    """The service, or None if it does not exist. Raises AwsError, also without a cluster."""
     answer = aws.ecs.describe_services(
         cluster=names.cluster, services=[names.service], include=["TAGS"]
     )

@@ -41,7 +41,7 @@ OVERTAKEN_LATER = Problem(
 DELETED = Problem(
     "service-deleted",
     "{revision} is not running: the service {service} is being deleted",
-    "wait some minutes until it is gone, then deploy: that creates it again",
+    "wait some minutes until it is deleted, then deploy: that creates it again",
     ExitCode.FAILED,
 )
 PROBLEMS: Mapping[Verdict, Problem] = {

@@ -20,8 +20,8 @@ class Patience:
         self.failures = 0
 
     def failed(self, error: AwsError) -> str:
-        """A warning about a failed call. Raises `unanswered` at the last one, or the error itself
-        if there is none."""
+        """A warning about a failed call. At the last one, raises `unanswered` if it is set, or else
+        the error itself."""
         self.failures += 1
         if self.failures >= MOST and self.unanswered:
             raise self.unanswered(text=error.message, again=self.again) from None

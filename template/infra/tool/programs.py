@@ -23,8 +23,8 @@ def run(
 ) -> Done:
     """Run a program to its end, whatever its exit code. Raises NotInstalledError.
 
-    What it prints is returned, or, with `show`, goes where the output of this process goes. After
-    `timeout` seconds it is killed, and subprocess.TimeoutExpired is raised.
+    Its output is returned, or, with `show`, printed as output of this process. After `timeout`
+    seconds it is killed, and subprocess.TimeoutExpired is raised.
     """
     program = shutil.which(words[0], path=environment.get("PATH", ""))
     if program is None:

@@ -73,7 +73,7 @@ class LiveProgress:
 
 @contextmanager
 def progress(console: Console) -> Iterator[Progress]:
-    """The way that suits where the output goes."""
+    """A live table on a terminal, plain lines otherwise."""
     if not console.is_terminal:
         yield PlainProgress(console)
         return

@@ -1,4 +1,4 @@
-"""Limits of AWS on what the tool sends: what exceeds one is refused before a change. Pure.
+"""Limits of AWS on what the tool sends: a value above one is refused before any change. Pure.
 
 Limits that AWS raises on request are not here.
 """
@@ -14,7 +14,7 @@ from typing import Any
 class Quota:
     limit: int
     unit: str
-    owner: str  # whose limit it is
+    owner: str  # the AWS service that sets the limit
     remedy: str
 
     def complaint(self, what: str, size: int, remedy: str = "") -> Iterator[str]:

@@ -67,7 +67,7 @@ class Repository:
     def head(self) -> str:
         """The full hash of the commit.
 
-        Raises ToolError if the folder is no repository of its own, or nothing is committed.
+        Raises ToolError if the folder is not the root of a repository, or has no commit.
         """
         prefix = self.git("rev-parse", "--show-prefix")
         if prefix.returncode:
@@ -98,7 +98,8 @@ class Repository:
         """Write the files of a commit into a folder, as a fresh clone would have them.
 
         `git archive` would leave out or change files by the attributes export-ignore and
-        export-subst, and `git worktree` would run hooks. An index of its own keeps the user's.
+        export-subst, and `git worktree` would run hooks. A temporary index leaves the user's as it
+        is.
         """
         with TemporaryDirectory(prefix="infra-index-") as private:
             index = str(Path(private) / "index")

@@ -14,12 +14,12 @@ from infra.tool.text import last_part, one_line
 
 @dataclass(frozen=True)
 class Revision:
-    """As DescribeTaskDefinition or RegisterTaskDefinition answers."""
+    """A task definition, as DescribeTaskDefinition and RegisterTaskDefinition return it."""
 
     arn: str
     status: str  # ACTIVE, INACTIVE or DELETE_IN_PROGRESS
-    commit: str  # of the tag; empty if there is none
-    document: str  # of the tag; empty if there is none
+    commit: str  # value of the tag; empty without the tag
+    document: str  # value of the tag; empty without the tag
     task_definition: Json
 
     @property

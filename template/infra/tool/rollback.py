@@ -36,7 +36,7 @@ NO_SERVICE = Problem(
 )
 NO_EARLIER = Problem(
     "no-earlier-revision",
-    "ECS remembers no revision before {present} that was in steady state (it keeps 90 days)",
+    "ECS lists no revision before {present} that was in steady state (it keeps 90 days)",
     "name one (rollback REVISION), or revert the commit on main and deploy",
 )
 ALREADY_THERE = Problem(
@@ -47,7 +47,7 @@ ALREADY_THERE = Problem(
 NO_URL = Problem(
     "url-unknown",
     "the rollback is complete, but its URL is not known: {why}",
-    "look at the service (uv run --frozen -m infra status), then {again}",
+    "check the service (uv run --frozen -m infra status), then {again}",
     ExitCode.UNKNOWN,
 )
 NOT_USABLE = Problem(

@@ -62,7 +62,7 @@ class Section(BaseModel):
 
 
 class Service(Section):
-    """Who and where the service is."""
+    """The identity of the service: it cannot change later."""
 
     name: Annotated[
         str,

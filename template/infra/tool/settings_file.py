@@ -20,7 +20,7 @@ FILE = "infra/settings.toml"
 MISSING = Problem(
     "settings-missing",
     f"{FILE} does not exist",
-    f"take it back from git: git restore {FILE}",
+    f"restore it from git: git restore {FILE}",
     file=FILE,
 )
 BROKEN = Problem(

@@ -92,10 +92,10 @@ def in_words(answer: Health) -> str:
 
 
 def require(target: Target, stack: Stack, commit: str) -> str:
-    """What to tell about the URL once it answers with the commit.
+    """The line to print about the URL, once it answers with the commit.
 
-    Raises ToolError if another commit answers or nothing does; if the URL is not expected to be
-    reachable from here, then the latter is told and not raised.
+    Raises ToolError if another commit answers, or if nothing answers. If the URL is not expected to
+    be reachable from here, no answer is a line to print and no error.
     """
     is_reachable = target.settings.is_reachable
     smoke = ask_until(target.runtime, stack, commit, is_reachable=is_reachable)

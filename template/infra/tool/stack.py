@@ -35,7 +35,7 @@ class Stack:
 
     @property
     def url(self) -> str:
-        """Where the service answers; empty as long as the stack has no such output."""
+        """The URL of the service; empty as long as the stack has no such output."""
         return self.outputs.get("Url", "")
 
     @property

@@ -96,7 +96,7 @@ def read_status(settings: Settings, aws: Aws, fetch: Fetch, now: datetime) -> St
 
 
 def read_service_or_none(aws: Aws, names: Names) -> EcsService | None:
-    """The service, or None if there is none, or not even a cluster."""
+    """The service, or None if the service or its cluster does not exist."""
     try:
         return read_service(aws, names)
     except AwsError as error:

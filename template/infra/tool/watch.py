@@ -27,7 +27,7 @@ NO_ANSWER = Problem(
     ExitCode.UNKNOWN,
 )
 
-BELIEVED = 3  # answers that do not list a new deployment, before their word is taken for it
+BELIEVED = 3  # answers without the new deployment, after which it counts as absent
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Outcome:
     """How a deployment ended."""
 
     verdict: Verdict
-    service: EcsService | None  # at the last look
+    service: EcsService | None  # in the last answer
     stopped: Sequence[StoppedTask]  # its own, in the order in which they stopped
 
 
 def watch(target: Target, before: Started) -> Outcome:
-    """Look every few seconds until the deployment has ended.
+    """Poll ECS until the deployment has ended.
 
-    Raises ToolError if time is up or ECS does not answer any more; the deployment continues then.
+    Raises ToolError after the timeout, or if ECS stops answering; the deployment then continues.
     """
     with progress(target.runtime.console) as shown:
         return Watch(target, before, shown).run()
@@ -95,8 +95,8 @@ class Watch:
                 )
 
     def _is_believed(self, service: EcsService | None) -> bool:
-        """ECS may first answer as it was before the deployment began. From when it has listed it
-        once, every answer counts; before that only the third without it."""
+        """The first answers of ECS may be older than the deployment. Once ECS has listed it, every
+        answer counts; before that, only the third one without it."""
         self.listed = self.listed or bool(service and service.deployment(self.before.id))
         if not self.listed:
             self.unlisted += 1

@@ -25,7 +25,7 @@ TEMPLATE = Problem(
     "template-names",
     "infra/stack.yml has {count} lines `{line}`, and exactly one is needed: existing resources are "
     "taken over only by a name that is written into the template",
-    "take the line back: git diff infra/stack.yml shows what changed",
+    "restore the line: git diff infra/stack.yml shows what changed",
 )
 
 NOTHING = ("didn't contain changes", "No updates are to be performed")
@@ -158,7 +158,7 @@ def takes_over(changes: Iterable[Change], resource: str) -> bool:
 
 
 def not_valid(events: Iterable["OperationEventTypeDef"]) -> str:
-    """The first thing that CloudFormation finds wrong before it begins; empty if it tells none."""
+    """The first error of CloudFormation's validation before it begins; empty if it has none."""
     for event in events:
         if event.get("EventType") == "VALIDATION_ERROR":
             reason = one_line(event.get("ValidationStatusReason", ""))

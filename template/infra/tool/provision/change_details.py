@@ -2,7 +2,7 @@
 
 If a resource is updated in place, CloudFormation lists every property that reads an attribute of it
 as a possible change (Dynamic), and a resource that such a property could replace as a conditional
-replacement. An ARN, id or name is another one only if its resource is replaced, so such a detail
+replacement. An ARN, id or name changes only if its resource is replaced, so such a detail
 has no effect.
 """
 

@@ -55,7 +55,7 @@ class ChangeSet:
         return self.target.settings.names.stack
 
     def wait(self) -> None:
-        """Look until it is ready. Raises ToolError if it fails, or is not ready in time."""
+        """Poll until it is ready. Raises ToolError if it fails, or is not ready in time."""
         settings, clock = self.target.settings.deploy, self.target.runtime.clock
         began, patience = clock.now(), Patience()
         pages = self.target.aws.cloudformation.get_paginator("describe_change_set")
@@ -90,8 +90,8 @@ class ChangeSet:
         return status is not Status.WAITING
 
     def find_invalid(self) -> str:
-        """The reason of a change set may say only that something is not valid. This is the first
-        such thing, or empty."""
+        """The first error of the validation, or empty. The reason of the change set itself may only
+        say that there is one."""
         pages = self.target.aws.cloudformation.get_paginator("describe_events")
         try:
             answers = list(pages.paginate(ChangeSetName=self.id, Filters={"FailedEvents": True}))
@@ -106,7 +106,7 @@ class ChangeSet:
             f"CloudFormation continues to change the stack {self.stack}."
         ):
             try:
-                # By the token, as in change.request.
+                # The token makes a retry after a lost answer safe, as in change.request.
                 self.target.aws.cloudformation.execute_change_set(
                     ChangeSetName=self.id, ClientRequestToken=self.name
                 )
@@ -129,7 +129,7 @@ class ChangeSet:
         counted = len(aws.changes)
         try:
             now = state.read(self.target, self.stack_id) if self.before is None else None
-            # By another change set, another person may have created the stack meanwhile.
+            # Meanwhile another change set may have created the stack.
             if now and now.is_only_planned:
                 aws.cloudformation.delete_stack(StackName=self.stack_id)
                 del aws.changes[counted:]  # nothing but this command's own plan is gone
@@ -146,7 +146,7 @@ class ChangeSet:
 def planned(
     target: Target, stack: StackState | None, template: str, parameters: Mapping[str, str]
 ) -> Iterator[ChangeSet]:
-    """A change set for one block. Unless it is executed there, it is discarded at its end.
+    """A change set for a `with` block, at whose end it is discarded unless it was executed.
 
     Raises ToolError if CloudFormation refuses it.
     """

@@ -23,7 +23,7 @@ class UnreadableError(Exception):
 
 
 def check(target: Target, subject: str) -> None:
-    """Warn if another branch could deploy, or say that GitHub does not tell."""
+    """Warn if another branch could deploy, or if GitHub does not show whether one could."""
     github = target.settings.github
     name = environment_of(github, subject)
     if not name:
@@ -74,13 +74,13 @@ def read(target: Target, path: str) -> Any:
 
 
 def environment_of(github: GitHub, subject: str) -> str:
-    """By the settings, or by a subject that was written into them; empty if there is none."""
+    """The environment in the settings or in a subject there; empty if neither names one."""
     return github.environment or subject.partition(":environment:")[2].replace("%3A", ":")
 
 
 def find(answer: Any, name: str) -> Mapping[str, Any] | None:
     """An environment of a list; None if it does not exist. GitHub ignores case. Raises
-    UnreadableError, also if the list goes on."""
+    UnreadableError, also if the list is longer than this page."""
     try:
         environments = {str(each["name"]).casefold(): each for each in answer["environments"]}
         goes_on = answer["total_count"] > len(answer["environments"])

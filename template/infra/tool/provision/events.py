@@ -49,7 +49,7 @@ class Event:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it failed by itself: what is cancelled failed because another resource did."""
+        """Whether it failed itself, and was not cancelled because another resource failed."""
         return self.status.endswith("_FAILED") and not self.reason.endswith("cancelled")
 
 
@@ -147,7 +147,7 @@ class Follower:
 
 
 def status_of(events: Sequence[Event]) -> str:
-    """The state of the stack, by its latest event among these; empty if there is none."""
+    """The state of the stack in its latest event; empty if none of these is an event of it."""
     return next((event.status for event in reversed(events) if event.is_of_stack), "")
 
 

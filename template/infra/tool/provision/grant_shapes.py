@@ -46,7 +46,7 @@ SHAPES: Mapping[Kind, Shape] = {
         rf"logs:{PLACE}:log-group:[A-Za-z0-9._/#-]{{1,512}}:\*", "the name of a log group", "logs"
     ),
 }
-# What a value looks like where it is no ARN.
+# An example of a value that is not an ARN.
 NAMES = {
     Kind.REPOSITORY: f"{EXAMPLE_REGISTRY}/agent:1",
     Kind.LOG_GROUP: "/ecs/agent",

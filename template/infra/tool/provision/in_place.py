@@ -1,8 +1,8 @@
-"""Changes in place that keep requests from running tasks: a listener that leads elsewhere, a rule
-between security groups that is gone, and a load balancer that leaves a zone.
+"""Changes in place that cut running tasks off from requests: a listener with another target, a
+removed rule between security groups, and a load balancer that leaves a zone.
 
-CloudFormation may not know a value before it executes the change set. It then refers to a resource
-that is judged itself, so it is taken for the old value.
+Some values are not known before CloudFormation executes the change set. Each of them refers to a
+resource of the same change set, which is judged by itself, so it counts as unchanged.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

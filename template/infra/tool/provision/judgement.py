@@ -62,8 +62,8 @@ TURNED_OFF_BY = {
     "WriteOtherLogs": "OtherLogGroupArns",
 }
 
-# The properties by which a resource has a name of its own: with the same name, CloudFormation does
-# not replace it ("Name type" in its user guide).
+# The properties that name a resource: CloudFormation does not replace a resource that keeps its
+# name ("Name type" in its user guide).
 NAMES = {
     "AWS::EC2::SecurityGroup": ("GroupName",),
     "AWS::ECR::Repository": ("RepositoryName",),
@@ -136,8 +136,8 @@ def is_turned_off(change: Change, parameters: Parameters) -> bool:
 
 
 def is_used(change: Change, used: AbstractSet[str]) -> bool:
-    """By the ids of what running tasks use. A part of which CloudFormation tells no properties is
-    taken for used."""
+    """Whether running tasks use it, by the ids of all that they use. A part whose properties are
+    not in the change set counts as used."""
     if change.id in used or change.type not in PART_OF:
         return change.id in used
     if not change.before:

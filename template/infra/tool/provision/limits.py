@@ -59,8 +59,8 @@ def in_stack(parameters: Mapping[str, str]) -> frozenset[str]:
 
 
 def kept(uses: Limits, had: Mapping[str, str], live: Limits | None) -> Limits:
-    """What the running service uses stays allowed until another deploy has replaced it. The deploy
-    role changes the service: so it adds nothing to what was allowed before."""
+    """What the running service uses stays allowed until a deploy has replaced it. Nothing else is
+    added, because the deploy role itself can change the service."""
     # A service that was provisioned before there were limits.
     first = Limits(in_stack(had), had.get("AssignPublicIp") == "ENABLED", execute_command=False)
     return uses & (live or first)

@@ -62,7 +62,7 @@ class Subnet:
 
 @dataclass(frozen=True)
 class Choice:
-    """Where the load balancer is to be."""
+    """The VPC and the subnets of the load balancer."""
 
     vpc: str
     subnets: Sequence[str]

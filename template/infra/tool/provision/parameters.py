@@ -75,7 +75,7 @@ def changed_grants(had: Mapping[str, str], wanted: Mapping[str, str]) -> Iterato
 
 
 def reached_from(parameters: Mapping[str, str]) -> str:
-    """Where the load balancer may be reached from, in words."""
+    """The ranges that may reach the load balancer, in words."""
     names = "AllowedIpv4Cidrs", "AllowedIpv6Cidrs"
     return ", ".join(each for name in names for each in listed(parameters.get(name, ""))) or (
         "everywhere"

@@ -1,4 +1,4 @@
-"""`provision --plan`: what a provision would change."""
+"""`provision --plan`: prints the changes that a provision would make."""
 
 from infra.tool import documents
 from infra.tool.provision import (

@@ -1,4 +1,4 @@
-"""The policies of whoever deploys, the lifecycle policy, and the settings of what a stack imported.
+"""The policies of the deploy role and user, the lifecycle policy, settings of imported resources.
 
 Both documents are applied as they are in git; the limits are written by provisioning.
 """

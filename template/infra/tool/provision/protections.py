@@ -72,7 +72,7 @@ def protections(
 
 
 def protected_load_balancer(target: Target) -> str:
-    """Its ARN; empty if there is none, or if it is not protected."""
+    """Its ARN; empty if it does not exist or is not protected."""
     elbv2, name = target.aws.elbv2, f"{target.settings.service.name}-alb"
     try:
         [balancer] = elbv2.describe_load_balancers(Names=[name])["LoadBalancers"]

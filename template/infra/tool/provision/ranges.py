@@ -12,7 +12,7 @@ PRIVATE = [
 
 
 def doubts(network: Network) -> Iterator[str]:
-    """Ranges that let nobody in."""
+    """Ranges that no client can come from."""
     found = [ip_network(value) for value in network.allowed_cidrs]
     inner = [
         str(each)

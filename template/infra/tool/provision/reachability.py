@@ -1,6 +1,6 @@
 """Whether the load balancer can be reached, and the tasks can pull their image and start.
 
-What is certain to fail is refused. What this account cannot see, or cannot tell, is a warning.
+A network that is certain to fail is refused. If this account cannot see enough, it is a warning.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -101,7 +101,7 @@ def read(target: Target, network: Network) -> View:
 
 
 def visible(ask: Callable[[], Sequence[Json]]) -> Sequence[Json] | None:
-    """None if AWS denies it: whoever provisions may be no administrator of the network."""
+    """None if AWS denies it: an administrator of the service need not be one of the network."""
     try:
         return ask()
     except AwsError as error:

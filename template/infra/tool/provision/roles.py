@@ -12,7 +12,7 @@ from infra.tool.target import Target
 
 NOT_SHOWN = Problem(
     "role-not-shown",
-    "the role {role} was created, but IAM does not show it after {looks} looks",
+    "the role {role} was created, but IAM does not return it after {looks} attempts",
     "{again}",
 )
 

@@ -1,4 +1,4 @@
-"""Where the routes of a subnet lead, and what of AWS its endpoints serve. Pure.
+"""The routes of a subnet, and the AWS services that its VPC endpoints reach. Pure.
 
 Sources: "Route priority" and "Enable internet access for a VPC using an internet gateway" (VPC User
 Guide), "Amazon ECR interface VPC endpoints" (ECR User Guide).
@@ -15,7 +15,7 @@ EVERYWHERE = "0.0.0.0/0"
 
 
 class Way(Enum):
-    """Where a subnet sends packets to the internet."""
+    """The target of the route by which a subnet reaches the internet."""
 
     GATEWAY = "an internet gateway"  # for public addresses only
     NAT = "a NAT gateway"
@@ -26,7 +26,7 @@ class Way(Enum):
 
 
 def table_of(subnet: str, tables: Iterable[Json]) -> Json | None:
-    """Of its own association, or the main one of the VPC; None if neither is among these."""
+    """The route table of a subnet, or else the main one of the VPC; None if neither is here."""
     main = None
     for table in tables:
         for association in table["Associations"]:
@@ -74,7 +74,7 @@ class Needs:
 
 
 def needs(task_definition: Json, granted: Grants) -> Needs:
-    """`granted`: what the execution role needs for it."""
+    """What a task must reach to start; `granted` is what its execution role may read."""
     containers = task_definition["containerDefinitions"]
     others = [each["image"] for each in containers if ".dkr.ecr." not in each["image"]]
     services = ["ecr.api", "ecr.dkr", "s3"]  # the layers of an image are in S3

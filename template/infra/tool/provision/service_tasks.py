@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TIMED_OUT = Problem(
     "service-timeout",
-    "the service {service} is not gone after {seconds} s ([deploy] timeout_seconds): {phase}",
+    "the service {service} is not deleted after {seconds} s ([deploy] timeout_seconds): {phase}",
     "to keep waiting and then delete the rest, {again}",
     ExitCode.UNKNOWN,
 )
@@ -36,7 +36,7 @@ AT_ONCE = 100  # tasks in a call of DescribeTasks, its limit
 
 
 def delete_service(target: Target) -> None:
-    """Delete the service and its scaling. What is gone already is no error. Raises ToolError."""
+    """Delete the service and its scaling, if they exist. Raises ToolError."""
     aws, names = target.aws, target.settings.names
     with tolerating("ObjectNotFoundException"):
         aws.scaling.deregister_scalable_target(

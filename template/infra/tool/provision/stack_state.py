@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-# A stack in such a state has never come up: CloudFormation can only delete it, or, if it is only
-# planned (REVIEW_IN_PROGRESS), create it.
+# In these states the stack was never created completely: CloudFormation can only delete it, or, if
+# it is only planned (REVIEW_IN_PROGRESS), create it.
 NEVER_CAME_UP = ("REVIEW_", "ROLLBACK_", "CREATE_FAILED")
 
 

@@ -14,7 +14,7 @@ from infra.tool.target import Target
 
 UNKNOWN = Problem(
     "subject-unknown",
-    "it is not known who may deploy: {why}",
+    "could not find out which subject may deploy: {why}",
     "correct that, or write the subject into infra/settings.toml: [github] subject = "
     '"repo:OWNER@OWNER_ID/NAME@NAME_ID:ref:refs/heads/main", or for a repository without ids in '
     'its subjects "repo:OWNER/NAME:ref:refs/heads/main"',
@@ -74,13 +74,13 @@ def kept(trusted: str, why: str) -> Subject:
 
 
 def remote(target: Target) -> str:
-    """OWNER/NAME of the remote "origin" on github.com; empty if there is none."""
+    """OWNER/NAME of the remote "origin" on github.com; empty without that remote."""
     done = target.repository.git("remote", "get-url", "origin")
     return repository_of(done.stdout.strip()) if done.returncode == 0 else ""
 
 
 def ask(runtime: Runtime, path: str) -> str:
-    """GitHub's answer; empty if there is none. gh is signed in, as private repositories need it."""
+    """GitHub's answer; empty without one. A private repository needs gh, signed in."""
     words = ["gh", "api", "--hostname", "github.com", path]
     environment = {**runtime.environment, "GH_PROMPT_DISABLED": "1"}
     try:

@@ -45,7 +45,7 @@ from infra.tool.target import COMMAND, Target
 NO_TEMPLATE = Problem(
     "template-missing",
     "infra/stack.yml cannot be read: {why}",
-    "take it back from git: git restore infra/stack.yml",
+    "restore it from git: git restore infra/stack.yml",
 )
 ARNS = Problem(
     "arns-wrong",

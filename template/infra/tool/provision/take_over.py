@@ -40,7 +40,7 @@ def consequences(
 
 def confirm(target: Target, changes: Sequence[Change]) -> None:
     """Raises ToolError unless the name of the app is typed, if images or lines of something else
-    would expire. What `destroy` kept is this service's, and is not asked about."""
+    would expire. It does not ask about what `destroy` of this service kept."""
     names, name = target.settings.names, target.settings.service.name
     found = []
     if takes_over(changes, "Repository") and has_other_images(target):
