@@ -37,6 +37,7 @@ def try_all(mutations: Sequence[Mutation], folder: Path) -> Iterator[MutationRes
     mutator = Mutator(mutations, folder)
     files = sorted({each.test_file for each in mutations})
     options = ["--numprocesses=0", "--quiet", "-p", "no:cacheprovider", f"--rootdir={ROOT}"]
+    options += ["-W", "ignore:Module already imported"]  # by in_a_copy, in the same run
     os.chdir(ROOT)
     pytest.main([*options, *files], plugins=[mutator])
     yield from mutator.noticed
