@@ -11,7 +11,7 @@ demo: .venv/ready  ## Render the example into build/, lock it, test it, start it
 	@$(UV) run --no-sync python scripts/demo.py
 
 rehearse: .venv/ready  ## Provision, deploy, roll back and tear down on a simulated AWS (DOCKER=yes: with a real docker)
-	@PYTHONPATH=. $(UV) run --no-sync python scripts/rehearse.py $(if $(DOCKER),--docker)
+	@$(UV) run --no-sync python scripts/rehearse.py $(if $(DOCKER),--docker)
 
 test: .venv/ready  ## Test the template: renders, linters, deploys and their failures: a few minutes
 	$(UV) run --no-sync pytest

@@ -13,7 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import page
+sys.path.insert(0, os.fspath(Path(__file__).resolve().parents[1]))  # it is run as a file
+
+from benchmarks import page
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIER = Path(sys.executable).parent / "copier"

@@ -14,12 +14,15 @@ Were there no file outside of copier.yml and template/, a tenth of it would go.
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
-import page
-from copier_copy import COPIER, ROOT, one_file
+sys.path.insert(0, os.fspath(Path(__file__).resolve().parents[1]))  # it is run as a file
+
+from benchmarks import page
+from benchmarks.copier_copy import COPIER, ROOT, one_file
 
 
 def git(folder: Path, *words: str | Path) -> None:

@@ -10,21 +10,25 @@ docs/performance.md.
 import asyncio
 import gc
 import json
+import os
 import random
 import statistics
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
-import page
 import uvloop
 
-sys.path.insert(0, str(page.ROOT / "template"))
+sys.path.insert(0, os.fspath(Path(__file__).resolve().parents[1] / "template"))
+sys.path.insert(0, os.fspath(Path(__file__).resolve().parents[1]))  # it is run as a file
 
 from app.limits import MAX_BODY_SIZE, Limits
 from app.main import Health, ReadingTime, health, reading_time
 from fastapi import FastAPI
 from starlette.types import Message, Scope
+
+from benchmarks import page
 
 REQUESTS = 400  # of each kind in a round
 WARM_UP = 5  # rounds that do not count

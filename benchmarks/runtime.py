@@ -33,7 +33,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import page
+sys.path.insert(0, os.fspath(Path(__file__).resolve().parents[1]))  # it is run as a file
+
+from benchmarks import page
 
 ROOT = Path(__file__).resolve().parents[1]
 SUBJECTS = ROOT / "benchmarks" / "subjects"

@@ -8,9 +8,12 @@ import sys
 import time
 import urllib.request
 from http.client import HTTPException
+from pathlib import Path
 from urllib.error import HTTPError
 
-from narration import ROOT, UV, program_of, render_example, run, say, show
+sys.path.insert(0, os.fspath(Path(__file__).resolve().parents[1]))  # it is run as a file
+
+from scripts.narration import ROOT, UV, program_of, render_example, run, say, show
 
 SERVICE = ROOT / "build" / "ai-assistant"
 START_UP = 30  # seconds; it takes one

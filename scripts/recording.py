@@ -12,12 +12,13 @@ import sys
 import textwrap
 from dataclasses import dataclass
 
-from narration import ROOT
 from rich.color import Color
 from rich.console import Console
 from rich.style import Style
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
+
+from scripts.narration import ROOT
 
 PICTURES = ROOT / "docs" / "pictures"
 SESSION = PICTURES / "rehearsal.txt"

@@ -19,7 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from narration import (
+
+sys.path.insert(0, os.fspath(Path(__file__).resolve().parents[1]))  # it is run as a file
+
+from scripts.narration import (
     ANSWERS,
     BOLD,
     DIM,
@@ -33,7 +36,6 @@ from narration import (
     run,
     say,
 )
-
 from simulator.calls import Call
 from simulator.clock import WallClock
 from simulator.deployments import Outcome

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from history import History, history
-from rendering import EXAMPLE, ROOT, Render, render
+from pytest_copie.plugin import Copie
+
+from tests.support.rendering import EXAMPLE, ROOT, Render
+from tests.update.history import History, history
 
 if TYPE_CHECKING:  # it imports much, and few tests need it
     from simulator.fixtures import Ground
@@ -61,9 +63,13 @@ def varying(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def example(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Render:
+def example(copie_session: Copie, template: Path) -> Render:
     """A render of example-answers.yml. Tests only read it; one that writes makes its own copy."""
-    return render(template, tmp_path_factory.mktemp("example") / EXAMPLE["app_name"], EXAMPLE)
+    made = copie_session.copy(extra_answers=dict(EXAMPLE), template_dir=template)
+    if made.exception:
+        raise made.exception
+    assert made.project_dir
+    return Render(made.project_dir.rename(made.project_dir.with_name(EXAMPLE["app_name"])), EXAMPLE)
 
 
 @pytest.fixture(scope="session")

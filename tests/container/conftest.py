@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from owned import Service
-from rendering import Render
 
-from container.containers import NO_ENGINE, Container, built, engine_answers, serving
+from tests.container.containers import NO_ENGINE, Container, built, engine_answers, serving
+from tests.support.installed_service import InstalledService
+from tests.support.rendering import Render
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -70,29 +70,29 @@ def engine() -> None:
 
 
 @pytest.fixture(scope="session")
-def service(example: Render, tmp_path_factory: pytest.TempPathFactory) -> Service:
+def service(example: Render, tmp_path_factory: pytest.TempPathFactory) -> InstalledService:
     """A fresh render and its lock file: all that a build needs."""
-    service = Service(example.path).copy(tmp_path_factory.mktemp("fresh") / "ai-assistant")
+    service = InstalledService(example.path).copy(tmp_path_factory.mktemp("fresh") / "ai-assistant")
     service.uv("lock", "--quiet")
     return service
 
 
 @pytest.fixture(scope="session")
-def image(service: Service) -> Iterator[str]:
+def image(service: InstalledService) -> Iterator[str]:
     """The image of a fresh render."""
     with built(service.path, "--build-arg", f"COMMIT={COMMIT}") as image:
         yield image
 
 
 @pytest.fixture(scope="module")
-def container(image: str, service: Service) -> Iterator[Container]:
+def container(image: str, service: InstalledService) -> Iterator[Container]:
     """A container for tests that leave it as they found it."""
     with serving(image, service.path) as container:
         yield container
 
 
 @pytest.fixture(scope="session")
-def bumped(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
+def bumped(service: InstalledService, tmp_path_factory: pytest.TempPathFactory) -> InstalledService:
     """The fresh render with one more dependency."""
     bumped = service.copy(tmp_path_factory.mktemp("bumped") / "ai-assistant")
     bumped.uv("add", "--quiet", "--no-sync", "python-multipart")
@@ -100,7 +100,7 @@ def bumped(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Servic
 
 
 @pytest.fixture(scope="session")
-def edited(bumped: Service, tmp_path_factory: pytest.TempPathFactory) -> Service:
+def edited(bumped: InstalledService, tmp_path_factory: pytest.TempPathFactory) -> InstalledService:
     """That one with more endpoints."""
     edited = bumped.copy(tmp_path_factory.mktemp("edited") / "ai-assistant")
     main = edited.path / "app" / "main.py"
@@ -112,12 +112,12 @@ def edited(bumped: Service, tmp_path_factory: pytest.TempPathFactory) -> Service
 
 
 @pytest.fixture(scope="session")
-def bumped_image(bumped: Service) -> Iterator[str]:
+def bumped_image(bumped: InstalledService) -> Iterator[str]:
     with built(bumped.path) as image:
         yield image
 
 
 @pytest.fixture(scope="session")
-def edited_image(edited: Service) -> Iterator[str]:
+def edited_image(edited: InstalledService) -> Iterator[str]:
     with built(edited.path) as image:
         yield image

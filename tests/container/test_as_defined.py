@@ -21,11 +21,11 @@ from infra.tool.health import addresses, fetch
 from infra.tool.runtime import Runtime
 from infra.tool.settings import Settings
 from infra.tool.target import Target
-from owned import Service
-from support.settings import change
 
-from container.conftest import COMMIT
-from container.containers import succeed
+from tests.container.conftest import COMMIT
+from tests.container.containers import succeed
+from tests.support.installed_service import InstalledService
+from tests.support.settings import change
 
 pytestmark = pytest.mark.container
 
@@ -57,7 +57,7 @@ def python(script: str) -> list[str]:
 class Trial:
     """What `test-image` does with an image and with a container definition that is changed."""
 
-    def __init__(self, service: Service, image: str) -> None:
+    def __init__(self, service: InstalledService, image: str) -> None:
         self.out, self.err = io.StringIO(), io.StringIO()
         self.image = image
         self.target = Target(
@@ -101,7 +101,7 @@ class Trial:
 
 
 @pytest.fixture
-def trial(service: Service, image: str) -> Iterator[Trial]:
+def trial(service: InstalledService, image: str) -> Iterator[Trial]:
     yield Trial(service, image)
     left = succeed("ps", "--all", "--quiet", "--filter", "name=infra-test-")
     assert left == "", "the container is removed, however the test of the image ends"
@@ -199,7 +199,7 @@ def test_an_image_that_docker_does_not_have_is_never_pulled(trial: Trial) -> Non
 
 
 def test_the_command_builds_the_commit_and_tests_it(
-    service: Service, tmp_path: Path, trial: Trial
+    service: InstalledService, tmp_path: Path, trial: Trial
 ) -> None:
     """A file that git ignores is in the folder, and must not be in the image."""
     owned = service.copy(tmp_path / "ai-assistant").path

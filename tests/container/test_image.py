@@ -9,11 +9,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from owned import Service
-from support.build_context import CONTEXT, EDIT
 
-from container.conftest import COMMIT
-from container.containers import Container, built, docker, succeed
+from tests.container.conftest import COMMIT
+from tests.container.containers import Container, built, docker, succeed
+from tests.support.build_context import CONTEXT, EDIT
+from tests.support.installed_service import InstalledService
 
 pytestmark = pytest.mark.container
 
@@ -58,7 +58,9 @@ def test_what_the_app_does_not_need_is_left_out(container: Container, tool: str)
     assert container.run("bash", "-c", f"type -P {tool}").returncode == 1
 
 
-def test_the_packages_of_the_tool_are_left_out(container: Container, service: Service) -> None:
+def test_the_packages_of_the_tool_are_left_out(
+    container: Container, service: InstalledService
+) -> None:
     """All but those that the app needs itself, such as pydantic, which is FastAPI's."""
     project = tomllib.loads((service.path / "pyproject.toml").read_text(encoding="utf-8"))
     tool = {re.split(r"[\[<>=]", line)[0] for line in project["dependency-groups"]["infra"]}
@@ -107,7 +109,9 @@ print(json.dumps(columns))
     assert json.loads(container.run("python", "-c", script).stdout) == [True, False, False]
 
 
-def test_two_builds_have_the_same_layers(image: str, service: Service, tmp_path: Path) -> None:
+def test_two_builds_have_the_same_layers(
+    image: str, service: InstalledService, tmp_path: Path
+) -> None:
     """Another commit, checkout, umask and secret: what is the same is neither pushed nor pulled."""
     other = service.copy(tmp_path / "elsewhere")
     for path in other.path.rglob("*"):
@@ -120,7 +124,7 @@ def test_two_builds_have_the_same_layers(image: str, service: Service, tmp_path:
         assert layers(again) == layers(image)
 
 
-def test_the_build_gets_the_code_and_no_secret(service: Service, tmp_path: Path) -> None:
+def test_the_build_gets_the_code_and_no_secret(service: InstalledService, tmp_path: Path) -> None:
     """By .dockerignore: all that it lets in could be copied into the image."""
     full = service.copy(tmp_path / "full")
     for name in CONTEXT:
@@ -157,7 +161,7 @@ def test_an_edit_changes_the_code_alone(
     assert len(gzip.compress(layer)) <= 1.1 * len(gzip.compress(code.getvalue()))
 
 
-def test_a_missing_lock_file_says_what_to_do(service: Service, tmp_path: Path) -> None:
+def test_a_missing_lock_file_says_what_to_do(service: InstalledService, tmp_path: Path) -> None:
     unlocked = service.copy(tmp_path / "unlocked")
     (unlocked.path / "uv.lock").unlink()
     done = docker("build", "--network", "host", unlocked.path)
@@ -165,7 +169,9 @@ def test_a_missing_lock_file_says_what_to_do(service: Service, tmp_path: Path) -
     assert "Unable to find lockfile at `uv.lock`" in done.stderr
 
 
-def test_a_lock_file_that_is_not_up_to_date_is_refused(service: Service, tmp_path: Path) -> None:
+def test_a_lock_file_that_is_not_up_to_date_is_refused(
+    service: InstalledService, tmp_path: Path
+) -> None:
     stale = service.copy(tmp_path / "stale")
     stale.uv("add", "--quiet", "--frozen", "python-multipart")
     done = docker("build", "--network", "host", stale.path)

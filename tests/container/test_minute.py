@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from owned import Service
 
-from container.containers import Container, Script, serving, until
+from tests.container.containers import Container, Script, serving, until
+from tests.support.installed_service import InstalledService
 
 pytestmark = pytest.mark.container
 
@@ -62,7 +62,7 @@ class Minute:
 
 
 @pytest.fixture(scope="module")
-def minute(image: str, service: Service) -> Iterator[Minute]:
+def minute(image: str, service: InstalledService) -> Iterator[Minute]:
     """A container with an idle client and slow ones, and one whose worker has just frozen."""
     with serving(image, service.path) as container, serving(image, service.path) as frozen:
         idle, slow = container.start(IDLE), container.start(SLOW)

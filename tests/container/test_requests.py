@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from owned import Service
 
-from container.containers import Container, serving, until
+from tests.container.containers import Container, serving, until
+from tests.support.installed_service import InstalledService
 
 pytestmark = pytest.mark.container
 
@@ -65,7 +65,7 @@ MALFORMED = {
 
 
 def test_what_is_malformed_or_too_large_is_refused_and_costs_nothing(
-    image: str, service: Service
+    image: str, service: InstalledService
 ) -> None:
     requests = ", ".join(f"{name!r}: {request}" for name, request in MALFORMED.items())
     script = f"{SEND}\nprint(json.dumps({{k: send(v) for k, v in {{{requests}}}.items()}}))"
@@ -80,7 +80,9 @@ def test_what_is_malformed_or_too_large_is_refused_and_costs_nothing(
         assert {line["level"] for line in container.lines()} <= {"INFO", "WARNING"}
 
 
-def test_who_sends_half_a_request_keeps_nobody_waiting(image: str, service: Service) -> None:
+def test_who_sends_half_a_request_keeps_nobody_waiting(
+    image: str, service: InstalledService
+) -> None:
     script = f"""{SEND}
 import http.client
 halves = [b"", b"GET", b"GET / HTTP/1.1\\r\\nX: ", post(b"{{", "Content-Length: 9")] * 25
@@ -158,7 +160,7 @@ print(json.dumps([ask("POST", "/reading-time", largest)[0] for _ in range(100)])
 
 
 def test_half_sent_bodies_do_not_take_the_memory_from_other_requests(
-    image: str, service: Service
+    image: str, service: InstalledService
 ) -> None:
     with serving(image, service.path) as container:
         before = container.memory()
@@ -202,7 +204,7 @@ print(connection.getresponse().read().decode())
 
 
 @pytest.fixture(scope="module")
-def edited_container(edited_image: str, edited: Service) -> Iterator[Container]:
+def edited_container(edited_image: str, edited: InstalledService) -> Iterator[Container]:
     """A container with more endpoints, for tests that leave it as they found it."""
     with serving(edited_image, edited.path) as container:
         yield container
@@ -223,7 +225,7 @@ def test_from_outside_the_private_networks_nothing_is_believed(
     assert asked_from(edited_container, address) == ("http", address)
 
 
-def test_large_uploads_have_a_place_to_go(edited_image: str, edited: Service) -> None:
+def test_large_uploads_have_a_place_to_go(edited_image: str, edited: InstalledService) -> None:
     upload = """
 import http.client, json
 from concurrent.futures import ThreadPoolExecutor

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
-from owned import Service
-from rendering import EXAMPLE, render
 
-from container.containers import Container, serving, starting, succeed, until
+from tests.container.containers import Container, serving, starting, succeed, until
+from tests.support.installed_service import InstalledService
+from tests.support.rendering import EXAMPLE, render
 
 pytestmark = pytest.mark.container
 
@@ -37,14 +37,16 @@ def test_the_engine_holds_it_to_what_fargate_would(container: Container) -> None
     assert int(memory) == 512 * 2**20
 
 
-def test_it_stops_well_and_says_nothing_but_information(image: str, service: Service) -> None:
+def test_it_stops_well_and_says_nothing_but_information(
+    image: str, service: InstalledService
+) -> None:
     with serving(image, service.path) as container:
         assert container.stop() == 0
         lines = container.lines()
     assert {line["level"] for line in lines} == {"INFO"}, lines
 
 
-def test_the_health_check_is_red_while_the_app_hangs(image: str, service: Service) -> None:
+def test_the_health_check_is_red_while_the_app_hangs(image: str, service: InstalledService) -> None:
     with serving(image, service.path) as container:
         container.run("bash", "-c", "kill -STOP -1")
         assert not container.healthy()
@@ -52,13 +54,15 @@ def test_the_health_check_is_red_while_the_app_hangs(image: str, service: Servic
         until(container.healthy)
 
 
-def test_the_health_check_is_red_when_nothing_listens(image: str, service: Service) -> None:
+def test_the_health_check_is_red_when_nothing_listens(
+    image: str, service: InstalledService
+) -> None:
     with starting(image, service.path, "sleep", "60") as container:
         assert not container.healthy()
 
 
 def test_the_health_check_is_red_when_the_app_answers_an_error(
-    image: str, service: Service
+    image: str, service: InstalledService
 ) -> None:
     script = """
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -74,7 +78,9 @@ HTTPServer(("127.0.0.1", 8080), Ill).serve_forever()
         assert not container.healthy()
 
 
-def test_a_killed_worker_comes_back_and_the_container_stays(image: str, service: Service) -> None:
+def test_a_killed_worker_comes_back_and_the_container_stays(
+    image: str, service: InstalledService
+) -> None:
     with serving(image, service.path) as container:
         (worker,) = container.workers()
         state = "{{.State.Running}} {{.State.Pid}} {{.State.StartedAt}}"
@@ -86,7 +92,7 @@ def test_a_killed_worker_comes_back_and_the_container_stays(image: str, service:
 
 
 def test_an_app_that_cannot_start_ends_with_a_reason_in_its_log(
-    image: str, service: Service
+    image: str, service: InstalledService
 ) -> None:
     with starting(image, service.path, "gunicorn", "app.main:missing") as container:
         assert succeed("wait", container.id) != "0", "ECS replaces a task that ends"
@@ -94,7 +100,7 @@ def test_an_app_that_cannot_start_ends_with_a_reason_in_its_log(
     assert any("missing" in message for message in said), said
 
 
-def test_logs_stay_json_when_the_app_crashes(edited_image: str, edited: Service) -> None:
+def test_logs_stay_json_when_the_app_crashes(edited_image: str, edited: InstalledService) -> None:
     with serving(edited_image, edited.path) as container:
         assert container.get("/crash")[0] == 500
         until(lambda: container.logged("Exception in ASGI application"))
@@ -103,7 +109,7 @@ def test_logs_stay_json_when_the_app_crashes(edited_image: str, edited: Service)
     assert crash["exception"].endswith("ZeroDivisionError: on purpose")
 
 
-def test_memory_stays_flat(image: str, service: Service) -> None:
+def test_memory_stays_flat(image: str, service: InstalledService) -> None:
     """Whatever it is asked, refused requests and clients that leave included."""
     soak = """
 import http.client, json, socket

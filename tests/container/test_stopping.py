@@ -9,9 +9,9 @@ none.
 import time
 
 import pytest
-from owned import Service
 
-from container.containers import serving
+from tests.container.containers import serving
+from tests.support.installed_service import InstalledService
 
 pytestmark = pytest.mark.container
 
@@ -88,7 +88,7 @@ with ThreadPoolExecutor({REQUESTS}) as clients:
 """
 
 
-def test_a_stop_loses_no_request_in_flight(image: str, service: Service) -> None:
+def test_a_stop_loses_no_request_in_flight(image: str, service: InstalledService) -> None:
     with serving(image, service.path) as container:
         others = container.start(GOING_ON)
         assert others.line() == "going on"
@@ -118,7 +118,7 @@ except http.client.IncompleteRead as cut:
 
 
 def test_an_open_stream_is_cut_in_time_for_the_lifespan_to_end(
-    edited_image: str, edited: Service
+    edited_image: str, edited: InstalledService
 ) -> None:
     with serving(edited_image, edited.path) as container:
         stream = container.start(STREAM)

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from rehearsal import TOOL, Done, Rehearsal
-from runner import Runner
-from support.checkout import SUBJECT
-from support.settings import change
-
 from simulator.rollouts import Crashes
+from tests.support.checkout import SUBJECT
+from tests.support.process_checkout import TOOL, Done, ProcessCheckout
+from tests.support.settings import change
+from tests.workflows.runner import Runner
 
 Json = dict[str, Any]
 
@@ -26,7 +25,7 @@ DENIALS = {"AccessDenied", "AccessDeniedException", "DENIED"}
 class Deployer:
     """Somebody with credentials for a provisioned service, and whoever else does things there."""
 
-    service: Rehearsal
+    service: ProcessCheckout
     keys: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -192,7 +191,7 @@ class Deployer:
 
 
 @dataclass(frozen=True)
-class Run:
+class DeployerRun:
     """What a deployer runs, what is so before, and how it ends where nothing is refused."""
 
     prepare: Callable[[Deployer], object]
@@ -274,36 +273,40 @@ def prepare_logs(deployer: Deployer) -> None:
     deployer.take_the_log_away_after_one_look()
 
 
-RUNS: dict[str, Run] = {
-    "first deploy": Run(
+RUNS: dict[str, DeployerRun] = {
+    "first deploy": DeployerRun(
         prepare_first_deploy, workflow, 0, ("in steady state", "answers with commit")
     ),
-    "deploy again": Run(
+    "deploy again": DeployerRun(
         prepare_again, script(*TOOL, "deploy"), 0, ("in steady state already", "of-old")
     ),
-    "deploy": Run(prepare_deploy, script(*TOOL, "deploy"), 0, ("in steady state",), slow=True),
-    "deploy that fails": Run(
+    "deploy": DeployerRun(
+        prepare_deploy, script(*TOOL, "deploy"), 0, ("in steady state",), slow=True
+    ),
+    "deploy that fails": DeployerRun(
         prepare_failure,
         script(*TOOL, "deploy"),
         1,
         ("rolled back to", "exit code 3", "RuntimeError: boom"),
     ),
-    "deploy that waits at a PAUSE hook": Run(
+    "deploy that waits at a PAUSE hook": DeployerRun(
         prepare_pause, deploy_with_a_pause, 0, ("a PAUSE hook", "in steady state")
     ),
-    "rollback": Run(prepare_rollback, script(*TOOL, "rollback"), 0, ("in steady state",)),
-    "status": Run(
+    "rollback": DeployerRun(prepare_rollback, script(*TOOL, "rollback"), 0, ("in steady state",)),
+    "status": DeployerRun(
         prepare_status,
         script(*TOOL, "status"),
         0,
         ("; scaling ", " in ALARM", "Good morning", "the service is healthy"),
     ),
     # Ctrl-C would end it as well; that the log is gone ends it at a known look.
-    "logs --follow": Run(prepare_logs, script(*TOOL, "logs", "--follow"), 2, ("Good evening",)),
+    "logs --follow": DeployerRun(
+        prepare_logs, script(*TOOL, "logs", "--follow"), 2, ("Good evening",)
+    ),
 }
 
 
-def provisioned(service: Rehearsal) -> Deployer:
+def provisioned(service: ProcessCheckout) -> Deployer:
     """With both ways in: the role, and a user who has no keys yet."""
     service.aws.client("iam").create_user(UserName=USER)
     change(service.service, "github.deploy_user", USER)

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from deployer import AUDIENCE, HOST, RUNS, USER, Deployer, Json, provisioned
-from rehearsal import Done, Rehearsal
-from rendering import Render
-from support.checkout import SUBJECT
-from support.settings import sections, value_of
 
 from simulator.account import Account
 from simulator.calls import Call
 from simulator.permissions import needs
 from simulator.policies import Need, denial
 from simulator.simulation import SimulatedAws
+from tests.permissions.deployer import AUDIENCE, HOST, RUNS, USER, Deployer, Json, provisioned
+from tests.support.checkout import SUBJECT
+from tests.support.process_checkout import Done, ProcessCheckout
+from tests.support.rendering import Render
+from tests.support.settings import sections, value_of
 
 pytestmark = pytest.mark.slow  # each run of it is a whole story under the policy
 
@@ -37,7 +37,7 @@ ROOM_FOR_RESOURCES = {
 
 
 @dataclass
-class Record:
+class RecordedRuns:
     """What the role runs, and asks, under the policy that provisioning put on it."""
 
     deployer: Deployer
@@ -77,10 +77,10 @@ class Record:
 @pytest.fixture(scope="module")
 def record(
     started_aws: SimulatedAws, example: Render, tmp_path_factory: pytest.TempPathFactory
-) -> Record:
+) -> RecordedRuns:
     started_aws.reset()
     folder = tmp_path_factory.mktemp("deployer")
-    return Record(provisioned(Rehearsal(started_aws, example, folder)))
+    return RecordedRuns(provisioned(ProcessCheckout(started_aws, example, folder)))
 
 
 @pytest.fixture(autouse=True)
@@ -92,12 +92,12 @@ def _the_simulation_knew_what_to_do(started_aws: SimulatedAws) -> Iterator[None]
 # --- enough ---
 
 
-def test_the_role_has_the_policy_as_it_stands_in_git(record: Record, example: Render) -> None:
+def test_the_role_has_the_policy_as_it_stands_in_git(record: RecordedRuns, example: Render) -> None:
     assert record.policy == example.json(POLICY)
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_run_ends_as_it_should_under_the_policy(record: Record, name: str) -> None:
+def test_a_run_ends_as_it_should_under_the_policy(record: RecordedRuns, name: str) -> None:
     done = record.runs.get(name) or RUNS[name].play(record.deployer)
     lacks = "; ".join(RUNS[name].lacks(done))
     assert not lacks, f"{lacks}: does {POLICY} lack an action?\n{done.text}"
@@ -117,7 +117,7 @@ def parts(policy: Json, key: str) -> Iterator[tuple[str, Json]]:
             yield value, less
 
 
-def test_without_any_one_action_a_run_is_refused_just_that(record: Record) -> None:
+def test_without_any_one_action_a_run_is_refused_just_that(record: RecordedRuns) -> None:
     unneeded = set()
     for action, less in parts(record.policy, "Action"):
         refused = record.refused(less)
@@ -130,7 +130,7 @@ def test_without_any_one_action_a_run_is_refused_just_that(record: Record) -> No
     )
 
 
-def test_without_any_one_resource_a_run_is_refused(record: Record) -> None:
+def test_without_any_one_resource_a_run_is_refused(record: RecordedRuns) -> None:
     unneeded = {
         resource.split(":", 5)[-1]
         for resource, less in parts(record.policy, "Resource")
@@ -155,7 +155,7 @@ WITHOUT_WORDS = {"ecr:BatchCheckLayerAvailability": "403"}
 
 
 @pytest.mark.parametrize("action", all_actions())
-def test_a_run_says_which_action_it_lacks(record: Record, action: str) -> None:
+def test_a_run_says_which_action_it_lacks(record: RecordedRuns, action: str) -> None:
     (less,) = (less for removed, less in parts(record.policy, "Action") if removed == action)
     name = next(iter(record.refused(less)))
     with record.deployer.may(less):
@@ -189,7 +189,7 @@ def renamed(parameters: Json, old: str, new: str) -> Json:
 
 
 def allowed_elsewhere(
-    record: Record, call: Call, parameters: Json, account: Account
+    record: RecordedRuns, call: Call, parameters: Json, account: Account
 ) -> list[str] | None:
     """What the policy allows of a call about something else; None where IAM sees no difference."""
     before = needs(call.service, call.operation, call.parameters, record.account)
@@ -200,7 +200,7 @@ def allowed_elsewhere(
 
 
 @pytest.mark.parametrize("whose", OTHER_NAMES)
-def test_what_has_another_name_is_out_of_reach(record: Record, whose: str) -> None:
+def test_what_has_another_name_is_out_of_reach(record: RecordedRuns, whose: str) -> None:
     setting, new = OTHER_NAMES[whose]
     old = str(value_of(record.deployer.settings, setting))
     out_of_reach = set()
@@ -219,7 +219,7 @@ def test_what_has_another_name_is_out_of_reach(record: Record, whose: str) -> No
 
 @pytest.mark.parametrize("where", [("123456789012", "eu-west-1"), ("210987654321", "us-east-1")])
 def test_other_regions_and_accounts_are_out_of_reach(
-    record: Record, where: tuple[str, str]
+    record: RecordedRuns, where: tuple[str, str]
 ) -> None:
     there, here = Account(*where), record.account
     out_of_reach = set()
@@ -232,7 +232,7 @@ def test_other_regions_and_accounts_are_out_of_reach(
     assert {call.name for _, call in record.calls if call.changes} <= out_of_reach
 
 
-def test_roles_are_passed_to_tasks_alone(record: Record) -> None:
+def test_roles_are_passed_to_tasks_alone(record: RecordedRuns) -> None:
     for setting in ("names.execution_role", "names.task_role"):
         name = value_of(record.deployer.settings, setting)
         role = record.account.arn("iam", f"role/{name}", region="")
@@ -296,7 +296,7 @@ TRICKS = {
 
 
 @pytest.mark.parametrize("trick", TRICKS)
-def test_a_trick_is_refused(record: Record, trick: str) -> None:
+def test_a_trick_is_refused(record: RecordedRuns, trick: str) -> None:
     command, refusal = TRICKS[trick]
     account = record.account
     arns = {
@@ -329,7 +329,7 @@ STRANGERS = {
 
 
 @pytest.mark.parametrize("who", STRANGERS)
-def test_the_role_lets_no_stranger_in(record: Record, who: str) -> None:
+def test_the_role_lets_no_stranger_in(record: RecordedRuns, who: str) -> None:
     assert STRANGERS[who] != SUBJECT
     with pytest.raises(
         ClientError, match="Not authorized to perform sts:AssumeRoleWithWebIdentity"
@@ -337,7 +337,7 @@ def test_the_role_lets_no_stranger_in(record: Record, who: str) -> None:
         record.deployer.come_in_by_role(f"{HOST}|{AUDIENCE}|{STRANGERS[who]}")
 
 
-def test_the_role_lets_no_token_in_that_was_made_for_another(record: Record) -> None:
+def test_the_role_lets_no_token_in_that_was_made_for_another(record: RecordedRuns) -> None:
     # The provider is the account's, and others may have added an audience of theirs to it.
     iam = record.aws.client("iam")
     provider = record.account.arn("iam", f"oidc-provider/{HOST}", region="")
@@ -353,7 +353,7 @@ def test_the_role_lets_no_token_in_that_was_made_for_another(record: Record) -> 
 
 
 @pytest.fixture(scope="module")
-def by_keys(record: Record) -> Deployer:
+def by_keys(record: RecordedRuns) -> Deployer:
     deployer = Deployer(record.deployer.service)
     deployer.come_in_by_keys(USER)
     return deployer
@@ -361,7 +361,7 @@ def by_keys(record: Record) -> Deployer:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_ends_as_it_should_by_a_user_s_two_keys(
-    record: Record, by_keys: Deployer, name: str
+    record: RecordedRuns, by_keys: Deployer, name: str
 ) -> None:
     done = RUNS[name].play(by_keys)
     user = record.account.arn("iam", f"user/{USER}", region="")
@@ -370,7 +370,7 @@ def test_a_run_ends_as_it_should_by_a_user_s_two_keys(
     assert not RUNS[name].lacks(done), done.text
 
 
-def test_the_user_may_what_the_role_may_and_no_more(record: Record) -> None:
+def test_the_user_may_what_the_role_may_and_no_more(record: RecordedRuns) -> None:
     principals = record.aws.world.principals
     role = str(value_of(record.deployer.settings, "names.deploy_role"))
     of_role = list(principals.policies(principals.as_role(role, "run")))

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from rendering import Render
-from service import KEY, SWITCHES, Service
 
 from simulator.fixtures import Ground
 from simulator.policies import Need, denial, listed, trusts
 from simulator.rollouts import Crashes
 from simulator.simulation import SimulatedAws
 from simulator.template import Stack
+from tests.stack.rendered_service import KEY, SWITCHES, RenderedService
+from tests.support.rendering import Render
 
 Json = dict[str, Any]
 
@@ -35,8 +35,8 @@ ROOM = {"ecr:BatchCheckLayerAvailability": "AWS's own AmazonECSTaskExecutionRole
 
 
 @pytest.fixture(scope="module")
-def service(example: Render) -> Service:
-    return Service(example)
+def service(example: Render) -> RenderedService:
+    return RenderedService(example)
 
 
 def policies(stack: Stack, role: str) -> list[Json]:
@@ -69,7 +69,7 @@ class Start:
     log, started by the execution role of the stack."""
 
     ground: Ground
-    service: Service
+    service: RenderedService
 
     def __post_init__(self) -> None:
         client = self.ground.aws.client
@@ -138,7 +138,7 @@ class Start:
 
 
 @pytest.fixture
-def start(aws: SimulatedAws, service: Service) -> Start:
+def start(aws: SimulatedAws, service: RenderedService) -> Start:
     return Start(Ground(aws), service)
 
 
@@ -221,7 +221,9 @@ BORROWERS: dict[str, tuple[str, Json, bool]] = {
 
 @pytest.mark.parametrize("role", ["ExecutionRole", "TaskRole"])
 @pytest.mark.parametrize("who", BORROWERS)
-def test_a_role_is_lent_to_its_own_tasks_alone(service: Service, role: str, who: str) -> None:
+def test_a_role_is_lent_to_its_own_tasks_alone(
+    service: RenderedService, role: str, who: str
+) -> None:
     principal, context, is_trusted = BORROWERS[who]
     trust = service.stack().resources[role].properties["AssumeRolePolicyDocument"]
     assert trusts(trust, "Service", principal, "sts:AssumeRole", context) is is_trusted
@@ -230,7 +232,8 @@ def test_a_role_is_lent_to_its_own_tasks_alone(service: Service, role: str, who:
 # --- the app calls AWS ---
 
 MODEL = "anthropic.claude-opus-4"
-# By the switch of tests/stack/service.py: what the app may do then, and not what is close to it.
+# By the switch of tests/stack/rendered_service.py: what the app may do then, and what is close to
+# it that it may not.
 OPENED: dict[str, tuple[list[Need], list[Need]]] = {
     "models": (
         [
@@ -268,7 +271,7 @@ OPENED: dict[str, tuple[list[Need], list[Need]]] = {
 
 @pytest.mark.parametrize("switch", ["nothing", *SWITCHES, "all"])
 def test_the_app_may_what_its_settings_open_and_nothing_close_to_it(
-    service: Service, switch: str
+    service: RenderedService, switch: str
 ) -> None:
     held = policies(service.variants[switch], "TaskRole")
     for name, (opened, closed) in OPENED.items():
@@ -290,7 +293,7 @@ def test_the_app_may_what_its_settings_open_and_nothing_close_to_it(
     ],
 )
 def test_a_key_of_one_s_own_opens_what_the_execution_role_reads(
-    service: Service, key: str, through: str, is_open: bool
+    service: RenderedService, key: str, through: str, is_open: bool
 ) -> None:
     via = {"kms:ViaService": f"{through}.{service.place.region}.amazonaws.com"}
     held = policies(service.variants["key"], "ExecutionRole")

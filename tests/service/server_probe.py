@@ -27,7 +27,7 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
 access_records: list[str] = []
 
 
-class Record(logging.LogRecord):
+class AccessRecord(logging.LogRecord):
     """A record that counts if it is one of uvicorn's for a request."""
 
     def __init__(self, name: str, *details: Any, **more: Any) -> None:
@@ -36,7 +36,7 @@ class Record(logging.LogRecord):
             access_records.append(self.getMessage())
 
 
-logging.setLogRecordFactory(Record)
+logging.setLogRecordFactory(AccessRecord)
 configure_logging()
 app = FastAPI(lifespan=lifespan)
 app.add_middleware(RequestLog)

@@ -13,7 +13,8 @@ from typing import Any
 from uuid import uuid4
 
 import httpx2
-from rendering import ROOT
+
+from tests.support.rendering import ROOT
 
 PATIENCE = 30  # seconds, for what takes one or two
 PORT = re.compile(r"(?:Listening at:|running on) http://127\.0\.0\.1:(\d+)")

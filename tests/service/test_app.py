@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from rendering import ROOT
+
+from tests.support.rendering import ROOT
 
 MAIN = (ROOT / "template" / "app" / "main.py").read_text()
 OPENAPI_URL = 'openapi_url="/openapi.json"'

@@ -21,7 +21,7 @@ def piece(size: int, *, more: bool = True) -> Message:
 DISCONNECT: Message = {"type": "http.disconnect"}
 
 
-class Client:
+class ScriptedClient:
     """A client that sends what it is told to, when it is told to."""
 
     def __init__(self, limits: Limits, path: str = "/") -> None:
@@ -52,11 +52,11 @@ async def read_all(_scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body"})
 
 
-async def with_large_bodies_held(limits: Limits) -> list[Client]:
+async def with_large_bodies_held(limits: Limits) -> list[ScriptedClient]:
     """Clients that have sent nearly all of the largest body, as many as fit."""
     clients = []
     for _ in range(LARGE_SHARE // (MAX_BODY_SIZE - 1)):
-        clients.append(Client(limits))
+        clients.append(ScriptedClient(limits))
         await clients[-1].send(piece(MAX_BODY_SIZE - 1))
     return clients
 
@@ -65,7 +65,7 @@ def test_a_large_body_that_does_not_fit_any_more_is_refused_until_another_one_en
     async def main() -> None:
         limits = Limits(read_all)
         held = await with_large_bodies_held(limits)
-        refused = Client(limits)
+        refused = ScriptedClient(limits)
         await refused.send(piece(MAX_BODY_SIZE))
         assert await refused.status() == 503
         assert (b"retry-after", b"5") in refused.answer[0]["headers"], (
@@ -74,7 +74,7 @@ def test_a_large_body_that_does_not_fit_any_more_is_refused_until_another_one_en
 
         await held[0].send(piece(1, more=False))
         assert await held[0].status() == 200
-        served = Client(limits)
+        served = ScriptedClient(limits)
         await served.send(piece(MAX_BODY_SIZE, more=False))
         assert await served.status() == 200
 
@@ -92,10 +92,10 @@ def test_large_bodies_leave_room_for_small_ones_but_not_without_end() -> None:
         large = await with_large_bodies_held(limits)
         small = []
         while limits.held + SMALL_BODY <= BODY_BUDGET:
-            small.append(Client(limits))
+            small.append(ScriptedClient(limits))
             await small[-1].send(piece(SMALL_BODY))
         assert len(small) >= BODY_BUDGET // 4 // SMALL_BODY
-        last = Client(limits)
+        last = ScriptedClient(limits)
         await last.send(piece(SMALL_BODY))
         assert await last.status() == 503
         for client in [*large, *small]:
@@ -109,7 +109,7 @@ def test_large_bodies_leave_room_for_small_ones_but_not_without_end() -> None:
 def test_of_a_streamed_body_only_the_latest_piece_counts() -> None:
     async def main() -> None:
         limits = Limits(read_all, larger={"/video/*": BODY_BUDGET * 10}, streamed=["/video/*"])
-        video = Client(limits, "/video/1")
+        video = ScriptedClient(limits, "/video/1")
         await video.send(*[piece(SMALL_BODY)] * 2000)
         assert limits.held == SMALL_BODY
         await video.send(piece(0, more=False))
@@ -135,7 +135,7 @@ Way = Literal["reads", "streams", "answers first", "stops", "fails"]
 
 
 @dataclass(frozen=True)
-class Play:
+class ClientScript:
     """What one client sends and how its request ends, and what the app does with it."""
 
     pieces: Sequence[int]
@@ -149,7 +149,7 @@ class Play:
 
 
 PLAYS = st.builds(
-    Play,
+    ClientScript,
     st.lists(st.integers(0, SMALL_BODY * 2), max_size=6),
     st.sampled_from(["whole", "left", "silent", "cancelled"]),
     st.sampled_from(["reads", "streams", "answers first", "stops", "fails"]),
@@ -161,7 +161,9 @@ BUDGET = SMALL_BODY * 8
 
 @settings(deadline=None)  # the time-outs of many requests, on a machine that may be busy
 @given(st.lists(PLAYS, min_size=1, max_size=8))
-def test_whatever_becomes_of_requests_they_give_back_what_they_took(plays: list[Play]) -> None:
+def test_whatever_becomes_of_requests_they_give_back_what_they_took(
+    plays: list[ClientScript],
+) -> None:
     in_flight: dict[int, int] = {}  # bytes that the app has got, by request
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -192,7 +194,7 @@ def test_whatever_becomes_of_requests_they_give_back_what_they_took(plays: list[
         streamed=["/streamed"],
     )
 
-    async def run(number: int, play: Play) -> None:
+    async def run(number: int, play: ClientScript) -> None:
         incoming = [piece(size) for size in play.pieces]
         if play.end in {"whole", "left"}:
             incoming.append(piece(0, more=False) if play.end == "whole" else DISCONNECT)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rendering import Render
-from servers import Server, serving
+
+from tests.service.servers import Server, serving
+from tests.support.rendering import Render
 
 ENDPOINT = """
 

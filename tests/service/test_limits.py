@@ -86,7 +86,7 @@ def app(request: pytest.FixtureRequest) -> FastAPI:
     return app
 
 
-class Client:
+class JsonClient:
     def __init__(self, app: FastAPI) -> None:
         self.client = TestClient(app)
 
@@ -96,11 +96,11 @@ class Client:
 
 
 @pytest.fixture
-def client(app: FastAPI) -> Client:
-    return Client(app)
+def client(app: FastAPI) -> JsonClient:
+    return JsonClient(app)
 
 
-def test_a_body_may_have_the_largest_size_and_no_byte_more(client: Client) -> None:
+def test_a_body_may_have_the_largest_size_and_no_byte_more(client: JsonClient) -> None:
     text = b'{"text":"a"}'
     largest = text + b" " * (MAX_BODY_SIZE - len(text))
     for path in ("/json", "/raw"):
@@ -112,7 +112,7 @@ def test_a_body_may_have_the_largest_size_and_no_byte_more(client: Client) -> No
             assert answer.json()["detail"]
 
 
-def test_some_paths_may_take_more_than_the_others(client: Client) -> None:
+def test_some_paths_may_take_more_than_the_others(client: JsonClient) -> None:
     assert client.post(b" " * MAX_BODY_SIZE * 2, AVATAR).json() == MAX_BODY_SIZE * 2
     assert client.post(b" " * (MAX_BODY_SIZE * 2 + 1), AVATAR).status_code == 413
 
@@ -121,22 +121,22 @@ def test_all_paths_may_take_another_size() -> None:
     app = FastAPI()
     app.include_router(router)
     app.add_middleware(Limits, size=2)
-    assert Client(app).post(b"12", "/raw").status_code == 200
-    assert Client(app).post(b"123", "/raw").status_code == 413
+    assert JsonClient(app).post(b"12", "/raw").status_code == 200
+    assert JsonClient(app).post(b"123", "/raw").status_code == 413
 
 
 @pytest.mark.parametrize(
     "text", [b'"\\ud800"', b"NaN", b"1e400", b"null", b'{"a":' * 5000 + b"1" + b"}" * 5000]
 )
 def test_a_value_that_cannot_be_repeated_is_refused_all_the_same(
-    client: Client, text: bytes
+    client: JsonClient, text: bytes
 ) -> None:
     answer = client.post(b'{"text":%b}' % text)
     assert answer.status_code in {400, 422}, answer.text
     assert answer.json()["detail"]
 
 
-def test_a_refusal_says_what_and_where_and_does_not_repeat_the_input(client: Client) -> None:
+def test_a_refusal_says_what_and_where_and_does_not_repeat_the_input(client: JsonClient) -> None:
     answer = client.post(b'{"text":"%b"}' % (b"a" * 100_001))
     assert answer.status_code == 422
     (found,) = answer.json()["detail"]
@@ -144,7 +144,7 @@ def test_a_refusal_says_what_and_where_and_does_not_repeat_the_input(client: Cli
     assert found["loc"] == ["body", "text"]
 
 
-def test_a_refusal_does_not_tell_all_that_is_wrong_with_an_endless_list(client: Client) -> None:
+def test_a_refusal_does_not_tell_all_that_is_wrong_with_an_endless_list(client: JsonClient) -> None:
     answer = client.post(b"[%b{}]" % (b"{}," * 9_999), "/many")
     assert answer.status_code == 422
     assert 0 < len(answer.json()["detail"]) <= 100

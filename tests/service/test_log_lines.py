@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 import pytest
 from app.captured_output import CapturedStream
 from app.logs import LOGGING, LineFormatter, configure_logging
-from servers import Line
+
+from tests.service.servers import Line
 
 Lines = Callable[[], list[Line]]
 

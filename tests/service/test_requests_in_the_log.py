@@ -8,18 +8,18 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from app.request_log import PIPE_BUF, RequestLog
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from fastapi.testclient import TestClient
-from rendering import ROOT
-from servers import Line, Server, serving
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from websockets.sync.client import connect
+
+from tests.service.servers import Line, Server, serving
+from tests.support.rendering import ROOT
 
 TRACE = "Root=1-67891233-abcdef012345678912345678"
 
@@ -264,9 +264,8 @@ def test_requests_that_end_together_are_written_at_once(monkeypatch: pytest.Monk
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    folder = str(Path(__file__).parent)
-    app = "set_ups.untouched:app"
-    with serving("gunicorn", "--bind", "127.0.0.1:0", "--pythonpath", folder, app) as server:
+    app = "tests.service.set_ups.untouched:app"
+    with serving("gunicorn", "--bind", "127.0.0.1:0", "--pythonpath", str(ROOT), app) as server:
         yield server
 
 

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from rendering import ROOT
-from servers import PATIENCE, Server, serving
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+
+from tests.service.servers import PATIENCE, Server, serving
+from tests.support.rendering import ROOT
 
 BOOTED = re.compile(r"Started server process \[(\d+)\]")
 
 
 def probe(*options: str, app: str = "app") -> list[str]:
     """The command that runs the app of server_probe.py."""
-    folder = str(Path(__file__).parent)
-    return [*GUNICORN, *options, "--pythonpath", folder, f"server_probe:{app}"]
+    return [*GUNICORN, *options, "--pythonpath", str(ROOT), f"tests.service.server_probe:{app}"]
 
 
 GUNICORN = ["gunicorn", "--bind", "127.0.0.1:0"]

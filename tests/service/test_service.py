@@ -6,16 +6,17 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from owned import Service, own
-from rendering import Render
+
+from tests.support.installed_service import InstalledService, own
+from tests.support.rendering import Render
 
 
 @pytest.fixture(scope="module")
-def service(example: Render, tmp_path_factory: pytest.TempPathFactory) -> Service:
+def service(example: Render, tmp_path_factory: pytest.TempPathFactory) -> InstalledService:
     return own(example, tmp_path_factory.mktemp("service"))
 
 
-def test_linters_and_types_have_nothing_to_say(service: Service, tmp_path: Path) -> None:
+def test_linters_and_types_have_nothing_to_say(service: InstalledService, tmp_path: Path) -> None:
     """What the workflow of the service runs; it looks at what git tracks."""
     tracked = service.copy(tmp_path / "tracked")
     for words in ["init", "--quiet"], ["add", "--all"]:
@@ -23,13 +24,15 @@ def test_linters_and_types_have_nothing_to_say(service: Service, tmp_path: Path)
     tracked.uv("run", "--locked", "pre-commit", "run", "--all-files")
 
 
-def test_its_tests_pass_and_none_is_left_out(service: Service) -> None:
+def test_its_tests_pass_and_none_is_left_out(service: InstalledService) -> None:
     last = service.uv("run", "--locked", "pytest").splitlines()[-1]
     assert re.fullmatch(r"=+ \d+ passed in .*", last), last
 
 
 @pytest.mark.slow
-def test_they_pass_in_the_template_too(service: Service, template: Path, tmp_path: Path) -> None:
+def test_they_pass_in_the_template_too(
+    service: InstalledService, template: Path, tmp_path: Path
+) -> None:
     """All but the contract, which is about answers, run where the template is edited."""
     unrendered = shutil.copytree(template / "template", tmp_path / "template")
     words = "run", "--no-sync", "--directory", str(unrendered), "--project", str(service.path)

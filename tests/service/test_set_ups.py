@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from servers import Line, Server, serving
+
+from tests.service.servers import Line, Server, serving
+from tests.support.rendering import ROOT
 
 SET_UPS = [path.stem for path in Path(__file__).with_name("set_ups").glob("[!_]*.py")]
 CRASHING = ["crash_at_import", "crash_at_startup"]
@@ -17,8 +19,8 @@ Serve = Callable[[str], Server]
 
 
 def gunicorn(set_up: str) -> list[str]:
-    folder = str(Path(__file__).parent)
-    return ["gunicorn", "--bind", "127.0.0.1:0", "--pythonpath", folder, f"set_ups.{set_up}:app"]
+    app = f"tests.service.set_ups.{set_up}:app"
+    return ["gunicorn", "--bind", "127.0.0.1:0", "--pythonpath", str(ROOT), app]
 
 
 @pytest.fixture(

@@ -14,7 +14,7 @@ from simulator.simulation import SimulatedAws
 Json = dict[str, Any]
 
 
-class Client(Protocol):
+class OneTryClient(Protocol):
     """A client of a service, by who asks, that asks only once."""
 
     def __call__(
@@ -23,7 +23,7 @@ class Client(Protocol):
 
 
 @pytest.fixture(params=["over HTTP", "in process"])
-def client(request: pytest.FixtureRequest, ground: Ground) -> Client:
+def client(request: pytest.FixtureRequest, ground: Ground) -> OneTryClient:
     def in_process(service: str, principal: str = "root", *, region: str = "us-east-1") -> Any:
         session: Any = ground.aws.session(principal, region=region)
         return session.client(service, config=Config(retries={"total_max_attempts": 1}))
@@ -107,7 +107,7 @@ def test_credentials_that_nobody_was_given_are_refused(
     assert "The security token included in the request is invalid." in done.stderr
 
 
-def test_everybody_is_who_they_are_by_either_way(ground: Ground, client: Client) -> None:
+def test_everybody_is_who_they_are_by_either_way(ground: Ground, client: OneTryClient) -> None:
     ground.aws.client("iam").create_user(UserName="me")
     asked = [client("sts", who).get_caller_identity()["Arn"] for who in ("root", "user/me")]
     asked.append(client("sts", "role/execution").get_caller_identity()["Arn"])
@@ -120,7 +120,7 @@ def test_everybody_is_who_they_are_by_either_way(ground: Ground, client: Client)
         client("sts", "nobody").get_caller_identity()
 
 
-def test_nobody_may_more_by_one_way_than_by_the_other(ground: Ground, client: Client) -> None:
+def test_nobody_may_more_by_one_way_than_by_the_other(ground: Ground, client: OneTryClient) -> None:
     ecs = client("ecs", "role/execution")
     with pytest.raises(ClientError) as denied:
         ecs.list_tasks(cluster="cluster")
@@ -129,20 +129,22 @@ def test_nobody_may_more_by_one_way_than_by_the_other(ground: Ground, client: Cl
     assert ecs.list_tasks(cluster="cluster")["taskArns"] == []
 
 
-def test_nothing_is_in_another_region(client: Client) -> None:
+def test_nothing_is_in_another_region(client: OneTryClient) -> None:
     elsewhere = client("cloudformation", region="eu-north-1")
     with pytest.raises(ClientError, match="Stack with id app does not exist"):
         elsewhere.describe_stacks(StackName="app")
 
 
-def test_a_member_that_is_not_simulated_is_loud(ground: Ground, client: Client) -> None:
+def test_a_member_that_is_not_simulated_is_loud(ground: Ground, client: OneTryClient) -> None:
     with pytest.raises(ClientError, match="SimulationAtALoss"):
         client("cloudformation").describe_stacks(NextToken="2")
     with pytest.raises(AssertionError, match="NextToken"):
         ground.aws.check()
 
 
-def test_the_log_has_who_asked_what_and_what_became_of_it(ground: Ground, client: Client) -> None:
+def test_the_log_has_who_asked_what_and_what_became_of_it(
+    ground: Ground, client: OneTryClient
+) -> None:
     client("ecs").list_tasks(cluster="cluster")
     with pytest.raises(ClientError):
         client("ecr", "role/execution").describe_images(repositoryName="app")
@@ -163,7 +165,7 @@ def test_the_log_has_who_asked_what_and_what_became_of_it(ground: Ground, client
 
 
 def test_parameters_are_logged_as_the_api_names_them_in_every_protocol(
-    ground: Ground, client: Client
+    ground: Ground, client: OneTryClient
 ) -> None:
     client("elbv2").describe_target_groups(Names=["app-tg"])
     client("ec2").describe_subnets(Filters=[{"Name": "vpc-id", "Values": ["vpc-1"]}])
@@ -173,7 +175,7 @@ def test_parameters_are_logged_as_the_api_names_them_in_every_protocol(
     ]
 
 
-def test_a_fault_strikes_as_often_as_it_was_asked_to(ground: Ground, client: Client) -> None:
+def test_a_fault_strikes_as_often_as_it_was_asked_to(ground: Ground, client: OneTryClient) -> None:
     ecs = client("ecs")
     ground.aws.faults.throttle("ecs:ListClusters", times=2)
     ground.aws.faults.refuse("ecs:ListTasks", "ServerException", "Later", status=500, after=1)
@@ -201,7 +203,7 @@ def test_a_token_can_expire_in_the_middle(aws: SimulatedAws) -> None:
     assert "(ExpiredToken)" in cli(aws, "iam list-roles").stderr
 
 
-def test_a_dropped_connection_is_no_answer(ground: Ground, client: Client) -> None:
+def test_a_dropped_connection_is_no_answer(ground: Ground, client: OneTryClient) -> None:
     ecs = client("ecs")
     ground.aws.faults.drop("ecs:CreateCluster")
     with pytest.raises(ConnectionClosedError):
@@ -213,7 +215,7 @@ def test_a_dropped_connection_is_no_answer(ground: Ground, client: Client) -> No
     assert ecs.describe_clusters(clusters=["other"])["clusters"], "it was, but nobody heard of it"
 
 
-def test_what_the_simulation_does_not_know_is_loud(ground: Ground, client: Client) -> None:
+def test_what_the_simulation_does_not_know_is_loud(ground: Ground, client: OneTryClient) -> None:
     with pytest.raises(ClientError, match="what ecs:RunTask needs"):
         client("ecs", "role/execution").run_task(taskDefinition="app")
     with pytest.raises(AssertionError, match="at a loss"):
@@ -221,7 +223,7 @@ def test_what_the_simulation_does_not_know_is_loud(ground: Ground, client: Clien
 
 
 def test_an_answer_that_the_api_does_not_know_is_loud(
-    ground: Ground, client: Client, monkeypatch: pytest.MonkeyPatch
+    ground: Ground, client: OneTryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ground.aws.ecs, "list_tasks", lambda _: {"tasks": []})
     with pytest.raises(ClientError, match="would not answer so"):

@@ -4,9 +4,9 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from rendering import Render
 
 from simulator.lifecycle import Image, expired
+from tests.support.rendering import Render
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from support.vpcs import Vpc, create_vpc
 
 from simulator.fixtures import Ground
 from simulator.template import BadTemplate, Place, Stack
 from simulator.vpc import Ec2
+from tests.support.vpcs import Vpc, create_vpc
 
 OFFICE = "198.51.100.0/24"  # from where the tests ask
 OWNER = "999999999999"

@@ -10,22 +10,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from rehearsal import Rehearsal
-from rendering import Render
-from support.settings import Value, change
 
 from simulator.simulation import SimulatedAws
 from simulator.stacks import Json, Operator, everything, settled
+from tests.support.process_checkout import ProcessCheckout
+from tests.support.rendering import Render
+from tests.support.settings import Value, change
 
 pytestmark = pytest.mark.slow  # the story, which `make test` has, provisions on it too
 
 
 @pytest.fixture
-def service(aws: SimulatedAws, example: Render, tmp_path: Path) -> Rehearsal:
-    return Rehearsal(aws, example, tmp_path)
+def service(aws: SimulatedAws, example: Render, tmp_path: Path) -> ProcessCheckout:
+    return ProcessCheckout(aws, example, tmp_path)
 
 
-def choose(service: Rehearsal, settings: Mapping[str, Value]) -> None:
+def choose(service: ProcessCheckout, settings: Mapping[str, Value]) -> None:
     for name, value in settings.items():
         change(service.service, name, value)
 
@@ -36,7 +36,7 @@ def kinds(aws: SimulatedAws) -> set[str]:
     return {kind for kind in found if found[kind]}
 
 
-def stack(aws: SimulatedAws, service: Rehearsal) -> Operator:
+def stack(aws: SimulatedAws, service: ProcessCheckout) -> Operator:
     return Operator(aws, "", service.settings.names.stack)
 
 
@@ -48,7 +48,7 @@ def attributes(found: list[Json]) -> dict[str, str]:
 
 
 def test_a_new_account_gets_every_resource_of_the_stack_and_a_second_run_changes_none(
-    aws: SimulatedAws, service: Rehearsal
+    aws: SimulatedAws, service: ProcessCheckout
 ) -> None:
     service.provision().ends(0, "18 to add", "created  HttpListener")
     outputs, found = stack(aws, service).outputs, everything(aws)
@@ -96,7 +96,7 @@ def test_a_new_account_gets_every_resource_of_the_stack_and_a_second_run_changes
     assert everything(aws) == found
 
 
-def test_a_plan_changes_no_resource(aws: SimulatedAws, service: Rehearsal) -> None:
+def test_a_plan_changes_no_resource(aws: SimulatedAws, service: ProcessCheckout) -> None:
     service.provision("--plan").ends(0, "18 to add", "Nothing was changed")
     assert kinds(aws) == set()
     assert aws.client("cloudformation").describe_stacks()["Stacks"] == []
@@ -108,7 +108,7 @@ def test_a_plan_changes_no_resource(aws: SimulatedAws, service: Rehearsal) -> No
 
 
 def test_a_name_that_is_taken_leaves_everything_as_it_was(
-    aws: SimulatedAws, service: Rehearsal
+    aws: SimulatedAws, service: ProcessCheckout
 ) -> None:
     trust = {"Version": "2012-10-17", "Statement": []}
     name = service.settings.names.task_role
@@ -124,7 +124,7 @@ def test_a_name_that_is_taken_leaves_everything_as_it_was(
 
 
 def test_every_setting_is_turned_on_and_off_again_in_place(
-    aws: SimulatedAws, service: Rehearsal
+    aws: SimulatedAws, service: ProcessCheckout
 ) -> None:
     service.provision().ends(0)
     before, ids = everything(aws), stack(aws, service).ids
@@ -168,7 +168,7 @@ def test_every_setting_is_turned_on_and_off_again_in_place(
 
 
 def test_a_failed_creation_leaves_images_and_log_alone(
-    aws: SimulatedAws, service: Rehearsal
+    aws: SimulatedAws, service: ProcessCheckout
 ) -> None:
     aws.cloudformation.fails("LoadBalancer", "create", "not today")
     service.provision().ends(1, "error[stack-not-changed]", "LoadBalancer: not today")
@@ -177,7 +177,7 @@ def test_a_failed_creation_leaves_images_and_log_alone(
 
 
 def test_wherever_an_update_fails_everything_is_as_it_was(
-    aws: SimulatedAws, service: Rehearsal
+    aws: SimulatedAws, service: ProcessCheckout
 ) -> None:
     service.provision().ends(0)
     before = everything(aws)
@@ -214,7 +214,7 @@ def test_wherever_an_update_fails_everything_is_as_it_was(
 
 
 def test_a_stuck_rollback_is_mended_by_the_command_of_the_error(
-    aws: SimulatedAws, service: Rehearsal
+    aws: SimulatedAws, service: ProcessCheckout
 ) -> None:
     """As a user runs it, by the real AWS CLI."""
     service.provision().ends(0)
@@ -238,7 +238,7 @@ def test_a_stuck_rollback_is_mended_by_the_command_of_the_error(
 
 
 def test_a_deletion_keeps_images_and_log_and_the_next_provision_imports_them(
-    aws: SimulatedAws, service: Rehearsal
+    aws: SimulatedAws, service: ProcessCheckout
 ) -> None:
     service.provision().ends(0)
     group = service.settings.names.log_group
@@ -253,7 +253,7 @@ def test_a_deletion_keeps_images_and_log_and_the_next_provision_imports_them(
 
 
 def test_a_role_with_another_policy_holds_the_stack_until_it_is_gone(
-    aws: SimulatedAws, service: Rehearsal
+    aws: SimulatedAws, service: ProcessCheckout
 ) -> None:
     service.provision().ends(0)
     role = service.settings.names.task_role

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from rendering import ROOT
+
+from tests.support.rendering import ROOT
 
 LIBRARIES = {"boto3", "botocore", "moto", "werkzeug", "yaml"}
 

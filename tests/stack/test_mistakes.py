@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import test_invariants as i
-from rendering import Render
-from service import ALL, SWITCHES, Service
 
 from simulator.template import BadTemplate, references
+from tests.stack import invariants as i
+from tests.stack.rendered_service import ALL, SWITCHES, RenderedService
+from tests.support.rendering import Render
 
 
 class Mistake(NamedTuple):
@@ -492,13 +492,13 @@ MISTAKES: dict[str, Mistake] = {
 # fmt: on
 
 
-def broken(example: Render, folder: Path, mistake: Mistake) -> Service:
+def broken(example: Render, folder: Path, mistake: Mistake) -> RenderedService:
     """A copy of the service with the first such place gone wrong."""
     shutil.copytree(example.path, folder, dirs_exist_ok=True)
     text = example.text(mistake.file)
     assert mistake.right in text, f"{mistake.file} no longer says {mistake.right!r}"
     (folder / mistake.file).write_text(text.replace(mistake.right, mistake.wrong, 1))
-    return Service(Render(folder, example.answers))
+    return RenderedService(Render(folder, example.answers))
 
 
 @pytest.mark.parametrize("name", MISTAKES)
@@ -513,7 +513,7 @@ def test_every_promise_has_been_broken_once() -> None:
     assert i.INVARIANTS.keys() == broken_by_some, "add a mistake that breaks the promise"
 
 
-def without_conditions(service: Service, **changed: str) -> dict[str, Any]:
+def without_conditions(service: RenderedService, **changed: str) -> dict[str, Any]:
     """The stack as these parameters make it: conditions decided, references left."""
     stack = service.stack(**changed)
 
@@ -553,7 +553,7 @@ def test_cfn_lint_finds_a_mistake_and_nothing_else_whatever_the_settings(
 
     Few resources know two conditions, so nothing and everything have most that any settings make.
     """
-    service = Service(example)
+    service = RenderedService(example)
     for name, resource in service.template["Resources"].items():
         known = set(references(resource)) & service.template["Conditions"].keys()
         of_ranges = {each for each in known if re.match("HasIpv|IsOpenToAll", each)}

@@ -4,10 +4,9 @@ import json
 
 import pytest
 from infra.tool.provision import role_sizes
-from rendering import Render
-from service import SWITCHES, Service
 
 from simulator.template import Stack
+from tests.stack.rendered_service import SWITCHES, RenderedService
 
 ISSUER = "token.actions.githubusercontent.com"
 SLACK = 60  # characters: lengths of regions and partitions differ
@@ -19,11 +18,6 @@ MANY = {
     }
     for name, given in SWITCHES.items()
 }
-
-
-@pytest.fixture(scope="module")
-def service(example: Render) -> Service:
-    return Service(example)
 
 
 def size(document: object) -> int:
@@ -39,7 +33,7 @@ def inline(stack: Stack, role: str) -> int:
 @pytest.mark.parametrize("switches", [SWITCHES, MANY], ids=["few", "many"])
 @pytest.mark.parametrize("name", ["nothing", *SWITCHES])
 def test_the_sizes_of_the_roles_are_as_expected(
-    service: Service, name: str, switches: dict[str, dict[str, str]]
+    service: RenderedService, name: str, switches: dict[str, dict[str, str]]
 ) -> None:
     given = switches.get(name, {})
     stack = service.stack(**given)
@@ -52,7 +46,7 @@ def test_the_sizes_of_the_roles_are_as_expected(
         assert actual <= expected <= actual + SLACK, f"{role}: correct {role_sizes.__name__}"
 
 
-def test_the_size_of_the_trust_is_as_expected(service: Service) -> None:
+def test_the_size_of_the_trust_is_as_expected(service: RenderedService) -> None:
     stack = service.stack()
     trust = stack.resources["DeployRole"].properties["AssumeRolePolicyDocument"]
     subject = str(stack.given["GitHubSubject"])

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from rendering import Render
 
 from simulator.simulation import SimulatedAws
-from story.world import World
+from tests.story.world import World
+from tests.support.rendering import Render
 
 
 @pytest.fixture(scope="module")

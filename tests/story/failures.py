@@ -4,24 +4,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pytest
-from rehearsal import Done
-from support.settings import Value, sections
 
 from simulator.deployments import Outcome
-from story.service import Play, Service
-from story.world import Stage, World
+from tests.story.service import Play, StoryService
+from tests.story.world import Stage, World
+from tests.support.process_checkout import Done
+from tests.support.settings import Value, sections
 
-Then = Callable[[Service, Done], object]
+Then = Callable[[StoryService, Done], object]
 
 
 @dataclass(frozen=True)
-class Row:
+class FailureCase:
     """One way to fail, or to be close to it."""
 
     name: str
     stage: Stage  # of the account
     so: Play  # how the world is
-    run: Callable[[Service], Done]
+    run: Callable[[StoryService], Done]
     code: int
     says: tuple[str, ...]
     then: Then
@@ -29,7 +29,7 @@ class Row:
     def holds(self, world: World) -> None:
         world.aside(self.stage, self.play)
 
-    def play(self, service: Service) -> None:
+    def play(self, service: StoryService) -> None:
         self.so(service)
         service.served = service.answers
         known: list[bool] = []  # at each look, whether ECS has given a rollout up
@@ -44,7 +44,7 @@ class Row:
         self.then(service, done)
 
 
-def parametrized(rows: tuple[Row, ...]) -> list[object]:
+def parametrized(rows: tuple[FailureCase, ...]) -> list[object]:
     names = [row.name for row in rows]
     assert len(names) == len(set(names)), "two rows of one name"
     return [pytest.param(row, id=row.name, marks=pytest.mark.slow) for row in rows]
@@ -52,25 +52,25 @@ def parametrized(rows: tuple[Row, ...]) -> list[object]:
 
 # --- what is run ---
 
-deploy = Service.deploy
-rollback = Service.rollback
-provision = Service.provision
-destroy = Service.destroy
+deploy = StoryService.deploy
+rollback = StoryService.rollback
+provision = StoryService.provision
+destroy = StoryService.destroy
 
 
 # --- how the world is ---
 
 
-def all_is_well(_: Service) -> None:
+def all_is_well(_: StoryService) -> None:
     pass
 
 
-def release(service: Service) -> None:
+def release(service: StoryService) -> None:
     service.release()
 
 
 def both(*plays: Play) -> Play:
-    def so(service: Service) -> None:
+    def so(service: StoryService) -> None:
         for play in plays:
             play(service)
 
@@ -80,7 +80,7 @@ def both(*plays: Play) -> Play:
 def will(outcome: Outcome) -> Play:
     """What becomes of the rollout of a new release."""
 
-    def so(service: Service) -> None:
+    def so(service: StoryService) -> None:
         service.release()
         service.aws.next_rollout(outcome)
 
@@ -90,7 +90,7 @@ def will(outcome: Outcome) -> Play:
 def sets(values: Mapping[str, Value]) -> Play:
     """Settings of the service, committed."""
 
-    def so(service: Service) -> None:
+    def so(service: StoryService) -> None:
         for name, value in values.items():
             service.set(name, value)
         service.commit("Set")
@@ -99,7 +99,7 @@ def sets(values: Mapping[str, Value]) -> Play:
 
 
 def edits(name: str, old: str, new: str) -> Play:
-    def so(service: Service) -> None:
+    def so(service: StoryService) -> None:
         service.edit(name, old, new)
         service.commit("Edit")
 
@@ -114,7 +114,7 @@ def moves_to(region: str, account: str = "123456789012") -> Play:
     )
     task = "infra/task-definition.json"
 
-    def so(service: Service) -> None:
+    def so(service: StoryService) -> None:
         text = (service.service / task).read_text(encoding="utf-8")
         service.write(task, text.replace("us-east-1", region).replace("123456789012", account))
         service.commit("Move")
@@ -134,12 +134,12 @@ def environment(**values: str) -> Play:
 def by_hand(aws_service: str, operation: str, **parameters: object) -> Play:
     """Somebody changes something in AWS. {NAME} stands for a setting of the service."""
 
-    def filled(value: object, service: Service) -> object:
+    def filled(value: object, service: StoryService) -> object:
         if isinstance(value, list):
             return [filled(item, service) for item in value]
         return value.format(**sections(service.settings)) if isinstance(value, str) else value
 
-    def so(service: Service) -> None:
+    def so(service: StoryService) -> None:
         given = {key: filled(value, service) for key, value in parameters.items()}
         getattr(service.aws.client(aws_service), operation)(**given)
 
@@ -154,7 +154,7 @@ def when(operation: str, action: Play, *, after: int = 0) -> Play:
 def another_clone(operation: str, play: Play, *, after: int = 0) -> Play:
     """At a moment of the run somebody else runs something, from start to end."""
 
-    def so(service: Service) -> None:
+    def so(service: StoryService) -> None:
         other = service.copy(service.folder / "other")
         service.aws.moments.when(operation, lambda: play(other), after=after)
 
@@ -162,31 +162,31 @@ def another_clone(operation: str, play: Play, *, after: int = 0) -> Play:
 
 
 def ctrl_c(operation: str, *, after: int = 0) -> Play:
-    return when(operation, Service.press_ctrl_c, after=after)
+    return when(operation, StoryService.press_ctrl_c, after=after)
 
 
 # --- what must hold then ---
 
 
-def nothing_more(_: Service, __: Done) -> None:
+def nothing_more(_: StoryService, __: Done) -> None:
     """All that must hold was asserted already."""
 
 
-def still_serves(service: Service, _: Done) -> None:
+def still_serves(service: StoryService, _: Done) -> None:
     assert service.served, "something must have served before"
     assert service.answers == service.served, "what served must go on serving"
 
 
-def serves_the_release(service: Service, _: Done) -> None:
+def serves_the_release(service: StoryService, _: Done) -> None:
     assert service.answers == service.head
 
 
-def nothing_serves(service: Service, _: Done) -> None:
+def nothing_serves(service: StoryService, _: Done) -> None:
     assert service.answers == ""
 
 
 def holds(*thens: Then) -> Then:
-    def then(service: Service, done: Done) -> None:
+    def then(service: StoryService, done: Done) -> None:
         for each in thens:
             each(service, done)
 
@@ -194,14 +194,14 @@ def holds(*thens: Then) -> Then:
 
 
 def is_at(revision: int) -> Then:
-    def then(service: Service, _: Done) -> None:
+    def then(service: StoryService, _: Done) -> None:
         assert service.revision == f"{service.settings.names.family}:{revision}"
 
     return then
 
 
 def asked(*names: str) -> Then:
-    def then(_: Service, done: Done) -> None:
+    def then(_: StoryService, done: Done) -> None:
         missing = [name for name in names if name not in done.asked]
         assert missing == [], f"this should ask for {missing}:\n{done.text}"
 
@@ -209,7 +209,7 @@ def asked(*names: str) -> Then:
 
 
 def never_says(*words: str) -> Then:
-    def then(_: Service, done: Done) -> None:
+    def then(_: StoryService, done: Done) -> None:
         found = [each for each in words if each in done.text]
         assert found == [], f"this may not say {found}:\n{done.text}"
 
@@ -217,17 +217,17 @@ def never_says(*words: str) -> Then:
 
 
 def never_asked(*names: str) -> Then:
-    def then(_: Service, done: Done) -> None:
+    def then(_: StoryService, done: Done) -> None:
         found = [name for name in done.asked if name in names]
         assert found == [], f"this may not ask for {found}:\n{done.text}"
 
     return then
 
 
-def again(run: Callable[[Service], Done], code: int = 0, *says: str, then: Then) -> Then:
+def again(run: Callable[[StoryService], Done], code: int = 0, *says: str, then: Then) -> Then:
     """Once the trouble is over, the same or another script goes on from there."""
 
-    def once_more(service: Service, _: Done) -> None:
+    def once_more(service: StoryService, _: Done) -> None:
         service.aws.faults.clear()
         service.environment.clear()
         done = run(service)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from rehearsal import TOOL, Done, Rehearsal
-from rendering import Render
-from support.settings import Value, change
+from tests.support.process_checkout import TOOL, Done, ProcessCheckout
+from tests.support.rendering import Render
+from tests.support.settings import Value, change
 
 Json = dict[str, Any]
 
@@ -29,7 +29,7 @@ UNREADABLE = (
 
 
 @dataclass
-class Service(Rehearsal):
+class StoryService(ProcessCheckout):
     """It finds no tools but those that its scripts may use, and a terminal can interrupt it."""
 
     environment: dict[str, str] = field(default_factory=dict)  # beside what the simulation needs
@@ -47,9 +47,9 @@ class Service(Rehearsal):
         for program in (self.aws.scripts.folder / "bin").iterdir():
             (self.bin / program.name).symlink_to(program.resolve())
 
-    def copy(self, folder: Path) -> "Service":
+    def copy(self, folder: Path) -> "StoryService":
         """Another clone, in which somebody else works."""
-        return Service(self.aws, Render(self.service, {}), folder)
+        return StoryService(self.aws, Render(self.service, {}), folder)
 
     # --- what its owner changes ---
 
@@ -207,4 +207,4 @@ class Service(Rehearsal):
         return "".join(s["StackStatus"] for s in stacks)
 
 
-Play = Callable[[Service], object]
+Play = Callable[[StoryService], object]

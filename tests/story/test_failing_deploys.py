@@ -1,7 +1,6 @@
 """Deploys and rollbacks that fail, or nearly: how each ends, what it says, and what serves then."""
 
 import pytest
-from rehearsal import Done
 
 from simulator.faults import THROTTLED
 from simulator.rollouts import (
@@ -14,8 +13,8 @@ from simulator.rollouts import (
     Unhealthy,
     UnhealthyTarget,
 )
-from story.failures import (
-    Row,
+from tests.story.failures import (
+    FailureCase,
     again,
     all_is_well,
     another_clone,
@@ -41,8 +40,9 @@ from story.failures import (
     when,
     will,
 )
-from story.service import Play, Service
-from story.world import World
+from tests.story.service import Play, StoryService
+from tests.story.world import World
+from tests.support.process_checkout import Done
 
 BREAKER = "ECS deployment circuit breaker: tasks failed to start."
 ROLLED_BACK = "error[deployment-rolled-back]"
@@ -58,13 +58,13 @@ NOBODY_HERE = "http://127.0.0.1:9"  # where an address of AWS leads that does no
 ONE_TRY = environment(AWS_MAX_ATTEMPTS="1")
 
 
-def nobody_rolls_back(service: Service) -> None:
+def nobody_rolls_back(service: StoryService) -> None:
     document = service.document("infra/service.json")
     document["deploymentConfiguration"]["deploymentCircuitBreaker"]["rollback"] = False
     service.change("infra/service.json", document)
 
 
-def names_a_secret(service: Service) -> None:
+def names_a_secret(service: StoryService) -> None:
     """One that is there, and that the stack does not grant yet."""
     made = service.aws.client("secretsmanager").create_secret(Name="key", SecretString="s")
     document = service.document("infra/task-definition.json")
@@ -72,21 +72,21 @@ def names_a_secret(service: Service) -> None:
     service.change("infra/task-definition.json", document)
 
 
-def loses_its_execution_role(service: Service) -> None:
+def loses_its_execution_role(service: StoryService) -> None:
     iam, role = service.aws.client("iam"), service.settings.names.execution_role
     for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
         iam.delete_role_policy(RoleName=role, PolicyName=policy)
     iam.delete_role(RoleName=role)
 
 
-def was_pushed_already(service: Service) -> None:
+def was_pushed_already(service: StoryService) -> None:
     """By a deploy of this release that got no further."""
     release(service)
     service.aws.faults.refuse("ecs:RegisterTaskDefinition", "ServerException")
     service.deploy().ends(1)
 
 
-def has_an_image_of_another_commit(service: Service) -> None:
+def has_an_image_of_another_commit(service: StoryService) -> None:
     """Somebody has given the tag of this release to what serves."""
     before = service.head
     release(service)
@@ -99,37 +99,37 @@ def is_throttled_for_ever(operation: str) -> Play:
     return lambda service: service.aws.faults.refuse_for_ever(operation, THROTTLED)
 
 
-def loses_its_credentials(service: Service) -> None:
+def loses_its_credentials(service: StoryService) -> None:
     service.aws.faults.expire_tokens()
 
 
-def its_first_image_expires(service: Service) -> None:
+def its_first_image_expires(service: StoryService) -> None:
     first = service.git("rev-parse", "HEAD~1")
     service.aws.client("ecr").batch_delete_image(
         repositoryName=service.settings.names.repository, imageIds=[{"imageTag": first}]
     )
 
 
-def deploys(service: Service) -> None:
+def deploys(service: StoryService) -> None:
     service.deploy().ends(0)
 
 
-def fails(service: Service) -> None:
+def fails(service: StoryService) -> None:
     service.deploy().ends(1)
 
 
-def deploys_another_release(other: Service) -> None:
+def deploys_another_release(other: StoryService) -> None:
     other.release("Somebody else's")
     other.deploy().ends(0)
 
 
-def finds_it_under_way(other: Service) -> None:
+def finds_it_under_way(other: StoryService) -> None:
     done = other.deploy()
     done.ends(0, STEADY)
     assert "ecs:RegisterTaskDefinition" not in done.asked
 
 
-def runs_the_image_of_its_tag(service: Service, _: Done) -> None:
+def runs_the_image_of_its_tag(service: StoryService, _: Done) -> None:
     (image,) = {
         task.deployment.container["image"] for task in service.aws.ecs.tasks if task.is_alive
     }
@@ -137,19 +137,19 @@ def runs_the_image_of_its_tag(service: Service, _: Done) -> None:
     service.status().ends(1, "error[not-healthy]", "the URL answers with commit")
 
 
-def a_plain_wait_says_success(service: Service, _: Done) -> None:
+def a_plain_wait_says_success(service: StoryService, _: Done) -> None:
     """Known, too, from aws-actions/amazon-ecs-deploy-task-definition#191 and aws/aws-cli#9275."""
     service.wait_until_stable().ends(0)
 
 
-def one_image_for_each_commit(service: Service, _: Done) -> None:
+def one_image_for_each_commit(service: StoryService, _: Done) -> None:
     assert service.head in service.images
     assert len(set(service.images.values())) == len(service.images)
 
 
 ROWS = (
     # --- the rollout itself ---
-    Row(
+    FailureCase(
         "the circuit breaker rolls it back",
         "serving",
         will(Crashes()),
@@ -158,7 +158,7 @@ ROWS = (
         (ROLLED_BACK, BREAKER),
         holds(still_serves, is_at(1), a_plain_wait_says_success),
     ),
-    Row(
+    FailureCase(
         "the first one fails, and there is nothing to go back to",
         "provisioned",
         will(Crashes()),
@@ -167,7 +167,7 @@ ROWS = (
         (FAILED, BREAKER),
         holds(nothing_serves, again(deploy, then=serves_the_release)),
     ),
-    Row(
+    FailureCase(
         "it crashes while ECS still rolls back the one before",
         "serving",
         both(will(Crashes()), fails, will(Crashes())),
@@ -181,7 +181,7 @@ ROWS = (
             again(deploy, then=serves_the_release),
         ),
     ),
-    Row(
+    FailureCase(
         "its tasks become healthy and crash then, again and again",
         "serving",
         both(sets({"deploy.timeout_seconds": 40}), will(Flaps())),
@@ -190,7 +190,7 @@ ROWS = (
         (TIMED_OUT, "EssentialContainerExited", "exit code 1", CONTINUES),
         still_serves,
     ),
-    Row(
+    FailureCase(
         "it fails and nobody rolls it back",
         "serving",
         both(nobody_rolls_back, will(Crashes())),
@@ -199,7 +199,7 @@ ROWS = (
         (FAILED, BREAKER),
         holds(still_serves, is_at(2), again(deploy, then=serves_the_release)),
     ),
-    Row(
+    FailureCase(
         "it hangs",
         "serving",
         both(PATIENT, will(Hangs())),
@@ -208,7 +208,7 @@ ROWS = (
         (TIMED_OUT, CONTINUES),
         holds(still_serves, again(deploy, 3, TIMED_OUT, then=never_asked("ecr:PutImage"))),
     ),
-    Row(
+    FailureCase(
         "another deployment overtakes it",
         "serving",
         will(Overtaken()),
@@ -217,7 +217,7 @@ ROWS = (
         (OVERTAKEN, "overtaken by ai-assistant-task:3"),
         is_at(3),
     ),
-    Row(
+    FailureCase(
         "two releases are deployed at once",
         "serving",
         both(release, another_clone("ecs:DescribeServices", deploys_another_release, after=1)),
@@ -226,7 +226,7 @@ ROWS = (
         (OVERTAKEN, "overtaken by ai-assistant-task:3"),
         is_at(3),
     ),
-    Row(
+    FailureCase(
         "one release is deployed twice at once, and the other pushes first",
         "serving",
         both(release, another_clone("ecr:DescribeImages", deploy)),
@@ -235,7 +235,7 @@ ROWS = (
         ("The image tag", "already exists", "docker could not push it: asking ECR"),
         holds(serves_the_release, one_image_for_each_commit),
     ),
-    Row(
+    FailureCase(
         "one release is deployed twice at once, and the other finds the rollout under way",
         "serving",
         both(release, another_clone("ecs:DescribeServices", finds_it_under_way, after=1)),
@@ -245,7 +245,7 @@ ROWS = (
         holds(serves_the_release, is_at(2)),
     ),
     # --- its tasks ---
-    Row(
+    FailureCase(
         "the image cannot be pulled",
         "serving",
         will(CannotPull()),
@@ -254,7 +254,7 @@ ROWS = (
         ("TaskFailedToStart: CannotPullContainerError: pull image manifest", ROLLED_BACK),
         still_serves,
     ),
-    Row(
+    FailureCase(
         "the health check of the container fails",
         "serving",
         will(Unhealthy()),
@@ -263,7 +263,7 @@ ROWS = (
         ("failed container health checks", "unhealthy", "GET /health 500", ROLLED_BACK),
         still_serves,
     ),
-    Row(
+    FailureCase(
         "the health check of the load balancer fails",
         "serving",
         will(UnhealthyTarget()),
@@ -272,7 +272,7 @@ ROWS = (
         ("Health checks failed with these codes: [404]", "Task failed ELB health", ROLLED_BACK),
         still_serves,
     ),
-    Row(
+    FailureCase(
         "the container exits",
         "serving",
         will(Crashes(3, ("ModuleNotFoundError: No module named 'pandas'",))),
@@ -285,7 +285,7 @@ ROWS = (
         ),
         still_serves,
     ),
-    Row(
+    FailureCase(
         "Fargate is out of capacity",
         "serving",
         both(PATIENT, will(OutOfCapacity())),
@@ -294,7 +294,7 @@ ROWS = (
         (TIMED_OUT, "Reason: Capacity is unavailable at this time", CONTINUES),
         still_serves,
     ),
-    Row(
+    FailureCase(
         "the execution role may not read a secret",
         "serving",
         names_a_secret,
@@ -307,12 +307,12 @@ ROWS = (
         ),
         holds(
             still_serves,
-            again(Service.provision, 0, "1 to add", then=nothing_more),
+            again(StoryService.provision, 0, "1 to add", then=nothing_more),
             again(deploy, then=serves_the_release),
         ),
     ),
     # --- AWS and the way to it ---
-    Row(
+    FailureCase(
         "AWS throttles it once",
         "serving",
         both(release, lambda service: service.aws.faults.throttle("ecs:UpdateService")),
@@ -321,7 +321,7 @@ ROWS = (
         (STEADY,),
         serves_the_release,
     ),
-    Row(
+    FailureCase(
         "AWS throttles it for ever",
         "serving",
         both(ONE_TRY, release, is_throttled_for_ever("ecs:DescribeServices")),
@@ -330,7 +330,7 @@ ROWS = (
         (REFUSED, "(ThrottlingException)", "Rate exceeded"),
         still_serves,
     ),
-    Row(
+    FailureCase(
         "AWS throttles it for ever before it has registered a revision",
         "serving",
         both(ONE_TRY, release, is_throttled_for_ever("ecs:RegisterTaskDefinition")),
@@ -339,7 +339,7 @@ ROWS = (
         (REFUSED, "ecs:RegisterTaskDefinition", "Rate exceeded"),
         holds(still_serves, is_at(1)),
     ),
-    Row(
+    FailureCase(
         "AWS throttles it for ever once the rollout has begun",
         "serving",
         both(
@@ -352,7 +352,7 @@ ROWS = (
         ("error[deployment-unanswered]", "Rate exceeded", CONTINUES),
         holds(still_serves, again(deploy, 0, STEADY, then=serves_the_release)),
     ),
-    Row(
+    FailureCase(
         "the answer to the call that begins the rollout is lost",
         "serving",
         both(ONE_TRY, release, lambda service: service.aws.faults.drop("ecs:UpdateService")),
@@ -364,7 +364,7 @@ ROWS = (
         ),
         holds(still_serves, again(deploy, then=serves_the_release)),
     ),
-    Row(
+    FailureCase(
         "the answer to the call that begins the rollout is lost, and aws asks again",
         "serving",
         both(release, lambda service: service.aws.faults.lose_answer("ecs:UpdateService")),
@@ -373,7 +373,7 @@ ROWS = (
         (STEADY,),
         holds(serves_the_release, is_at(2)),
     ),
-    Row(
+    FailureCase(
         "the answer to the call that creates the service is lost, and aws asks again",
         "provisioned",
         lambda service: service.aws.faults.lose_answer("ecs:CreateService"),
@@ -382,7 +382,7 @@ ROWS = (
         (STEADY,),
         holds(serves_the_release, is_at(1)),
     ),
-    Row(
+    FailureCase(
         "AWS is too busy to say who asks",
         "serving",
         both(ONE_TRY, release, is_throttled_for_ever("sts:GetCallerIdentity")),
@@ -391,7 +391,7 @@ ROWS = (
         (REFUSED, "sts:GetCallerIdentity", "Rate exceeded"),
         holds(still_serves, never_says("sign in")),
     ),
-    Row(
+    FailureCase(
         "there is no such region",
         "serving",
         both(ONE_TRY, moves_to("us-west-9"), environment(AWS_ENDPOINT_URL=NOBODY_HERE)),
@@ -400,7 +400,7 @@ ROWS = (
         ("error[aws-unreachable]", "check [service] region in infra/settings.toml"),
         holds(still_serves, never_says("sign in")),
     ),
-    Row(
+    FailureCase(
         "the token has expired",
         "serving",
         both(release, loses_its_credentials),
@@ -409,7 +409,7 @@ ROWS = (
         (SIGN_IN, "token included in the request is expired"),
         still_serves,
     ),
-    Row(
+    FailureCase(
         "the token expires while the rollout is watched",
         "serving",
         both(release, when("ecs:UpdateService", loses_its_credentials)),
@@ -418,7 +418,7 @@ ROWS = (
         ("error[deployment-unanswered]", "is expired", CONTINUES),
         holds(still_serves, again(deploy, 0, STEADY, then=serves_the_release)),
     ),
-    Row(
+    FailureCase(
         "there are no credentials",
         "serving",
         both(release, environment(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")),
@@ -427,7 +427,7 @@ ROWS = (
         (SIGN_IN, "Unable to locate credentials", "aws sso login"),
         still_serves,
     ),
-    Row(
+    FailureCase(
         "the credentials are nobody's",
         "serving",
         both(release, environment(AWS_ACCESS_KEY_ID="AKIANOBODY0000000000")),
@@ -436,7 +436,7 @@ ROWS = (
         (SIGN_IN, "The security token included in the request is invalid"),
         still_serves,
     ),
-    Row(
+    FailureCase(
         "the account is the wrong one",
         "serving",
         moves_to("us-east-1", account="210987654321"),
@@ -445,7 +445,7 @@ ROWS = (
         ("error[account-differs]", "sign in to account 210987654321"),
         still_serves,
     ),
-    Row(
+    FailureCase(
         "the region is the wrong one",
         "serving",
         moves_to("eu-west-1"),
@@ -454,7 +454,7 @@ ROWS = (
         ("error[stack-missing]", "does not exist in eu-west-1"),
         still_serves,
     ),
-    Row(
+    FailureCase(
         "only the shell is set to another region",
         "serving",
         both(release, environment(AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="eu-west-1")),
@@ -464,7 +464,7 @@ ROWS = (
         serves_the_release,
     ),
     # --- the infrastructure ---
-    Row(
+    FailureCase(
         "there is no stack",
         "nothing",
         all_is_well,
@@ -473,7 +473,7 @@ ROWS = (
         ("error[stack-missing]", "uv run --frozen -m infra provision"),
         nothing_serves,
     ),
-    Row(
+    FailureCase(
         "there is no cluster",
         "provisioned",
         by_hand("ecs", "delete_cluster", cluster="{names.cluster}"),
@@ -482,7 +482,7 @@ ROWS = (
         ("error[cluster-missing]", "uv run --frozen -m infra provision"),
         nothing_serves,
     ),
-    Row(
+    FailureCase(
         "there is no repository",
         "serving",
         both(
@@ -494,7 +494,7 @@ ROWS = (
         ("error[repository-missing]", "uv run --frozen -m infra provision"),
         is_at(1),
     ),
-    Row(
+    FailureCase(
         "there is no log group",
         "serving",
         both(release, by_hand("logs", "delete_log_group", logGroupName="{names.log_group}")),
@@ -503,7 +503,7 @@ ROWS = (
         ("ResourceInitializationError", "The specified log group does not exist", ROLLED_BACK),
         still_serves,
     ),
-    Row(
+    FailureCase(
         "there is no execution role",
         "serving",
         both(PATIENT, release, loses_its_execution_role),
@@ -512,7 +512,7 @@ ROWS = (
         (TIMED_OUT, "ECS was unable to assume the role", CONTINUES),
         still_serves,
     ),
-    Row(
+    FailureCase(
         "the service is being deleted",
         "serving",
         both(
@@ -531,7 +531,7 @@ ROWS = (
         nothing_more,
     ),
     # --- its image ---
-    Row(
+    FailureCase(
         "ECR has the image already",
         "serving",
         was_pushed_already,
@@ -540,7 +540,7 @@ ROWS = (
         (STEADY,),
         holds(serves_the_release, never_asked("ecr:GetAuthorizationToken", "ecr:PutImage")),
     ),
-    Row(
+    FailureCase(
         "the tag of this commit is given to another image",
         "serving",
         has_an_image_of_another_commit,
@@ -549,7 +549,7 @@ ROWS = (
         ("error[url-other-commit]",),
         holds(never_asked("ecr:PutImage"), runs_the_image_of_its_tag),
     ),
-    Row(
+    FailureCase(
         "the push breaks half-way",
         "serving",
         both(release, lambda service: service.aws.faults.drop("ecr:UploadLayerPart", after=1)),
@@ -559,7 +559,7 @@ ROWS = (
         holds(still_serves, is_at(1), again(deploy, then=serves_the_release)),
     ),
     # --- this machine, and what is to be deployed ---
-    Row(
+    FailureCase(
         "there is no docker",
         "serving",
         both(release, lacks("docker")),
@@ -568,7 +568,7 @@ ROWS = (
         ("error[docker-missing]",),
         holds(still_serves, never_asked("ecs:RegisterTaskDefinition")),
     ),
-    Row(
+    FailureCase(
         "docker does not answer",
         "serving",
         both(release, environment(SIMULATED_DOCKER="off")),
@@ -577,7 +577,7 @@ ROWS = (
         ("error[docker-silent]",),
         still_serves,
     ),
-    Row(
+    FailureCase(
         "something is not committed",
         "serving",
         lambda service: service.write("app/main.py", "print()\n"),
@@ -586,7 +586,7 @@ ROWS = (
         ("error[not-committed]", "app/main.py"),
         holds(still_serves, never_asked("sts:GetCallerIdentity")),
     ),
-    Row(
+    FailureCase(
         "there is no lock",
         "serving",
         lambda service: service.git("rm", "--quiet", "uv.lock"),
@@ -595,7 +595,7 @@ ROWS = (
         ("error[lock-not-committed]",),
         holds(still_serves, never_asked("sts:GetCallerIdentity")),
     ),
-    Row(
+    FailureCase(
         "the container has another name",
         "serving",
         edits("infra/task-definition.json", "ai-assistant-container", "web"),
@@ -604,7 +604,7 @@ ROWS = (
         ("error[document-wrong]", "0 containers are named ai-assistant-container"),
         holds(still_serves, never_asked("sts:GetCallerIdentity")),
     ),
-    Row(
+    FailureCase(
         "a document is broken",
         "serving",
         edits("infra/task-definition.json", '"essential": true,', '"essential": true,,'),
@@ -613,7 +613,7 @@ ROWS = (
         ("error[document-broken]", "infra/task-definition.json"),
         holds(still_serves, never_asked("sts:GetCallerIdentity")),
     ),
-    Row(
+    FailureCase(
         "Fargate has no such size",
         "serving",
         edits("infra/task-definition.json", '"cpu": "256"', '"cpu": "300"'),
@@ -623,7 +623,7 @@ ROWS = (
         holds(still_serves, is_at(1)),
     ),
     # --- going back ---
-    Row(
+    FailureCase(
         "there is nothing to go back to",
         "serving",
         all_is_well,
@@ -632,7 +632,7 @@ ROWS = (
         ("error[no-earlier-revision]",),
         still_serves,
     ),
-    Row(
+    FailureCase(
         "the image to go back to has expired",
         "twice deployed",
         its_first_image_expires,
@@ -641,7 +641,7 @@ ROWS = (
         ("error[revision-unusable]", "its image has expired"),
         holds(still_serves, is_at(2)),
     ),
-    Row(
+    FailureCase(
         "the revision to go back to is inactive",
         "twice deployed",
         by_hand("ecs", "deregister_task_definition", taskDefinition="{names.family}:1"),
@@ -650,7 +650,7 @@ ROWS = (
         ("error[revision-unusable]", "INACTIVE"),
         holds(still_serves, is_at(2)),
     ),
-    Row(
+    FailureCase(
         "what came before has never served",
         "twice deployed",
         both(will(Crashes()), fails, release, deploys),
@@ -659,7 +659,7 @@ ROWS = (
         ("Rolling back to ai-assistant-task:2.",),
         is_at(2),
     ),
-    Row(
+    FailureCase(
         "the earlier revision does not come up any more",
         "twice deployed",
         lambda service: service.aws.next_rollout(Crashes()),
@@ -668,7 +668,7 @@ ROWS = (
         (ROLLED_BACK, "rolled back to ai-assistant-task:2"),
         holds(still_serves, is_at(2)),
     ),
-    Row(
+    FailureCase(
         "there is no service to go back with",
         "provisioned",
         all_is_well,
@@ -681,5 +681,5 @@ ROWS = (
 
 
 @pytest.mark.parametrize("row", parametrized(ROWS))
-def test_a_failure_is_told_and_does_no_harm(world: World, row: Row) -> None:
+def test_a_failure_is_told_and_does_no_harm(world: World, row: FailureCase) -> None:
     row.holds(world)

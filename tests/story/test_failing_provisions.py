@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from rehearsal import TOOL, Done
-from support.settings import sections
 
 from simulator.docker_client import IMAGE
 from simulator.faults import THROTTLED
-from story.failures import (
-    Row,
+from tests.story.failures import (
+    FailureCase,
     Then,
     again,
     all_is_well,
@@ -35,8 +33,10 @@ from story.failures import (
     sets,
     still_serves,
 )
-from story.service import Play, Service
-from story.world import World
+from tests.story.service import Play, StoryService
+from tests.story.world import World
+from tests.support.process_checkout import TOOL, Done
+from tests.support.settings import sections
 
 PROVIDER = "https://token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
@@ -51,7 +51,7 @@ SERVICE_ROLES = [
 # --- how the account is ---
 
 
-def has_no_default_network(service: Service) -> None:
+def has_no_default_network(service: StoryService) -> None:
     ec2 = service.aws.client("ec2")
     for subnet in ec2.describe_subnets()["Subnets"]:
         ec2.delete_subnet(SubnetId=subnet["SubnetId"])
@@ -62,7 +62,7 @@ def has_no_default_network(service: Service) -> None:
 def chooses_subnets(*zones: str) -> Play:
     """Settings that name one subnet for each of these zones of the default network."""
 
-    def so(service: Service) -> None:
+    def so(service: StoryService) -> None:
         ec2 = service.aws.client("ec2")
         (vpc,) = ec2.describe_vpcs()["Vpcs"]
         blocks = iter(range(200, 250))
@@ -86,7 +86,7 @@ def has_a_provider(*audiences: str) -> Play:
     )
 
 
-def has_what_the_guide_makes(service: Service) -> None:
+def has_what_the_guide_makes(service: StoryService) -> None:
     """A repository whose tags can be moved, with an image, and a log that is kept for ever."""
     by_hand("ecr", "create_repository", repositoryName="{names.repository}")(service)
     by_hand("logs", "create_log_group", logGroupName="{names.log_group}")(service)
@@ -98,7 +98,7 @@ def has_what_the_guide_makes(service: Service) -> None:
     )
 
 
-def has_a_policy_of_somebody_elses(service: Service) -> None:
+def has_a_policy_of_somebody_elses(service: StoryService) -> None:
     statement = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     service.aws.client("iam").put_role_policy(
@@ -110,12 +110,12 @@ def fails(resource: str, verb: Literal["create", "update"], reason: str) -> Play
     return lambda service: service.aws.cloudformation.fails(resource, verb, reason)
 
 
-def renames_its_deploy_role(service: Service, _: Done) -> None:
+def renames_its_deploy_role(service: StoryService, _: Done) -> None:
     """As the error says."""
     sets({"names.deploy_role": service.settings.names.deploy_role + "-2"})(service)
 
 
-def has_lost_its_cluster(service: Service) -> None:
+def has_lost_its_cluster(service: StoryService) -> None:
     by_hand(
         "ecs", "delete_service", cluster="{names.cluster}", service="{names.service}", force=True
     )(service)
@@ -126,7 +126,7 @@ def has_lost_its_cluster(service: Service) -> None:
     ecs.delete_cluster(**where)
 
 
-def has_lost_its_repository_and_log(service: Service) -> None:
+def has_lost_its_repository_and_log(service: StoryService) -> None:
     by_hand("ecr", "delete_repository", repositoryName="{names.repository}", force=True)(service)
     by_hand("logs", "delete_log_group", logGroupName="{names.log_group}")(service)
 
@@ -134,7 +134,7 @@ def has_lost_its_repository_and_log(service: Service) -> None:
 def creates_what_was_lost(*commands: str) -> Then:
     """An administrator runs these commands. The error must name each."""
 
-    def then(service: Service, done: Done) -> None:
+    def then(service: StoryService, done: Done) -> None:
         for command in commands:
             asked_for = command.format(**sections(service.settings))
             assert asked_for in done.err, f"the error should name {asked_for}:\n{done.err}"
@@ -143,7 +143,7 @@ def creates_what_was_lost(*commands: str) -> Then:
     return then
 
 
-def has_lost_its_deploy_role(service: Service) -> None:
+def has_lost_its_deploy_role(service: StoryService) -> None:
     for policy in ("deploy", "deploy-limits"):
         by_hand("iam", "delete_role_policy", RoleName="{names.deploy_role}", PolicyName=policy)(
             service
@@ -151,7 +151,7 @@ def has_lost_its_deploy_role(service: Service) -> None:
     by_hand("iam", "delete_role", RoleName="{names.deploy_role}")(service)
 
 
-def serves_with_a_secret(service: Service) -> None:
+def serves_with_a_secret(service: StoryService) -> None:
     """It is stored by one name, and its successor by another."""
     for name in "before", "after":
         service.aws.client("ssm").put_parameter(Name=name, Value="s", Type="SecureString")
@@ -162,7 +162,7 @@ def serves_with_a_secret(service: Service) -> None:
 
 
 def names_its_secret(value: str) -> Play:
-    def so(service: Service) -> None:
+    def so(service: StoryService) -> None:
         document = service.document("infra/task-definition.json")
         document["containerDefinitions"][0]["secrets"] = [{"name": "KEY", "valueFrom": value}]
         service.write("infra/task-definition.json", json.dumps(document))
@@ -171,20 +171,20 @@ def names_its_secret(value: str) -> Play:
     return so
 
 
-def provision_fails(service: Service) -> None:
+def provision_fails(service: StoryService) -> None:
     service.provision().ends(1)
 
 
-def confirmed_provision(service: Service) -> Done:
+def confirmed_provision(service: StoryService) -> Done:
     """With the name of the app typed, as for what may belong to something else."""
     return service.run(*TOOL, "provision", typing=f"{service.settings.service.name}\n")
 
 
-def destroyed(service: Service) -> None:
+def destroyed(service: StoryService) -> None:
     service.destroy().ends(0)
 
 
-def finds_it_busy(other: Service) -> None:
+def finds_it_busy(other: StoryService) -> None:
     other.provision().ends(2, "error[stack-changing]", "CREATE_IN_PROGRESS")
 
 
@@ -192,13 +192,13 @@ def finds_it_busy(other: Service) -> None:
 
 
 def stack_is(status: str) -> Then:
-    def then(service: Service, _: Done) -> None:
+    def then(service: StoryService, _: Done) -> None:
         assert service.stack == status
 
     return then
 
 
-def settles(service: Service, _: Done) -> None:
+def settles(service: StoryService, _: Done) -> None:
     """What CloudFormation has begun, it ends."""
     while service.stack.endswith("_IN_PROGRESS"):
         pass  # each look moves it on
@@ -207,7 +207,7 @@ def settles(service: Service, _: Done) -> None:
 def reads_secrets(*names: str) -> Then:
     """What the execution role may read, and nothing else."""
 
-    def then(service: Service, _: Done) -> None:
+    def then(service: StoryService, _: Done) -> None:
         found = service.aws.client("iam").get_role_policy(
             RoleName=service.settings.names.execution_role, PolicyName="read-parameters"
         )
@@ -217,19 +217,19 @@ def reads_secrets(*names: str) -> Then:
     return then
 
 
-def has_one_provider(service: Service, _: Done) -> None:
+def has_one_provider(service: StoryService, _: Done) -> None:
     iam = service.aws.client("iam")
     (provider,) = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
     arn = {"OpenIDConnectProviderArn": provider["Arn"]}
     assert AUDIENCE in iam.get_open_id_connect_provider(**arn)["ClientIDList"]
 
 
-def has_the_roles_of_aws(service: Service, _: Done) -> None:
+def has_the_roles_of_aws(service: StoryService, _: Done) -> None:
     roles = {role["RoleName"] for role in service.aws.client("iam").list_roles()["Roles"]}
     assert set(SERVICE_ROLES) <= roles
 
 
-def has_taken_over(service: Service, _: Done) -> None:
+def has_taken_over(service: StoryService, _: Done) -> None:
     """What was in it is there, and it is as the stack says from now on."""
     assert "latest" in service.images
     ecr, logs = service.aws.client("ecr"), service.aws.client("logs")
@@ -240,13 +240,13 @@ def has_taken_over(service: Service, _: Done) -> None:
     assert group["retentionInDays"] == int(service.settings.logs.retention_days)
 
 
-def deploys_without_building(service: Service, done: Done) -> None:
+def deploys_without_building(service: StoryService, done: Done) -> None:
     again(deploy, 0, "nothing is built", then=serves_the_release)(service, done)
 
 
 ROWS = (
     # --- the account ---
-    Row(
+    FailureCase(
         "the account is brand-new",
         "nothing",
         all_is_well,
@@ -268,7 +268,7 @@ ROWS = (
             ),
         ),
     ),
-    Row(
+    FailureCase(
         "there is no default network",
         "nothing",
         has_no_default_network,
@@ -277,7 +277,7 @@ ROWS = (
         ("error[network-no-default]", "set [network] vpc and subnets"),
         nothing_serves,
     ),
-    Row(
+    FailureCase(
         "there is one subnet",
         "nothing",
         chooses_subnets("us-east-1a"),
@@ -286,7 +286,7 @@ ROWS = (
         ("the load balancer needs subnets in two zones or more", "are in 1"),
         nothing_serves,
     ),
-    Row(
+    FailureCase(
         "two subnets are in one zone",
         "nothing",
         chooses_subnets("us-east-1a", "us-east-1b", "us-east-1a"),
@@ -295,7 +295,7 @@ ROWS = (
         ("the load balancer takes one subnet of each zone", "are all of us-east-1a"),
         nothing_serves,
     ),
-    Row(
+    FailureCase(
         "the identity provider is there",
         "nothing",
         has_a_provider(AUDIENCE),
@@ -304,7 +304,7 @@ ROWS = (
         ("18 to add",),
         holds(has_one_provider, never_asked("iam:CreateOpenIDConnectProvider")),
     ),
-    Row(
+    FailureCase(
         "the identity provider is there for somebody else",
         "nothing",
         has_a_provider("somebody.else"),
@@ -313,7 +313,7 @@ ROWS = (
         ("added: the audience sts.amazonaws.com",),
         has_one_provider,
     ),
-    Row(
+    FailureCase(
         "the repository and the log group are there",
         "nothing",
         has_what_the_guide_makes,
@@ -322,7 +322,7 @@ ROWS = (
         ("16 to add", "2 to take over", "imported Repository"),
         has_taken_over,
     ),
-    Row(
+    FailureCase(
         "all was destroyed",
         "serving",
         destroyed,
@@ -332,7 +332,7 @@ ROWS = (
         deploys_without_building,
     ),
     # --- the way to AWS ---
-    Row(
+    FailureCase(
         "there are no credentials",
         "nothing",
         environment(AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY=""),
@@ -341,7 +341,7 @@ ROWS = (
         ("error[sign-in]", "Unable to locate credentials", "aws sso login"),
         nothing_serves,
     ),
-    Row(
+    FailureCase(
         "the account is the wrong one",
         "nothing",
         moves_to("us-east-1", "210987654321"),
@@ -350,7 +350,7 @@ ROWS = (
         ("error[account-differs]", "123456789012", "210987654321"),
         nothing_serves,
     ),
-    Row(
+    FailureCase(
         "CloudFormation throttles it for ever",
         "nothing",
         both(
@@ -369,7 +369,7 @@ ROWS = (
         holds(settles, again(provision, 0, "nothing to change", then=stack_is("CREATE_COMPLETE"))),
     ),
     # --- the stack ---
-    Row(
+    FailureCase(
         "a resource cannot be made",
         "nothing",
         fails("LoadBalancer", "create", "You have reached the limit of load balancers"),
@@ -384,7 +384,7 @@ ROWS = (
             again(deploy, 2, "error[stack-failed]", "ROLLBACK_COMPLETE", then=nothing_serves),
         ),
     ),
-    Row(
+    FailureCase(
         "the stack is in ROLLBACK_COMPLETE",
         "nothing",
         both(fails("Cluster", "create", "no"), provision_fails),
@@ -393,7 +393,7 @@ ROWS = (
         ("its creation failed, so it is created again",),
         stack_is("CREATE_COMPLETE"),
     ),
-    Row(
+    FailureCase(
         "the stack cannot be updated",
         "serving",
         both(sets({"logs.retention_days": 90}), fails("LogGroup", "update", "the log is busy")),
@@ -406,7 +406,7 @@ ROWS = (
             again(deploy, then=serves_the_release),
         ),
     ),
-    Row(
+    FailureCase(
         "somebody else provisions it",
         "nothing",
         another_clone("cloudformation:ExecuteChangeSet", finds_it_busy),
@@ -415,7 +415,7 @@ ROWS = (
         ("18 to add",),
         stack_is("CREATE_COMPLETE"),
     ),
-    Row(
+    FailureCase(
         "the cluster was deleted by hand",
         "serving",
         has_lost_its_cluster,
@@ -435,7 +435,7 @@ ROWS = (
             ),
         ),
     ),
-    Row(
+    FailureCase(
         "the repository and the log group were deleted by hand",
         "provisioned",
         both(has_lost_its_repository_and_log, sets({"logs.retention_days": 90})),
@@ -457,7 +457,7 @@ ROWS = (
             ),
         ),
     ),
-    Row(
+    FailureCase(
         "the deploy role was deleted by hand",
         "serving",
         has_lost_its_deploy_role,
@@ -472,7 +472,7 @@ ROWS = (
             again(provision, then=again(deploy, then=serves_the_release)),
         ),
     ),
-    Row(
+    FailureCase(
         "a secret is renamed, and the stack is updated before the deploy",
         "provisioned",
         serves_with_a_secret,
@@ -489,7 +489,7 @@ ROWS = (
         ),
     ),
     # --- taking it down ---
-    Row(
+    FailureCase(
         "the deploy role has the policy that provision put there",
         "serving",
         all_is_well,
@@ -498,7 +498,7 @@ ROWS = (
         ("gone: ai-assistant-service", "Kept: the images in ai-assistant"),
         holds(nothing_serves, asked("iam:DeleteRolePolicy"), stack_is("")),
     ),
-    Row(
+    FailureCase(
         "the deploy role has a policy of somebody else's",
         "serving",
         has_a_policy_of_somebody_elses,
@@ -519,7 +519,7 @@ ROWS = (
             again(destroy, then=stack_is("")),
         ),
     ),
-    Row(
+    FailureCase(
         "somebody types another name",
         "serving",
         all_is_well,
@@ -528,7 +528,7 @@ ROWS = (
         ("error[not-confirmed]", "type ai-assistant: "),
         still_serves,
     ),
-    Row(
+    FailureCase(
         "the service is gone already",
         "serving",
         by_hand(
@@ -547,5 +547,5 @@ ROWS = (
 
 
 @pytest.mark.parametrize("row", parametrized(ROWS))
-def test_an_account_that_is_not_as_one_would_wish(world: World, row: Row) -> None:
+def test_an_account_that_is_not_as_one_would_wish(world: World, row: FailureCase) -> None:
     row.holds(world)

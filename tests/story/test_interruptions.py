@@ -4,10 +4,9 @@ The script is interrupted while it waits for the answer to a call, which has bee
 """
 
 import pytest
-from rehearsal import Done
 
-from story.failures import (
-    Row,
+from tests.story.failures import (
+    FailureCase,
     Then,
     again,
     both,
@@ -26,8 +25,9 @@ from story.failures import (
     serves_the_release,
     still_serves,
 )
-from story.service import Service
-from story.world import World
+from tests.story.service import StoryService
+from tests.story.world import World
+from tests.support.process_checkout import Done
 
 CONTINUES = "The deployment of ai-assistant-task:2 continues in ECS. To find out, run this again: "
 UNKNOWN = "Whether ECS has started to deploy ai-assistant-task:{} is unknown. To find out, run this"
@@ -41,8 +41,8 @@ def told(says: tuple[str, ...]) -> Then:
     return nothing_more if says else never_says("continues", "unknown")
 
 
-def a_deploy(at: str, *says: str, after: int = 0) -> Row:
-    return Row(
+def a_deploy(at: str, *says: str, after: int = 0) -> FailureCase:
+    return FailureCase(
         f"a deploy at {at}" + (f" {after + 1}" if after else ""),
         "serving",
         both(release, ctrl_c(at, after=after)),
@@ -53,8 +53,8 @@ def a_deploy(at: str, *says: str, after: int = 0) -> Row:
     )
 
 
-def a_provision(at: str, *says: str, after: int = 0) -> Row:
-    return Row(
+def a_provision(at: str, *says: str, after: int = 0) -> FailureCase:
+    return FailureCase(
         f"a provision at {at}" + (f" {after + 1}" if after else ""),
         "nothing",
         ctrl_c(at, after=after),
@@ -65,8 +65,8 @@ def a_provision(at: str, *says: str, after: int = 0) -> Row:
     )
 
 
-def a_destroy(at: str, *says: str) -> Row:
-    return Row(
+def a_destroy(at: str, *says: str) -> FailureCase:
+    return FailureCase(
         f"a destroy at {at}",
         "serving",
         ctrl_c(at),
@@ -77,18 +77,18 @@ def a_destroy(at: str, *says: str) -> Row:
     )
 
 
-def settles(service: Service, _: Done) -> None:
+def settles(service: StoryService, _: Done) -> None:
     """What CloudFormation has begun, it ends."""
     while service.stack.endswith("_IN_PROGRESS") and service.stack != "REVIEW_IN_PROGRESS":
         pass  # each look moves it on
 
 
-def is_provisioned(service: Service, done: Done) -> None:
+def is_provisioned(service: StoryService, done: Done) -> None:
     assert service.stack == "CREATE_COMPLETE"
     again(deploy, then=serves_the_release)(service, done)
 
 
-def is_gone(service: Service, _: Done) -> None:
+def is_gone(service: StoryService, _: Done) -> None:
     assert (service.stack, service.answers) == ("", "")
 
 
@@ -100,7 +100,7 @@ ROWS = (
     a_deploy("ecs:RegisterTaskDefinition"),
     a_deploy("ecs:UpdateService", UNKNOWN.format(2)),
     a_deploy("ecs:DescribeServices", CONTINUES, after=2),
-    Row(
+    FailureCase(
         "a deploy while it sets the scaling",
         "serving",
         both(release, ctrl_c("application-autoscaling:PutScalingPolicy")),
@@ -113,7 +113,7 @@ ROWS = (
             again(deploy, 0, "in steady state already", then=never_asked("ecs:UpdateService")),
         ),
     ),
-    Row(
+    FailureCase(
         "the first deploy at ecs:CreateService",
         "provisioned",
         ctrl_c("ecs:CreateService"),
@@ -122,7 +122,7 @@ ROWS = (
         (UNKNOWN.format(1),),
         again(deploy, 0, "in steady state", then=serves_the_release),
     ),
-    Row(
+    FailureCase(
         "a rollback at ecs:UpdateService",
         "twice deployed",
         ctrl_c("ecs:UpdateService"),
@@ -148,5 +148,5 @@ ROWS = (
 
 
 @pytest.mark.parametrize("row", parametrized(ROWS))
-def test_ctrl_c_is_obeyed_and_the_next_run_goes_on(world: World, row: Row) -> None:
+def test_ctrl_c_is_obeyed_and_the_next_run_goes_on(world: World, row: FailureCase) -> None:
     row.holds(world)

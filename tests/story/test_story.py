@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from container.containers import NO_ENGINE, docker, engine_answers
-from owned import Service as Owned
-from rehearsal import Done
-from rendering import Render
 
 from simulator.simulation import SimulatedAws
-from story.inventory import LISTS, inventory, new
-from story.service import Service
+from tests.container.containers import NO_ENGINE, docker, engine_answers
+from tests.story.inventory import LISTS, inventory, new
+from tests.story.service import StoryService
+from tests.support.installed_service import InstalledService
+from tests.support.process_checkout import Done
+from tests.support.rendering import Render
 
 Inventory = dict[str, list[str]]
 
@@ -78,7 +78,7 @@ class Chapter:
 
 
 class Story:
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: StoryService) -> None:
         self.service = service
         self.before = inventory(service.aws)
         self.provision = self.told(service.provision())
@@ -116,16 +116,16 @@ def story(
     if request.param == "fast":
         started: SimulatedAws = request.getfixturevalue("started_aws")
         started.reset()
-        yield Story(Service(started, example, folder))
+        yield Story(StoryService(started, example, folder))
         started.check()
         return
     if not engine_answers():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_ENGINE)
     with SimulatedAws(docker="real") as aws:
-        service = Service(aws, example, folder)
+        service = StoryService(aws, example, folder)
         service.set("deploy.build_flags", ["--network=host"])
         (service.service / "uv.lock").unlink()  # which stands for the real one elsewhere
-        Owned(service.service).uv("lock", "--quiet")
+        InstalledService(service.service).uv("lock", "--quiet")
         service.commit("Lock the dependencies")
         story = Story(service)
         for tag in story.second.images:

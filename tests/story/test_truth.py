@@ -3,14 +3,14 @@
 import pytest
 
 from simulator.rollouts import Crashes
-from story.service import Play, Service
-from story.world import World
+from tests.story.service import Play, StoryService
+from tests.story.world import World
 
 pytestmark = pytest.mark.slow
 
 
 def test_a_crashing_release_is_red_at_the_second_look_after_ecs_knows(world: World) -> None:
-    def play(service: Service) -> None:
+    def play(service: StoryService) -> None:
         service.release()
         service.aws.next_rollout(Crashes())
         known: list[bool] = []
@@ -23,12 +23,12 @@ def test_a_crashing_release_is_red_at_the_second_look_after_ecs_knows(world: Wor
     world.aside("serving", play)
 
 
-def by_deploy(service: Service) -> None:
+def by_deploy(service: StoryService) -> None:
     service.release()
     service.deploy().ends(1, "error[deployment-rolled-back]")
 
 
-def by_calls_of_ones_own(service: Service) -> None:
+def by_calls_of_ones_own(service: StoryService) -> None:
     """As the guide has it: register a revision, update the service, and wait."""
     revision = service.aws.client("ecs").describe_task_definition(
         taskDefinition=service.settings.names.family
@@ -49,7 +49,7 @@ def by_calls_of_ones_own(service: Service) -> None:
 def test_a_plain_wait_says_success_of_a_rollout_that_failed(world: World, deploy: Play) -> None:
     """Known, too, from aws-actions/amazon-ecs-deploy-task-definition#191 and aws/aws-cli#9275."""
 
-    def play(service: Service) -> None:
+    def play(service: StoryService) -> None:
         served = service.answers
         service.aws.next_rollout(Crashes())
         deploy(service)

@@ -3,16 +3,15 @@
 from pathlib import Path
 from typing import Literal
 
-from rendering import Render
-
 from simulator.forked_copy import play_aside
 from simulator.simulation import SimulatedAws
-from story.service import Play, Service
+from tests.story.service import Play, StoryService
+from tests.support.rendering import Render
 
 Stage = Literal["nothing", "provisioned", "serving", "twice deployed"]
 
 
-def deployed_again(service: Service) -> None:
+def deployed_again(service: StoryService) -> None:
     service.release()
     service.deploy().ends(0)
 
@@ -36,7 +35,7 @@ class World:
         wanted = stages.index(stage)
         if self.reached < 0 or wanted < self.reached:
             self.aws.reset()
-            self.service = Service(self.aws, self.render, self.new_folder())
+            self.service = StoryService(self.aws, self.render, self.new_folder())
             self.reached = 0
         for step in stages[self.reached + 1 : wanted + 1]:
             GROWTH[step](self.service)

@@ -16,12 +16,12 @@ from infra.tool.console import Console
 from infra.tool.health import Fetch, Response
 from infra.tool.runtime import Runtime
 from infra.tool.settings import Settings
-from repository import Repository
 
 from simulator.calls import Call
 from simulator.deployments import Deployment
 from simulator.simulation import SimulatedAws
-from support.settings import Value, change
+from tests.support.repository import ServiceRepository
+from tests.support.settings import Value, change
 
 Json = dict[str, Any]
 
@@ -85,7 +85,7 @@ class Run:
 
 
 @dataclass
-class Checkout(Repository):
+class Checkout(ServiceRepository):
     """A rendered service in a repository of its own, in an account of the simulated AWS."""
 
     aws: SimulatedAws

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from support.checkout import Checkout, Json
+from tests.support.checkout import Checkout, Json
 
 SERVICE = "infra/service.json"
 SCALING = "infra/autoscaling.json"

@@ -1,6 +1,6 @@
 """Changes of the network below a running service, made by calls of the test's own."""
 
-from support.checkout import Checkout, parameters, stack_status, template_body
+from tests.support.checkout import Checkout, parameters, stack_status, template_body
 
 
 def replace_task_security_group(checkout: Checkout) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from infra.tool.runtime import Runtime
 from infra.tool.settings import Settings
 from infra.tool.target import Target
 
-from support.answers import BEGIN
+from tests.support.answers import BEGIN
 
 
 @dataclass

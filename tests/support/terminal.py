@@ -8,7 +8,7 @@ import pytest
 COLUMNS, LINES = 80, 60
 
 
-class Terminal(StringIO):
+class TerminalOutput(StringIO):
     """A stream to write to, and the screen that shows it."""
 
     def isatty(self) -> bool:

@@ -33,7 +33,7 @@ def healthy(commit: str) -> Web:
 def serving(web: Web, *, certificate_for: str = "") -> Iterator[Web]:
     """Meanwhile it answers. With a certificate it speaks HTTPS alone."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class RecordingHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             web.asked.append((self.headers["Host"], self.path))
             if web.raw:
@@ -48,7 +48,7 @@ def serving(web: Web, *, certificate_for: str = "") -> Iterator[Web]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), RecordingHandler)
     if certificate_for:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         AUTHORITY.issue_cert(certificate_for).configure_cert(context)

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rendering import Render
-from support.checkout import Checkout, provision
 
 from simulator.forked_copy import play_aside
 from simulator.simulation import SimulatedAws
+from tests.support.checkout import Checkout, provision
+from tests.support.rendering import Render
 
 STAGES = ("rendered", "provisioned", "deployed", "deployed_twice")
 

@@ -5,7 +5,6 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -16,25 +15,14 @@ from infra.tool.documents import Documents
 from infra.tool.health import fetch
 from infra.tool.runtime import Runtime
 from infra.tool.target import Target
-from rendering import Render
-from repository import Repository
 
-
-class Clock:
-    """Time passes only if something sleeps."""
-
-    def __init__(self) -> None:
-        self.time = datetime(2026, 11, 27, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
+from tests.support.rendering import Render
+from tests.support.repository import ServiceRepository
+from tests.support.targets import Clock
 
 
 @dataclass
-class ImageService(Repository):
+class ImageService(ServiceRepository):
     """A checkout of the example. `target` is as a command makes it."""
 
     example: Render

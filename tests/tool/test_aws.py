@@ -12,11 +12,11 @@ import pytest
 from botocore.credentials import SSOProvider
 from botocore.tokens import SSOTokenProvider
 from infra.tool.aws import Aws, AwsError, Kind, is_change, kind_of_answer, shared_session
-from support.web import Web, serving
 
 from simulator.faults import EXPIRED_TOKEN, THROTTLED, UNKNOWN_CREDENTIALS
 from simulator.refusal import Refused
 from simulator.simulation import SimulatedAws
+from tests.support.web import Web, serving
 
 REGION = "us-east-1"
 

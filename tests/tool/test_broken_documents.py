@@ -4,8 +4,9 @@ import json
 
 import pytest
 from infra.tool import documents
-from support.checkout import Checkout
-from support.document_edits import SERVICE, TASK, Edit, with_members
+
+from tests.support.checkout import Checkout
+from tests.support.document_edits import SERVICE, TASK, Edit, with_members
 
 # --- documents that are not one JSON object (K9, K10 of the guards) ---
 

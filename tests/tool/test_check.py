@@ -13,9 +13,9 @@ import pytest
 from infra.tool import checks
 from infra.tool.console import Console
 from infra.tool.target import Target
-from support.checkout import Checkout, runtime_of
 
 from simulator.faults import THROTTLED, UNKNOWN_CREDENTIALS
+from tests.support.checkout import Checkout, runtime_of
 
 Given = Callable[[Checkout], object]
 DOCKER = """

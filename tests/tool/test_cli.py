@@ -16,7 +16,8 @@ from infra.tool.clock import SystemClock
 from infra.tool.console import Console
 from infra.tool.runtime import Runtime
 from infra.tool.target import Target
-from support.checkout import Checkout
+
+from tests.support.checkout import Checkout
 
 # By command: its exit codes, as its help lists them.
 COMMANDS = {

@@ -6,13 +6,10 @@ import pytest
 from infra.tool.console import Console
 from infra.tool.errors import Problem, ToolError
 
+from tests.support.terminal import TerminalOutput
+
 RED = "31m"
 BROKEN = Problem("broken", "{what} is broken", "mend it:\n100% of it")
-
-
-class Terminal(StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def broken(what: str = "the pipe") -> ToolError:
@@ -44,13 +41,13 @@ def test_a_value_never_runs_into_its_name() -> None:
 
 def test_an_error_is_red_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    assert RED in printed(broken(), Terminal())
+    assert RED in printed(broken(), TerminalOutput())
     assert "\x1b" not in printed(broken(), StringIO())
 
 
 def test_no_color_takes_the_colour_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    assert RED not in printed(broken(), Terminal(), NO_COLOR="1")
+    assert RED not in printed(broken(), TerminalOutput(), NO_COLOR="1")
 
 
 def test_in_a_pipe_a_long_line_stays_one_line() -> None:
@@ -63,7 +60,7 @@ def test_on_a_terminal_a_long_value_is_wrapped_beside_its_name(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    out = Terminal()
+    out = TerminalOutput()
     Console({}, out, StringIO()).fact("name", "word " * 40)
     first, *others = out.getvalue().splitlines()
     assert first.startswith("name        word")

@@ -16,12 +16,12 @@ from infra.tool.errors import ExitCode, ToolError
 from infra.tool.revision import Revision
 from infra.tool.service_request import create_request
 from infra.tool.stack import Stack
-from support.answers import BEFORE, NEW, arn, listed, service
-from support.checkout import Checkout
-from support.targets import bench, settings
 
 from simulator.refusal import Refused
 from simulator.rollouts import Crashes
+from tests.support.answers import BEFORE, NEW, arn, listed, service
+from tests.support.checkout import Checkout
+from tests.support.targets import bench, settings
 
 PREPARES = ["sts:GetCallerIdentity", "cloudformation:DescribeStacks", "ecs:DescribeServices"]
 LOOK = ["ecs:DescribeServices", "ecs:ListTasks"]

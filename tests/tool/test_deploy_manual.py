@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from rendering import Render
+
+from tests.support.rendering import Render
 
 CHECK, DEPLOY = "uv run --frozen -m infra check", "uv run --frozen -m infra deploy"
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 from infra.tool.difference import differences
-from support.checkout import Checkout, Json
+
+from tests.support.checkout import Checkout, Json
 
 TASK = "infra/task-definition.json"
 

@@ -6,8 +6,9 @@ The comments name the public reports that the cases come from.
 from typing import Any
 
 import pytest
-from support.checkout import Checkout
-from support.document_edits import (
+
+from tests.support.checkout import Checkout
+from tests.support.document_edits import (
     SCALING,
     SERVICE,
     SPOT,

@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from support.checkout import Checkout, Json, Run
-from support.document_edits import SERVICE, SPOT, TASK, Edit, edit, launch_type, strategy
-from support.network import replace_task_security_group
+
+from tests.support.checkout import Checkout, Json, Run
+from tests.support.document_edits import SERVICE, SPOT, TASK, Edit, edit, launch_type, strategy
+from tests.support.network import replace_task_security_group
 
 BOTH = [*SPOT, {"capacityProvider": "FARGATE", "weight": 1, "base": 1}]
 

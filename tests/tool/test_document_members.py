@@ -17,8 +17,9 @@ from infra.tool.api_model import about_shape, input_shape, members
 from infra.tool.revision import register_request
 from infra.tool.settings import Settings
 from infra.tool.stack import NEEDED_OUTPUTS, Stack
-from rendering import Render
-from support.shapes import variants
+
+from tests.support.rendering import Render
+from tests.support.shapes import variants
 
 Json = dict[str, Any]
 ARN = "arn:aws:ecs:us-east-1:123456789012:task-definition/ai-assistant-task:7"
@@ -95,7 +96,7 @@ def settings(example: Render) -> Settings:
 
 
 @dataclass(frozen=True)
-class Service:
+class ServiceDocuments:
     """The documents and the settings of a render."""
 
     settings: Settings
@@ -104,13 +105,13 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(example: Render, settings: Settings) -> Service:
-    return Service(
+def service(example: Render, settings: Settings) -> ServiceDocuments:
+    return ServiceDocuments(
         settings, example.json("infra/service.json"), example.json("infra/task-definition.json")
     )
 
 
-def with_member(service: Service, name: str, value: Any) -> Json:
+def with_member(service: ServiceDocuments, name: str, value: Any) -> Json:
     changed = service.document | {name: value}
     if name == "capacityProviderStrategy":
         del changed["launchType"]
@@ -125,23 +126,23 @@ def complaints_about_update(document: Json, running: Json) -> str:
     return "; ".join(service_document.complaints_about_update(document, running))
 
 
-def common(service: Service, document: Json) -> Json:
+def common(service: ServiceDocuments, document: Json) -> Json:
     return service_request.common_request(
         document, service.task_definition, service.settings, STACK
     )
 
 
-def create(service: Service, document: Json) -> Json:
+def create(service: ServiceDocuments, document: Json) -> Json:
     return service_request.create_request(common(service, document), ARN, service.settings)
 
 
-def update(service: Service, document: Json, running: Json) -> Json:
+def update(service: ServiceDocuments, document: Json, running: Json) -> Json:
     return service_request.update_request(
         common(service, document), ARN, service.settings, running, schedule_owns_count=False
     )
 
 
-def test_the_service_of_a_render_is_sent_as_it_is(service: Service) -> None:
+def test_the_service_of_a_render_is_sent_as_it_is(service: ServiceDocuments) -> None:
     assert create(service, service.document) == service.document | DERIVED
     sent = service.document | DERIVED | {"service": DERIVED["serviceName"]}
     for only_new in "launchType", "clientToken", "desiredCount", "serviceName":
@@ -151,7 +152,7 @@ def test_the_service_of_a_render_is_sent_as_it_is(service: Service) -> None:
 
 @pytest.mark.parametrize("operation", ["CreateService", "UpdateService"])
 def test_every_member_of_a_service_is_sent_or_refused_by_its_name(
-    service: Service, operation: str
+    service: ServiceDocuments, operation: str
 ) -> None:
     """In both requests: what is refused is refused before it is known which of them it will be."""
     wrong = []
@@ -179,7 +180,7 @@ def test_every_member_of_a_service_is_sent_or_refused_by_its_name(
     assert not wrong, "\n".join(wrong)
 
 
-def accepted(service: Service) -> Iterator[tuple[str, str, Any]]:
+def accepted(service: ServiceDocuments) -> Iterator[tuple[str, str, Any]]:
     """Each value that a new service may have: path, member and value."""
     for path, value in walk("CreateService"):
         name = path.partition(".")[0].partition("=")[0]
@@ -216,7 +217,7 @@ def answer(document: Json) -> Json:
     )
 
 
-def test_a_service_can_be_updated_with_the_document_that_made_it(service: Service) -> None:
+def test_a_service_can_be_updated_with_the_document_that_made_it(service: ServiceDocuments) -> None:
     wrong = []
     for path, name, value in accepted(service):
         document = with_member(service, name, value)
@@ -244,7 +245,7 @@ def is_off(value: Any) -> bool:
 
 
 def test_a_member_that_is_removed_is_refused_by_its_name_or_was_the_default(
-    service: Service,
+    service: ServiceDocuments,
 ) -> None:
     wrong = []
     for path, name, value in accepted(service):
@@ -267,7 +268,7 @@ def test_a_member_that_is_removed_is_refused_by_its_name_or_was_the_default(
     ],
 )
 def test_the_default_of_rebalancing_depends_on_the_room_for_it(
-    service: Service, most: int, found: str, refused: bool
+    service: ServiceDocuments, most: int, found: str, refused: bool
 ) -> None:
     configuration = {"maximumPercent": most, "minimumHealthyPercent": 50}
     document = service.document | {"deploymentConfiguration": configuration}
@@ -277,7 +278,7 @@ def test_the_default_of_rebalancing_depends_on_the_room_for_it(
     assert ("availabilityZoneRebalancing" in said) == refused
 
 
-def test_what_only_a_new_service_takes_must_be_as_it_is(service: Service) -> None:
+def test_what_only_a_new_service_takes_must_be_as_it_is(service: ServiceDocuments) -> None:
     tags = [{"key": "team", "value": "a"}, {"key": "cost", "value": "b"}]
     document = service.document | {"tags": tags}
     assert "tags of an existing service" in complaints_about_update(document, BARE)
@@ -287,7 +288,7 @@ def test_what_only_a_new_service_takes_must_be_as_it_is(service: Service) -> Non
 
 
 def test_a_member_that_only_create_service_knows_is_refused_for_an_existing_service(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    service: ServiceDocuments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of a botocore in which UpdateService does not know it yet."""
     known = members("UpdateService")
@@ -309,7 +310,7 @@ def test_a_member_that_only_create_service_knows_is_refused_for_an_existing_serv
     ],
 )  # fmt: skip
 def test_a_strategy_of_capacity_providers_that_cannot_work_is_refused(
-    service: Service, strategy: Any, word: str
+    service: ServiceDocuments, strategy: Any, word: str
 ) -> None:
     assert word in complaints(with_member(service, "capacityProviderStrategy", strategy))
 
@@ -332,7 +333,7 @@ def test_a_strategy_of_capacity_providers_that_cannot_work_is_refused(
     ],
 )
 def test_a_value_that_ecs_would_refuse_is_refused(
-    service: Service, change: Json, word: str
+    service: ServiceDocuments, change: Json, word: str
 ) -> None:
     assert word in complaints(service.document | change)
 
@@ -343,7 +344,7 @@ IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/ai-assistant"
 BUILT = f"{IMAGE}@sha256:{'0' * 64}"
 
 
-def task_documents(service: Service) -> Iterator[tuple[str, Json]]:
+def task_documents(service: ServiceDocuments) -> Iterator[tuple[str, Json]]:
     """The task definition with each member at any depth, in the container of the service and in a
     second one."""
     task = service.task_definition
@@ -378,7 +379,7 @@ TASK_REFUSED = (
 
 
 def test_every_member_of_a_task_definition_is_sent_or_refused_by_its_name(
-    service: Service, settings: Settings
+    service: ServiceDocuments, settings: Settings
 ) -> None:
     wrong = []
     for path, document in task_documents(service):
@@ -414,7 +415,7 @@ def test_every_member_of_a_task_definition_is_sent_or_refused_by_its_name(
     ],
 )
 def test_each_container_with_the_image_of_the_service_gets_the_digest(
-    service: Service, settings: Settings, image: str, sent: str
+    service: ServiceDocuments, settings: Settings, image: str, sent: str
 ) -> None:
     own = service.task_definition["containerDefinitions"]
     other = {"name": "other", "image": image, "essential": False}
@@ -427,7 +428,7 @@ def test_each_container_with_the_image_of_the_service_gets_the_digest(
 
 
 def test_a_label_of_a_load_balancer_metric_and_the_target_come_from_elsewhere(
-    service: Service,
+    service: ServiceDocuments,
 ) -> None:
     """Each member of PutScalingPolicy is sent, or refused by its name."""
     del service

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 from infra.tool import github_run
-from runner import served
-from support.checkout import Checkout
 
 from simulator.rollouts import Hangs
+from tests.support.checkout import Checkout
+from tests.workflows.runner import served
 
 
 class GitHub:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from runner import served
-from support.checkout import Checkout, Run
+
+from tests.support.checkout import Checkout, Run
+from tests.workflows.runner import served
 
 ISSUER = "token.actions.githubusercontent.com"
 CLASSIC = "repo:my-company/ai-assistant:ref:refs/heads/main"

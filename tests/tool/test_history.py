@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from infra.tool import history
 from infra.tool.api_model import Json
-from support.answers import BEGIN, FAMILY, arn, listed, service
-from support.targets import settings, stubbed
+
+from tests.support.answers import BEGIN, FAMILY, arn, listed, service
+from tests.support.targets import settings, stubbed
 
 NAMES = settings().names
 LIMIT = 20  # of DescribeServiceRevisions

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from infra.tool import hooks
 from infra.tool.hooks import Pause
-from support.answers import listed, service
-from support.checkout import Checkout
+
+from tests.support.answers import listed, service
+from tests.support.checkout import Checkout
 
 AWAITING: dict[str, Any] = {
     "hookId": "hook-1",

@@ -15,12 +15,12 @@ import pytest
 from infra.tool import docker, image
 from infra.tool.docker_login import private_configuration
 from infra.tool.errors import ExitCode, ToolError
-from rendering import Render
-from support.settings import change
 
 from simulator.programs import put_program
 from simulator.simulation import SimulatedAws
-from tool.image_service import ImageService, base_environment
+from tests.support.rendering import Render
+from tests.support.settings import change
+from tests.tool.image_service import ImageService, base_environment
 
 REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 REPOSITORY = "ai-assistant"

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from infra.tool import docker
 from infra.tool.errors import ExitCode
-from rendering import Render
-from runner import served
 
 from simulator.programs import put_program
-from tool.image_service import ImageService, base_environment
+from tests.support.rendering import Render
+from tests.tool.image_service import ImageService, base_environment
+from tests.workflows.runner import served
 
 # Notes its words, and prints what the test wrote down for the first of them.
 PLAYER = """
@@ -31,7 +31,7 @@ sys.exit(code)
 RUNNING = {"Running": True, "ExitCode": 0, "OOMKilled": False}
 
 
-class Play(ImageService):
+class RecordedImageService(ImageService):
     answers: dict[str, tuple[int, str]]
 
     def test(self, *words: str) -> int:
@@ -47,7 +47,7 @@ class Play(ImageService):
 
 
 @pytest.fixture
-def play(example: Render, tmp_path: Path) -> Iterator[Play]:
+def play(example: Render, tmp_path: Path) -> Iterator[RecordedImageService]:
     """An image that becomes healthy; its URL is that of a web server here."""
     (tmp_path / "bin").mkdir()
     player = (sys.executable, "-I", "-S", "-c", PLAYER, os.fspath(tmp_path))
@@ -55,7 +55,7 @@ def play(example: Render, tmp_path: Path) -> Iterator[Play]:
     environment = {**base_environment()}
     environment["PATH"] = f"{tmp_path / 'bin'}{os.pathsep}{environment['PATH']}"
 
-    found = Play(example, tmp_path, environment)
+    found = RecordedImageService(example, tmp_path, environment)
 
     def reply(path: str, _: object) -> str | None:
         return json.dumps({"commit": found.head}) if path == "/health" else None
@@ -77,7 +77,7 @@ def play(example: Render, tmp_path: Path) -> Iterator[Play]:
     assert len(removed) == len(started), "a container is removed, whatever happens"
 
 
-def test_an_image_that_answers_its_commit_is_right(play: Play) -> None:
+def test_an_image_that_answers_its_commit_is_right(play: RecordedImageService) -> None:
     assert play.test() == ExitCode.DONE, play.said
     run = play.call("run")
     assert {"--read-only", "--init"} <= set(run)
@@ -91,21 +91,23 @@ def test_an_image_that_answers_its_commit_is_right(play: Play) -> None:
 
 
 def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+    play: RecordedImageService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in "http_proxy", "no_proxy":
         monkeypatch.setenv(name, "http://127.0.0.1:1" if name == "http_proxy" else "")
     assert play.test() == ExitCode.DONE, play.said
 
 
-def test_an_image_that_answers_another_commit_is_not(play: Play) -> None:
+def test_an_image_that_answers_another_commit_is_not(play: RecordedImageService) -> None:
     with served(lambda *_: json.dumps({"commit": "0ld"})) as url:
         play.answers["port"] = (0, url.removeprefix("http://"))
         assert play.test() == ExitCode.FAILED
     assert "error[commit-differs]: /health answers commit 0ld" in play.said
 
 
-def test_an_image_that_is_never_healthy_is_not_and_its_log_is_shown(play: Play) -> None:
+def test_an_image_that_is_never_healthy_is_not_and_its_log_is_shown(
+    play: RecordedImageService,
+) -> None:
     play.answers["exec"] = (1, "connection refused")
     assert play.test() == ExitCode.FAILED
     assert "error[container-unhealthy]" in play.said
@@ -114,7 +116,7 @@ def test_an_image_that_is_never_healthy_is_not_and_its_log_is_shown(play: Play) 
     assert len([call for call in play.calls if call[0] == "exec"]) == 76
 
 
-def test_a_container_that_exits_ends_it_at_the_next_look(play: Play) -> None:
+def test_a_container_that_exits_ends_it_at_the_next_look(play: RecordedImageService) -> None:
     play.answers["exec"] = (1, "the container is not running")
     play.answers["inspect"] = (0, json.dumps(RUNNING | {"Running": False, "ExitCode": 3}))
     assert play.test() == ExitCode.FAILED
@@ -122,7 +124,7 @@ def test_a_container_that_exits_ends_it_at_the_next_look(play: Play) -> None:
     assert len([call for call in play.calls if call[0] == "exec"]) == 1
 
 
-def test_a_log_gives_a_runner_no_orders(play: Play) -> None:
+def test_a_log_gives_a_runner_no_orders(play: RecordedImageService) -> None:
     play.environment["GITHUB_ACTIONS"] = "true"
     play.answers["exec"] = (1, "no")
     play.answers["logs"] = (0, "::add-mask::x\n##[command]y\r::error::z")
@@ -151,14 +153,14 @@ def test_a_log_gives_a_runner_no_orders(play: Play) -> None:
     ],
 )
 def test_what_docker_refuses_is_not_the_fault_of_the_image(
-    play: Play, verb: str, answer: tuple[int, str], code: str
+    play: RecordedImageService, verb: str, answer: tuple[int, str], code: str
 ) -> None:
     play.answers[verb] = answer
     assert play.test() == ExitCode.NOT_READY
     assert f"error[{code}]" in play.said
 
 
-def test_without_docker_the_remedy_is_to_install_it(play: Play) -> None:
+def test_without_docker_the_remedy_is_to_install_it(play: RecordedImageService) -> None:
     play.test()  # git is asked first, and found
     (play.folder / "bin" / "docker").unlink()
     (play.folder / "bin" / "git").symlink_to(shutil.which("git") or "")
@@ -169,7 +171,7 @@ def test_without_docker_the_remedy_is_to_install_it(play: Play) -> None:
 
 @pytest.mark.parametrize("verb", ["run", "exec", "port", "logs"])
 def test_ctrl_c_removes_the_container(
-    play: Play, monkeypatch: pytest.MonkeyPatch, verb: str
+    play: RecordedImageService, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     play.answers["exec"] = (1 if verb == "logs" else 0, "")
     interrupt(monkeypatch, lambda words: words[0] == verb)
@@ -189,7 +191,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, at: Callable[[tuple[str, ...]], b
     monkeypatch.setattr(docker.Docker, "run", interrupted)
 
 
-def test_a_build_needs_a_clean_tree(play: Play) -> None:
+def test_a_build_needs_a_clean_tree(play: RecordedImageService) -> None:
     (play.folder / "answers").write_text(json.dumps(play.answers))
     play.write("app/main.py", "changed\n")
     assert play.run("test-image") == ExitCode.NOT_READY

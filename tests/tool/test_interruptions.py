@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from infra.tool import cli
-from support.checkout import Checkout, Run
-from support.targets import bench
+
+from tests.support.checkout import Checkout, Run
+from tests.support.targets import bench
 
 # The calls of one run. test_the_numbers_of_calls_are_right fails if a command makes others.
 FIRST_DEPLOY, NEXT_DEPLOY, ROLLBACK = 18, 23, 18

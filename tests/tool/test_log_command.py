@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.checkout import Checkout, Run
+
+from tests.support.checkout import Checkout, Run
 
 READ = "logs:FilterLogEvents"
 

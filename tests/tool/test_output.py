@@ -10,11 +10,11 @@ from infra.tool import console, github
 from infra.tool.console import Console
 from infra.tool.errors import Problem
 from infra.tool.text import one_line
-from support.checkout import Checkout, Run
-from support.targets import bench
-from support.terminal import Terminal, set_up
 
 from simulator.rollouts import Crashes, Hangs
+from tests.support.checkout import Checkout, Run
+from tests.support.targets import bench
+from tests.support.terminal import TerminalOutput, set_up
 
 BIDI, ESCAPE = "\u202e", "\x1b[2J"
 HOSTILE = f"::error::all is lost\r::add-mask::a ##[group]x {ESCAPE}{BIDI} | no | <b>table</b>"
@@ -299,27 +299,27 @@ def test_text_is_never_taken_for_markup_and_never_wrapped_in_a_pipe() -> None:
 
 
 @pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+def terminal(monkeypatch: pytest.MonkeyPatch) -> TerminalOutput:
     set_up(monkeypatch)
-    return Terminal()
+    return TerminalOutput()
 
 
-def red(environment: dict[str, str], stream: Terminal) -> bool:
+def red(environment: dict[str, str], stream: TerminalOutput) -> bool:
     Console(environment, stream, stream).error(ERROR(what="x"))
     assert "error[some-code]" in "".join(stream.screen)
     return "\x1b[1;31merror" in stream.getvalue()
 
 
-def test_an_error_is_red_on_a_terminal(terminal: Terminal) -> None:
+def test_an_error_is_red_on_a_terminal(terminal: TerminalOutput) -> None:
     assert red({}, terminal)
 
 
-def test_an_error_is_not_red_if_no_color_is_set(terminal: Terminal) -> None:
+def test_an_error_is_not_red_if_no_color_is_set(terminal: TerminalOutput) -> None:
     assert not red({"NO_COLOR": "1"}, terminal)
 
 
 def test_a_deploy_on_a_terminal_ends_with_one_table_and_no_plain_progress(
-    deployed: Checkout, terminal: Terminal
+    deployed: Checkout, terminal: TerminalOutput
 ) -> None:
     deployed.release()
     deployed.terminal = terminal
@@ -338,7 +338,7 @@ def test_a_deploy_on_a_terminal_ends_with_one_table_and_no_plain_progress(
 
 
 def test_while_it_waits_the_table_shows_both_revisions(
-    deployed: Checkout, terminal: Terminal
+    deployed: Checkout, terminal: TerminalOutput
 ) -> None:
     deployed.release()
     deployed.aws.faults.interrupt(after=12)
@@ -351,7 +351,7 @@ def test_while_it_waits_the_table_shows_both_revisions(
     assert "waiting for them to become healthy, then for 1 earlier to stop" in waits
 
 
-def test_a_lost_answer_is_seen_on_a_terminal(deployed: Checkout, terminal: Terminal) -> None:
+def test_a_lost_answer_is_seen_on_a_terminal(deployed: Checkout, terminal: TerminalOutput) -> None:
     deployed.release()
     deployed.aws.moments.when(
         "ecs:UpdateService",
@@ -362,7 +362,9 @@ def test_a_lost_answer_is_seen_on_a_terminal(deployed: Checkout, terminal: Termi
     assert "no answer (1 of 3): AWS refused ecs:DescribeServices: no (Odd)" in terminal.screen
 
 
-def test_hostile_text_is_harmless_on_a_terminal(deployed: Checkout, terminal: Terminal) -> None:
+def test_hostile_text_is_harmless_on_a_terminal(
+    deployed: Checkout, terminal: TerminalOutput
+) -> None:
     deployed.release()
     deployed.aws.next_rollout(Crashes(says=(HOSTILE,)))
     deployed.terminal = terminal
@@ -373,7 +375,7 @@ def test_hostile_text_is_harmless_on_a_terminal(deployed: Checkout, terminal: Te
 
 
 def test_a_terminal_that_cannot_redraw_gets_plain_lines(
-    deployed: Checkout, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+    deployed: Checkout, terminal: TerminalOutput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "dumb")
     deployed.release()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import boto3
 from infra.tool import aws as tool_aws
-from rendering import ROOT
+
+from tests.support.rendering import ROOT
 
 TOOL = ROOT / "template" / "infra" / "tool"
 CLIENTS = (

@@ -8,11 +8,11 @@ from infra.tool import rollback
 from infra.tool.api_model import Json
 from infra.tool.deploy import Step
 from infra.tool.errors import ToolError
-from support.answers import NEW, listed, service
-from support.checkout import Checkout
-from support.targets import bench, settings
 
 from simulator.rollouts import Crashes, Hangs, Overtaken
+from tests.support.answers import NEW, listed, service
+from tests.support.checkout import Checkout
+from tests.support.targets import bench, settings
 
 ASKS = ["sts:GetCallerIdentity", "ecs:DescribeServices"]
 CHOOSES = ["ecs:ListServiceDeployments", "ecs:DescribeServiceRevisions"]

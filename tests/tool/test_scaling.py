@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from infra.tool import scaling
 from infra.tool.api_model import Json
-from support.checkout import Checkout
-from support.targets import settings, stubbed
+
+from tests.support.checkout import Checkout
+from tests.support.targets import settings, stubbed
 
 SCALING = "application-autoscaling"
 TARGET = {

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from infra.tool import settings_file
 from infra.tool.settings import Deploy, Network
-from rendering import Render
-from support.checkout import Checkout, Run
-from support.settings import Value
+
+from tests.support.checkout import Checkout, Run
+from tests.support.rendering import Render
+from tests.support.settings import Value
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 OTHER_ACCOUNT, OTHER_REGION = "210987654321", "eu-west-1"

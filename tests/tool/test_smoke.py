@@ -8,9 +8,10 @@ from infra.tool import health, smoke
 from infra.tool.errors import ExitCode, ToolError
 from infra.tool.health import Health, Response
 from infra.tool.stack import Stack
-from support.checkout import Checkout
-from support.targets import Bench, bench, settings
-from support.web import AUTHORITY, Web, healthy, serving
+
+from tests.support.checkout import Checkout
+from tests.support.targets import Bench, bench, settings
+from tests.support.web import AUTHORITY, Web, healthy, serving
 
 COMMIT, OTHER = "a" * 40, "b" * 40
 DOMAIN, BALANCER = "api.example.com", "ai-assistant-alb-1.us-east-1.elb.amazonaws.com"

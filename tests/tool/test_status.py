@@ -25,8 +25,10 @@ from infra.tool.settings import Deploy, Settings
 from infra.tool.stack import Stack
 from infra.tool.status import AlarmStates, Revision, Status, next_step, problems
 from infra.tool.status_report import StatusReport, facts, print_status, report_of
-from rendering import ROOT, Render
-from support.checkout import Checkout, Run
+
+from tests.support.checkout import Checkout, Run
+from tests.support.rendering import ROOT, Render
+from tests.support.terminal import TerminalOutput
 
 SCHEMA = ROOT / "docs" / "reference" / "status.schema.json"
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -346,7 +348,7 @@ def test_a_line_is_shown_as_a_person_reads_it(message: str, expected: str) -> No
 def server(status: int, body: bytes, *headers: tuple[str, str]) -> Iterator[str]:
     """The URL of a server that answers this to every request."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class FixedAnswerHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
             for name, value in headers:
@@ -357,7 +359,7 @@ def server(status: int, body: bytes, *headers: tuple[str, str]) -> Iterator[str]
         def log_message(self, *_: Any) -> None:
             pass
 
-    http = HTTPServer(("127.0.0.1", 0), Handler)
+    http = HTTPServer(("127.0.0.1", 0), FixedAnswerHandler)
     thread = Thread(target=http.serve_forever, args=(0.01,))
     thread.start()
     try:
@@ -631,18 +633,13 @@ def test_the_last_three_events_are_shown_the_latest_last(settings: Settings) -> 
     ]
 
 
-class Terminal(StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 def test_on_a_terminal_long_values_are_wrapped_and_nothing_is_cut(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     long = "a long event " * 30
     lines = [Line(str(number), NOW, f"a long line {number} " * 20) for number in range(5)]
-    out = Terminal()
+    out = TerminalOutput()
     found = status(settings, service=ecs(events=[Event("e", NOW, long.strip())]), log=lines)
     print_status(Console({}, out, StringIO()), found, NOW)
     assert max(len(line) for line in out.getvalue().splitlines()) <= 80

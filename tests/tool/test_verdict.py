@@ -12,7 +12,8 @@ from infra.tool.deployment import Verdict
 from infra.tool.ecs_service import EcsService
 from infra.tool.errors import ExitCode, ToolError
 from infra.tool.revision import Revision
-from support.answers import (
+
+from tests.support.answers import (
     BEFORE,
     LATER,
     NEW,
@@ -25,7 +26,7 @@ from support.answers import (
     service,
     started,
 )
-from support.targets import bench
+from tests.support.targets import bench
 
 BREAKER = "ECS deployment circuit breaker: tasks failed to start."
 ROLLS_BACK = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."

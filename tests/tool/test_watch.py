@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,21 +14,6 @@ from infra.tool.errors import ToolError
 from infra.tool.progress import PlainProgress, View
 from infra.tool.revision import Revision
 from infra.tool.stopped_tasks import StoppedTask, TaskWatcher, as_stopped_task
-from support.answers import (
-    BEFORE,
-    BEGIN,
-    NEW,
-    OURS,
-    Json,
-    arn,
-    described,
-    event,
-    listed,
-    service,
-    started,
-)
-from support.checkout import Checkout
-from support.targets import Bench, bench, settings, stubbed
 
 from simulator.deployments import Outcome
 from simulator.rollouts import (
@@ -41,6 +27,21 @@ from simulator.rollouts import (
     Unhealthy,
     UnhealthyTarget,
 )
+from tests.support.answers import (
+    BEFORE,
+    BEGIN,
+    NEW,
+    OURS,
+    Json,
+    arn,
+    described,
+    event,
+    listed,
+    service,
+    started,
+)
+from tests.support.checkout import Checkout
+from tests.support.targets import Bench, bench, settings, stubbed
 
 NAMES = settings().names
 SCALING = "application-autoscaling:"
@@ -442,7 +443,7 @@ def test_a_line_is_printed_at_a_change_and_at_least_every_30_seconds() -> None:
 
 
 def test_each_event_is_shown_once() -> None:
-    class Ecs:
+    class EcsWithEvents:
         def __init__(self) -> None:
             first = listed(pending=1)
             events = [event(1, "began"), event(2, "started")]
@@ -461,10 +462,7 @@ def test_each_event_is_shown_once() -> None:
         def paginate(self, **_: object) -> list[Json]:
             return [{"taskArns": []}]
 
-    class FakeAws:
-        ecs = Ecs()
-
-    tried = bench(FakeAws())
+    tried = bench(SimpleNamespace(ecs=EcsWithEvents()))
     watch.watch(tried.target, started(BEFORE))
     assert tried.out.splitlines() == [
         "  event    began",
@@ -478,7 +476,7 @@ def test_each_event_is_shown_once() -> None:
 def test_a_task_that_is_stopping_is_seen_at_a_bad_end() -> None:
     """Without its exit code, because nothing is asked after the end."""
 
-    class Ecs:
+    class EcsWithStoppingTask:
         def describe_services(self, **_: object) -> Json:
             back = listed(BEFORE, "COMPLETED")
             return {"services": [described(back, listed(NEW, "FAILED", status="ACTIVE"))]}
@@ -492,10 +490,7 @@ def test_a_task_that_is_stopping_is_seen_at_a_bad_end() -> None:
         def describe_tasks(self, **_: object) -> Json:
             return {"tasks": [task(1, status="STOPPING")]}
 
-    class FakeAws:
-        ecs = Ecs()
-
-    ended = watch.watch(bench(FakeAws()).target, started(BEFORE))
+    ended = watch.watch(bench(SimpleNamespace(ecs=EcsWithStoppingTask())).target, started(BEFORE))
     assert ids(ended.stopped) == [1]
 
 

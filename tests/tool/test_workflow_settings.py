@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from infra.tool import settings_file, workflow_settings
-from rendering import EXAMPLE, render
-from support.checkout import Checkout, run_tool
+
+from tests.support.checkout import Checkout, run_tool
+from tests.support.rendering import EXAMPLE, render
 
 ROLE = "arn:aws:iam::123456789012:role/ai-assistant-us-east-1-github-actions"
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import copier
-from next_release import next_release
-from release import AUTHOR, git, recorded, replay
-from rendering import EXAMPLE, ROOT, Answers, Render
+
+from scripts.release import AUTHOR, git, recorded, replay
+from tests.support.rendering import EXAMPLE, ROOT, Answers, Render
+from tests.update.next_release import next_release
 
 HERE = "v1000.0.0"  # the present tree
 NEXT = "v1001.0.0"  # a synthetic next release: next_release.py

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from edits import edit_json, insert, replace
+from tests.update.edits import edit_json, insert, replace
 
 TASK = "infra/task-definition.json.jinja"
 

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
-from edits import append, block, edit_json, insert, replace
-from history import Owned
-from support.settings import change
+
+from tests.support.settings import change
+from tests.update.edits import append, block, edit_json, insert, replace
+from tests.update.history import Owned
 
 TASK = "infra/task-definition.json"
 POLICY = "ops/iam-policy-github-actions.json"

@@ -11,15 +11,16 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
-from history import HERE, NEXT, SPANS, History
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from matrix import answer_sets
-from next_release import RENAMED as RENAMED_NEXT
-from next_release import a_question
-from release import git
-from rendering import EXAMPLE, Render, render
-from test_any_answers import WIDER, pattern
+
+from scripts.release import git
+from tests.support.answer_matrix import answer_sets
+from tests.support.legal_answers import WIDER, pattern
+from tests.support.rendering import EXAMPLE, Render, render
+from tests.update.history import HERE, NEXT, SPANS, History
+from tests.update.next_release import RENAMED as RENAMED_NEXT
+from tests.update.next_release import a_question
 
 ANSWERS = ".copier-answers.yml"
 

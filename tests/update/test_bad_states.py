@@ -14,10 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from history import HERE, NEXT, History, Owned
-from release import AUTHOR, git
-from rendering import ROOT, Render
-from runner import served
+
+from scripts.release import AUTHOR, git
+from tests.support.rendering import ROOT, Render
+from tests.update.history import HERE, NEXT, History, Owned
+from tests.workflows.runner import served
 
 COPIER = Path(sys.executable).parent / "copier"
 ANSWERS = ".copier-answers.yml"

@@ -1,16 +1,15 @@
 """What was released stays on record, and nothing is released that is not ready."""
 
-import os
-import shutil
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
-import release
-from history import HERE, NEXT, History, history, spans
-from release import CONTENTS, RECORDS, ROOT, edited, git, parts, recorded
+
+from scripts import release
+from scripts.release import CONTENTS, ROOT, edited, git, parts, recorded
+from tests.update.history import HERE, NEXT, History, history, spans
+from tests.update.release_repository import ReleaseRepository
 
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
@@ -54,67 +53,15 @@ def test_the_present_tree_is_its_version_or_on_the_way_to_it(published: History)
         assert not changed, f"{VERSION} is recorded: write the next version into pyproject.toml"
 
 
-class Repository:
-    """A copy of what a release is made of, with no release yet, in which releases can be tried."""
-
-    def __init__(self, folder: Path, template: Path) -> None:
-        self.path = folder
-        shutil.copytree(template, folder)
-        (folder / "scripts").mkdir()
-        for name in "scripts/release.py", "pyproject.toml":
-            shutil.copy2(ROOT / name, folder / name)
-        (folder / "CHANGELOG.md").write_text(
-            "# Changelog\n\n## 9.0.0\n\nNine.\n\n## 8.0.0\n\nOld.\n"
-        )
-        self.records = folder / RECORDS.relative_to(ROOT)
-        git(folder, "init", "--quiet")
-        self.version("9.0.0")
-
-    def change(self, name: str) -> None:
-        with (self.path / "template" / name).open("a") as file:
-            file.write("\nOne more line.\n")
-        self.commit()
-
-    def version(self, version: str) -> None:
-        project = self.path / "pyproject.toml"
-        lines = project.read_text().splitlines()
-        number = next(n for n, line in enumerate(lines) if line.startswith("version = "))
-        lines[number] = f'version = "{version}"'
-        project.write_text("\n".join(lines) + "\n")
-        self.commit()
-
-    def commit(self) -> None:
-        git(self.path, "add", "--all", "--force")
-        git(self.path, "commit", "--quiet", "--allow-empty", "--message", "Change")
-
-    def release(self, *words: str) -> tuple[int, str]:
-        """What scripts/release.py exits with, and says."""
-        script = self.path / "scripts" / "release.py"
-        done = subprocess.run(
-            [sys.executable, script, *words],
-            cwd=self.path,
-            env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        return done.returncode, done.stdout
-
-    def record(self, *versions: str) -> None:
-        """Release each of them in turn, with a change of the template after it."""
-        for version in versions:
-            code, said = self.release("record", version)
-            assert code == 0, said
-            self.change("README.md.jinja")
-
-
 @pytest.fixture
-def repository(template: Path, tmp_path: Path) -> Repository:
-    return Repository(tmp_path / "repository", template)
+def repository(template: Path, tmp_path: Path) -> ReleaseRepository:
+    return ReleaseRepository(tmp_path / "repository", template)
 
 
 @pytest.mark.parametrize("earlier", [[], ["7.0.0"], ["7.0.0", "8.0.0"]], ids=len)
-def test_what_is_recorded_and_told_is_ready(repository: Repository, earlier: list[str]) -> None:
+def test_what_is_recorded_and_told_is_ready(
+    repository: ReleaseRepository, earlier: list[str]
+) -> None:
     repository.record(*earlier)
     assert repository.release("record", "9.0.0")[0] == 0
     repository.commit()
@@ -131,7 +78,7 @@ def test_what_is_recorded_and_told_is_ready(repository: Repository, earlier: lis
 
 
 def test_a_tag_without_its_record_or_with_another_content_is_found(
-    repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    repository: ReleaseRepository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for version in "8.0.0", "9.0.0":
         git(repository.path, "tag", f"v{version}")
@@ -147,7 +94,7 @@ def test_a_tag_without_its_record_or_with_another_content_is_found(
 
 @pytest.mark.parametrize("part", CONTENTS)
 def test_a_template_that_changed_after_its_record_is_not_ready(
-    repository: Repository, part: str
+    repository: ReleaseRepository, part: str
 ) -> None:
     repository.release("record", "9.0.0")
     repository.change("Dockerfile" if part == "template" else "../copier.yml")
@@ -167,7 +114,7 @@ def test_a_template_that_changed_after_its_record_is_not_ready(
         ("v9.0.0rc1", "9.0.0rc1 is no version"),
     ],
 )
-def test_what_is_missing_is_named(repository: Repository, version: str, says: str) -> None:
+def test_what_is_missing_is_named(repository: ReleaseRepository, version: str, says: str) -> None:
     code, said = repository.release("check", version)
     assert code == 1
     assert says in said
@@ -175,7 +122,7 @@ def test_what_is_missing_is_named(repository: Repository, version: str, says: st
 
 
 def test_a_release_is_recorded_when_it_is_a_new_one_and_nothing_else_is_touched(
-    repository: Repository,
+    repository: ReleaseRepository,
 ) -> None:
     def refused(version: str) -> str:
         code, said = repository.release("record", version)
@@ -206,7 +153,7 @@ def test_a_release_is_recorded_when_it_is_a_new_one_and_nothing_else_is_touched(
 
 
 def test_updates_from_a_release_are_tested_from_the_day_it_is_recorded(
-    repository: Repository, template: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    repository: ReleaseRepository, template: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     repository.change("README.md.jinja")  # what the present tree no longer has
     repository.record("8.0.0")

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from history import HERE, NEXT, History, Owned
-from release import AUTHOR, git
-from rendering import ROOT
+
+from scripts.release import AUTHOR, git
+from tests.support.rendering import ROOT
+from tests.update.history import HERE, NEXT, History, Owned
 
 DOCUMENT = (ROOT / "docs" / "update.md").read_text()
 

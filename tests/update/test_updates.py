@@ -16,11 +16,12 @@ from types import MappingProxyType
 import copier
 import pytest
 import yaml
-from history import HERE, MADE_ONCE, NEXT, SPANS, History, Owned
-from next_release import RENAMED
-from owned import Service
-from people import PEOPLE, POLICY, Person
-from rendering import EXAMPLE, Answers
+
+from tests.support.installed_service import InstalledService
+from tests.support.rendering import EXAMPLE, Answers
+from tests.update.history import HERE, MADE_ONCE, NEXT, SPANS, History, Owned
+from tests.update.next_release import RENAMED
+from tests.update.people import PEOPLE, POLICY, Person
 
 # Where both sides changed the same lines or lines that touch: from which version ("" is any), who,
 # in which file, and why it cannot be helped. From HERE: because of what next_release.py changes.
@@ -163,7 +164,7 @@ def test_after_it_the_linters_and_tests_of_the_service_are_green_and_a_conflict_
     again = {"description": "Says how an order stands"}
     updated = update(published, tmp_path, TEAM, start, HERE, again)
     updated.git("clone", "--quiet", ".", str(tmp_path / "clone"))
-    service = Service(tmp_path / "clone")
+    service = InstalledService(tmp_path / "clone")
     service.uv("sync", "--python", "3.11")
     subprocess.run(["git", "add", "uv.lock"], cwd=service.path, check=True)
     service.uv("run", "--locked", "pre-commit", "run", "--all-files")

@@ -49,7 +49,7 @@ def steps(service: Path, name: str, job: str = "") -> dict[str, dict[str, Any]]:
 
 
 @dataclass(frozen=True)
-class Result:
+class StepResult:
     code: int
     said: str
     outputs: dict[str, str]
@@ -82,7 +82,7 @@ class Runner:
         script.write_text(UV.format(command=command))
         self.tool("uv", "sh", os.fspath(script))
 
-    def run(self, name: str, step: str, **given: str) -> Result:
+    def run(self, name: str, step: str, **given: str) -> StepResult:
         """Run the step. Where its `env` has expressions, the test says what they come to."""
         found = steps(self.service, name)[step]
         env = {key: str(value) for key, value in found.get("env", {}).items()} | given
@@ -115,7 +115,7 @@ class Runner:
             timeout=60,
         )
         lines = outputs.read_text().splitlines()
-        return Result(done.returncode, done.stdout, dict(line.split("=", 1) for line in lines))
+        return StepResult(done.returncode, done.stdout, dict(line.split("=", 1) for line in lines))
 
 
 @contextmanager
@@ -126,7 +126,7 @@ def served(reply: Reply) -> Iterator[str]:
     refusal, and `None` means to hang up.
     """
 
-    class Handler(BaseHTTPRequestHandler):
+    class ReplyHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = reply(self.path, dict(self.headers.items()))
             if isinstance(body, int):
@@ -142,7 +142,7 @@ def served(reply: Reply) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), ReplyHandler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from botocore import xform_name
 from botocore.session import get_session
-from documents import api_findings
 from infra.tool.commands import deploy
 from infra.tool.settings_file import known_settings
-from rendering import ANSWERS_FILE, ROOT, Render, render
-from runner import workflow
 
 from simulator.policies import trusts
+from tests.support.document_checks import api_findings
+from tests.support.rendering import ANSWERS_FILE, ROOT, Render, render
+from tests.workflows.runner import workflow
 
 DOCUMENTS = ["README.md", "AGENTS.md"]
 MADE_BY_THE_USER = {"uv.lock"}

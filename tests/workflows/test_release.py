@@ -8,23 +8,24 @@ import sys
 from pathlib import Path
 
 import pytest
-from release import git
-from rendering import ROOT
-from runner import COMMIT, Runner, workflow
-from test_releases import Repository
+
+from scripts.release import git
+from tests.support.rendering import ROOT
+from tests.update.release_repository import ReleaseRepository
+from tests.workflows.runner import COMMIT, Runner, workflow
 
 CHECK = "Look for what belongs to the release"
 
 
 @pytest.fixture
-def repository(template: Path, tmp_path: Path) -> Repository:
-    made = Repository(tmp_path / "repository", template)
+def repository(template: Path, tmp_path: Path) -> ReleaseRepository:
+    made = ReleaseRepository(tmp_path / "repository", template)
     shutil.copytree(ROOT / ".github", made.path / ".github")
     return made
 
 
 @pytest.fixture
-def runner(repository: Repository, tmp_path: Path) -> Runner:
+def runner(repository: ReleaseRepository, tmp_path: Path) -> Runner:
     (tmp_path / "home").mkdir()
     return Runner(repository.path, tmp_path / "home")
 
@@ -35,7 +36,7 @@ def test_a_version_without_its_record_is_red(runner: Runner) -> None:
     assert "Not ready: tests/update/releases/ has no 9.0.0" in done.said
 
 
-def test_another_branch_is_red(runner: Runner, repository: Repository) -> None:
+def test_another_branch_is_red(runner: Runner, repository: ReleaseRepository) -> None:
     repository.release("record", "9.0.0")
     repository.commit()
     done = runner.run("release", CHECK, VERSION="9.0.0", GITHUB_REF="refs/heads/fix")
@@ -45,7 +46,7 @@ def test_another_branch_is_red(runner: Runner, repository: Repository) -> None:
 
 @pytest.mark.parametrize("version", ["9.0.0", "v9.0.0"])
 def test_what_is_ready_is_tagged_and_published_with_its_changelog(
-    runner: Runner, repository: Repository, tmp_path: Path, version: str
+    runner: Runner, repository: ReleaseRepository, tmp_path: Path, version: str
 ) -> None:
     repository.release("record", "9.0.0")
     repository.commit()
@@ -62,7 +63,7 @@ def test_what_is_ready_is_tagged_and_published_with_its_changelog(
     assert release == ["v9.0.0", COMMIT, "v9.0.0", "Nine.\n"]
 
 
-def test_what_is_tagged_already_is_red(runner: Runner, repository: Repository) -> None:
+def test_what_is_tagged_already_is_red(runner: Runner, repository: ReleaseRepository) -> None:
     repository.release("record", "9.0.0")
     repository.commit()
     git(repository.path, "tag", "v9.0.0")

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import yaml
-from rendering import ANSWERS_FILE, Render, asked
+
+from tests.support.rendering import ANSWERS_FILE, Render, asked
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from rendering import Render
-from runner import Runner, served
-from support.settings import change
+
+from tests.support.rendering import Render
+from tests.support.settings import change
+from tests.workflows.runner import Runner, served
 
 REFUSED = "Say why there are no credentials"
 TOKEN_PATH = "/token?api-version=2.0"

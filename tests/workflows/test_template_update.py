@@ -11,8 +11,9 @@ from typing import Any
 
 import copier
 import pytest
-from rendering import ANSWERS_FILE, ROOT, Render
-from runner import Result, Runner
+
+from tests.support.rendering import ANSWERS_FILE, ROOT, Render
+from tests.workflows.runner import Runner, StepResult
 
 LOOK = "Look for a newer template"
 KEEP = "Keep the issue"
@@ -71,7 +72,7 @@ class Template:
         )
         subprocess.run(["git", "add", "."], cwd=self.service, check=True)
 
-    def week(self) -> Result:
+    def week(self) -> StepResult:
         """What the workflow does once a week, and the state of the issues after it."""
         found = self.runner.run("template-update", LOOK)
         if found.code or not found.outputs:

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import yaml
-from rendering import ROOT
+
+from tests.support.rendering import ROOT
 
 GITHUB = ROOT / ".github"
 # A test that begins at a stage of tests/tool/conftest.py runs in a fork.

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
-from rendering import ROOT, Render
-from runner import WORKFLOWS, all_steps, steps, workflow
+
+from tests.support.rendering import ROOT, Render
+from tests.workflows.runner import WORKFLOWS, all_steps, steps, workflow
 
 ANY_WORKFLOW = pytest.mark.parametrize("name", WORKFLOWS)
 

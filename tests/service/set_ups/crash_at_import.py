@@ -1,7 +1,6 @@
 """Disables the server's loggers, and then fails before the server has an app."""
 
-from probe import fail
-
-from set_ups.dict_config import app as app
+from tests.service.probe import fail
+from tests.service.set_ups.dict_config import app as app
 
 fail()

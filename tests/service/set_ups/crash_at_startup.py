@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from probe import fail
 
-from set_ups.dict_config import app
+from tests.service.probe import fail
+from tests.service.set_ups.dict_config import app
 
 
 @asynccontextmanager

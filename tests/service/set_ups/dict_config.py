@@ -2,7 +2,7 @@
 
 import logging.config
 
-from probe import make_probe
+from tests.service.probe import make_probe
 
 app = make_probe(
     lambda text: logging.getLogger("orders").info(text),

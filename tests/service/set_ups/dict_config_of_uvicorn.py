@@ -2,8 +2,9 @@
 
 import logging.config
 
-from probe import make_probe
 from uvicorn.config import LOGGING_CONFIG
+
+from tests.service.probe import make_probe
 
 log = logging.getLogger("orders")
 app = make_probe(log.warning, log.exception)

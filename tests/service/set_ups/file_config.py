@@ -4,7 +4,7 @@ import io
 import logging
 import logging.config
 
-from probe import make_probe
+from tests.service.probe import make_probe
 
 app = make_probe(
     lambda text: logging.getLogger("orders").info(text),

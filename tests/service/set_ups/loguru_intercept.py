@@ -4,7 +4,8 @@ import inspect
 import logging
 
 from loguru import logger
-from probe import make_probe
+
+from tests.service.probe import make_probe
 
 
 class InterceptHandler(logging.Handler):

@@ -1,7 +1,8 @@
 import sys
 
 from loguru import logger
-from probe import make_probe
+
+from tests.service.probe import make_probe
 
 app = make_probe(logger.info, logger.exception)
 

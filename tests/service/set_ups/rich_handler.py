@@ -1,7 +1,8 @@
 import logging
 
-from probe import make_probe
 from rich.logging import RichHandler
+
+from tests.service.probe import make_probe
 
 log = logging.getLogger("orders")
 app = make_probe(log.info, log.exception)

@@ -3,7 +3,8 @@
 import logging
 
 import structlog
-from probe import make_probe
+
+from tests.service.probe import make_probe
 
 structlog.configure(
     processors=[

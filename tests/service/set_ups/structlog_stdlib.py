@@ -4,7 +4,8 @@ import logging
 import sys
 
 import structlog
-from probe import make_probe
+
+from tests.service.probe import make_probe
 
 structlog.configure(
     processors=[

@@ -2,7 +2,7 @@
 
 import logging
 
-from probe import make_probe
+from tests.service.probe import make_probe
 
 log = logging.getLogger("orders")
 app = make_probe(log.info, log.exception)

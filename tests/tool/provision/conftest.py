@@ -1,7 +1,8 @@
 """The stages of a service that tests of `provision` begin at. GitHub is not asked."""
 
 import pytest
-from support.checkout import SUBJECT, Checkout
+
+from tests.support.checkout import SUBJECT, Checkout
 
 
 @pytest.fixture

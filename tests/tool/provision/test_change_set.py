@@ -7,9 +7,10 @@ from infra.tool.errors import ToolError
 from infra.tool.provision import change
 from infra.tool.provision.change import Change, Status
 from infra.tool.provision.stack_state import StackState
-from rendering import ROOT
-from support.checkout import Checkout, Run
-from support.targets import settings
+
+from tests.support.checkout import Checkout, Run
+from tests.support.rendering import ROOT
+from tests.support.targets import settings
 
 NAMES = settings().names
 TEMPLATE = (ROOT / "template" / "infra" / "stack.yml").read_text(encoding="utf-8")

@@ -5,7 +5,8 @@ import json
 import pytest
 from infra.tool.provision.limits import Limits
 from infra.tool.provision.policies import limits_text
-from support.checkout import SUBJECT, Checkout, Run
+
+from tests.support.checkout import SUBJECT, Checkout, Run
 
 DOCUMENT = "ops/iam-policy-github-actions.json"
 PUTS, DELETES_POLICY = "iam:PutGroupPolicy", "iam:DeleteGroupPolicy"

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 import pytest
-from support.checkout import Checkout, Run
 
 from simulator.deployments import Task
+from tests.support.checkout import Checkout, Run
 
 NAME = "ai-assistant"
 TAKES_DOWN = [

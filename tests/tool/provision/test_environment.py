@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from infra.tool.provision.environment import environment_of
-from support.checkout import Checkout, Run
-from support.targets import settings
+
+from tests.support.checkout import Checkout, Run
+from tests.support.targets import settings
 
 SUBJECT = "repo:my-company/ai-assistant:environment:live"
 REPOSITORY = "repos/my-company/ai-assistant"

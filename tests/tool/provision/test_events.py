@@ -7,8 +7,9 @@ import pytest
 from infra.tool.errors import ToolError
 from infra.tool.provision import events
 from infra.tool.provision.events import Ending, Mark, follow, mark
-from support.answers import BEGIN
-from support.targets import Bench, bench, stubbed
+
+from tests.support.answers import BEGIN
+from tests.support.targets import Bench, bench, stubbed
 
 STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/ai-assistant/1"
 BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"

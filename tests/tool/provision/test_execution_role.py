@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.checkout import Checkout
+
+from tests.support.checkout import Checkout
 
 Json = dict[str, Any]
 TASK = "infra/task-definition.json"

@@ -8,7 +8,8 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from infra.tool.api_model import Json, input_shape
 from infra.tool.provision import grant_shapes
 from infra.tool.provision.grants import Grant, Kind, grants
-from support.targets import settings
+
+from tests.support.targets import settings
 
 HERE = "us-east-1:123456789012"
 SECRET = f"arn:aws:secretsmanager:{HERE}:secret:key-a1b2c3"

@@ -2,7 +2,8 @@
 
 import pytest
 from infra.tool.provision.roles import SERVICE_ROLES
-from support.checkout import Checkout, Run, stack_status
+
+from tests.support.checkout import Checkout, Run, stack_status
 
 # The calls of one run that AWS carries out. The first two tests fail if a command makes others.
 NEW, UPDATE, PLAN = 28, 33, 10

@@ -2,7 +2,7 @@
 
 import json
 
-from support.checkout import SUBJECT, Checkout
+from tests.support.checkout import SUBJECT, Checkout
 
 ISSUER = "token.actions.githubusercontent.com/my-enterprise"
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from documents import policy_findings
 from infra.tool.provision.limits import Limits, changed, document, kept, parse
-from support.checkout import SUBJECT, Checkout, Run
-from support.vpcs import default_vpc
+
+from tests.support.checkout import SUBJECT, Checkout, Run
+from tests.support.document_checks import policy_findings
+from tests.support.vpcs import default_vpc
 
 Json = dict[str, Any]
 

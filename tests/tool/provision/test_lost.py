@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Callable, Mapping
 
 import pytest
-from support.checkout import SUBJECT, Checkout, Run
+
+from tests.support.checkout import SUBJECT, Checkout, Run
 
 NAMES = {
     "service.name": "ai-assistant",

@@ -6,9 +6,10 @@ import pytest
 from infra.tool.errors import ToolError
 from infra.tool.provision import network
 from infra.tool.provision.network import Choice, Network, Subnet
-from support.checkout import Checkout
-from support.targets import settings
-from support.vpcs import add_private_subnet, create_vpc
+
+from tests.support.checkout import Checkout
+from tests.support.targets import settings
+from tests.support.vpcs import add_private_subnet, create_vpc
 
 A, B, C, D = (
     Subnet(f"subnet-0000000{letter}", "vpc-00000001", f"us-east-1{letter}") for letter in "abcd"

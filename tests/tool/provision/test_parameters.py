@@ -8,8 +8,9 @@ from infra.tool.api_model import Json
 from infra.tool.provision import arns
 from infra.tool.provision.grants import Grants, grants
 from infra.tool.provision.parameters import Choices, changed_grants, granted, parameters
-from rendering import ROOT
-from support.targets import settings
+
+from tests.support.rendering import ROOT
+from tests.support.targets import settings
 
 HERE = "arn:aws:ssm:us-east-1:123456789012:parameter"
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:key-a1b2c3"

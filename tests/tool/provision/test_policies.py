@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from support.checkout import SUBJECT, Checkout, Run
+
+from tests.support.checkout import SUBJECT, Checkout, Run
 
 LIFECYCLE = "infra/ecr-lifecycle-policy.json"
 DEPLOY = "ops/iam-policy-github-actions.json"

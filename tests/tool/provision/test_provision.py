@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from infra.tool.provision import policies
-from support.checkout import SERVICE_LINKED_ROLES, Checkout, Run
-from support.settings import Value
 
 from simulator.docker_client import IMAGE
+from tests.support.checkout import SERVICE_LINKED_ROLES, Checkout, Run
+from tests.support.settings import Value
 
 CREATES, EXECUTES = "cloudformation:CreateChangeSet", "cloudformation:ExecuteChangeSet"
 APPLIES = [

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ParamValidationError
-from support.checkout import Checkout
+
+from tests.support.checkout import Checkout
 
 Json = dict[str, Any]
 TASK = "infra/task-definition.json"

@@ -9,7 +9,8 @@ from infra.tool.provision.grants import Grant, Grants, Kind
 from infra.tool.provision.network import Choice, Network, Subnet
 from infra.tool.provision.reachability import View
 from infra.tool.provision.routes import Needs, Served, Way
-from support.targets import settings
+
+from tests.support.targets import settings
 
 A = Subnet("subnet-0000000a", "vpc-00000001", "us-east-1a", "123456789012")
 B = Subnet("subnet-0000000b", "vpc-00000001", "us-east-1b", "123456789012")

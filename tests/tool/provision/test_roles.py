@@ -3,7 +3,8 @@
 import math
 
 import pytest
-from support.checkout import SERVICE_LINKED_ROLES, SUBJECT, Checkout, Run
+
+from tests.support.checkout import SERVICE_LINKED_ROLES, SUBJECT, Checkout, Run
 
 URL = "https://token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"

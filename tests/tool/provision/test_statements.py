@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from infra.tool.provision.statements import changes
-from support.checkout import Checkout
+
+from tests.support.checkout import Checkout
 
 Json = dict[str, Any]
 DOCUMENT = "ops/iam-policy-github-actions.json"

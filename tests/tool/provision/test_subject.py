@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from infra.tool.health import Response
 from infra.tool.provision.subject import ask, repository_of, subject
-from support.checkout import SUBJECT, Checkout
-from support.targets import bench, settings
+
+from tests.support.checkout import SUBJECT, Checkout
+from tests.support.targets import bench, settings
 
 PREFIX = "repo:my-company@11/ai-assistant@22"
 STANDARD = {"use_default": True, "sub_claim_prefix": PREFIX}

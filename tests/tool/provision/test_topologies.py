@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from infra.tool.health import Response
-from support.checkout import Checkout, Run, parameters, template_body
-from support.vpcs import Vpc, create_vpc
 
 from simulator.vpc import Ec2
+from tests.support.checkout import Checkout, Run, parameters, template_body
+from tests.support.vpcs import Vpc, create_vpc
 
 OWNER = "999999999999"
 ELSEWHERE = "203.0.113.0/24"

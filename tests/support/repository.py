@@ -1,0 +1,45 @@
+"""A service in a git repository of its own, and what its owner does there."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class ServiceRepository:
+    service: Path
+
+    def git(self, *words: str) -> str:
+        done = subprocess.run(
+            ["git", *words], cwd=self.service, capture_output=True, check=True, text=True
+        )
+        return done.stdout.strip()
+
+    def begin(self) -> None:
+        """Make it a repository; a lock file that nothing reads stands for the real one."""
+        self.git("init", "--quiet", "--initial-branch", "main")
+        self.write("uv.lock", "version = 1\n")
+        self.commit("Start")
+
+    def write(self, name: str, text: str) -> None:
+        (self.service / name).write_text(text, encoding="utf-8")
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        text = (self.service / name).read_text(encoding="utf-8")
+        assert old in text, f"{name} does not say {old!r} any more: change this test with it"
+        self.write(name, text.replace(old, new))
+
+    def change(self, name: str, change: Mapping[str, Any]) -> None:
+        """Give a JSON document other values at its top, and commit it."""
+        document = json.loads((self.service / name).read_text(encoding="utf-8"))
+        self.write(name, json.dumps(document | dict(change), indent=2))
+        self.commit(f"Change {name}")
+
+    def commit(self, message: str) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+
+    @property
+    def head(self) -> str:
+        return self.git("rev-parse", "HEAD")
