@@ -125,7 +125,8 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "443 open without a certificate": Mistake(
         i.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
-        "          - !Ref AWS::NoValue\n",
+        "            - !Ref AWS::NoValue\n          - !Ref AWS::NoValue\n",
+        "            - !Ref AWS::NoValue\n"
         "          - {IpProtocol: tcp, FromPort: 443, ToPort: 443, CidrIp: 0.0.0.0/0}\n",
     ),
     "a listener that nobody reaches": Mistake(
@@ -151,7 +152,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "a range that is allowed in vain": Mistake(
         i.every_allowed_range_is_an_entry_however_many_there_are,
-        "!If [HasIpv4Range7, {Cidr: !Select [6,", "!If [HasIpv4Range8, {Cidr: !Select [7,",
+        "          - HasIpv4Range7\n", "          - HasIpv4Range8\n",
     ),
     "a range of the other condition": Mistake(
         i.every_allowed_range_is_an_entry_however_many_there_are,
