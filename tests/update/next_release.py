@@ -104,7 +104,7 @@ def stack(path: Path) -> None:
 
         """,
     )
-    insert(path, "  DeployRoleArn:", "Team:\n  Value: !Ref Team\n", margin=2)
+    insert(path, "  ScalingResourceLabel:", "Team:\n  Value: !Ref Team\n", margin=2)
 
 
 def workflows(template: Path) -> None:

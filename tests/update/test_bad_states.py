@@ -1,6 +1,6 @@
 """Whatever state a service is in: Copier updates it, or says no and changes nothing.
 
-What it says is Copier's own; docs/update.md tells what each means and what to do.
+What it says is Copier's own; docs/guides/update.md tells what each means and what to do.
 """
 
 import os
@@ -237,7 +237,7 @@ def test_a_template_that_git_is_not_let_into_changes_nothing(
 
 def test_the_documentation_says_what_to_do_about_each() -> None:
     """And lists nothing that is not seen here. What is between quotation marks varies."""
-    table = (ROOT / "docs" / "update.md").read_text().partition("## When it says no")[2]
+    table = (ROOT / "docs" / "guides" / "update.md").read_text().partition("## When it says no")[2]
     cells = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
     told = {varying(says) for cell in cells for says in re.findall("`(.+?)`", cell)}
     assert told == {varying(says) for says in (*(says for _, says in REFUSED.values()), *ELSEWHERE)}
@@ -363,7 +363,7 @@ def test_a_service_from_before_the_first_release_is_updated_too(
 def test_an_update_that_is_interrupted_is_undone_and_done_again(
     published: History, tmp_path: Path
 ) -> None:
-    """Stopped as soon as it has begun to write; the two commands are those of docs/update.md."""
+    """Stopped as soon as it has begun to write; the commands are from docs/guides/update.md."""
     service = published.service(HERE, tmp_path / "service")
     before = files(service)
     with subprocess.Popen(
