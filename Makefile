@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo rehearse test test-containers test-slow test-all benchmark
+.PHONY: help demo rehearse test test-containers test-slow test-all docs reference benchmark
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv),.uv/bin/uv)
@@ -23,6 +23,12 @@ test-slow: .venv/ready  ## Test every failure and every update, and ask an indep
 	$(UV) run --no-sync pytest -m "slow and not container"
 
 test-all: test test-slow test-containers  ## Test everything
+
+docs: .venv/ready  ## Build the documentation site into build/site; a broken link or anchor is an error
+	$(UV) run --no-sync zensical build --strict
+
+reference: .venv/ready  ## Write the pages of docs/reference and the section of the README that follow from the sources
+	PYTHONPATH=.:template $(UV) run --no-sync python scripts/reference.py --write
 
 benchmark: .venv/ready  ## Measure the image and the server beside others' (root on Linux; OPTIONS="--rounds 3")
 	tests/container/engine.sh build/engine template/Dockerfile benchmarks/subjects/*/Dockerfile

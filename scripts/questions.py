@@ -1,7 +1,4 @@
-"""Write docs/questions.md: which files of a service each question changes, found by rendering.
-
-uv run python scripts/questions.py
-"""
+"""docs/reference/questions.md: each question, and which files it changes, found by rendering."""
 
 import shutil
 import tempfile
@@ -11,8 +8,10 @@ from typing import Any
 import copier
 import yaml
 
+from scripts.markdown_text import code, plain, table
+
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "questions.md"
+PAGE = ROOT / "docs" / "reference" / "questions.md"
 
 # Every other answer can stay as it is with each of these.
 FIRST = yaml.safe_load((ROOT / "example-answers.yml").read_text()) | {"cpu": 512, "memory": 2048}
@@ -29,14 +28,21 @@ OTHER: dict[str, Any] = {
     "max_tasks": 8,
 }
 
-TEXT = """# What each question changes
+TEXT = """# Questions
 
-Made by `scripts/questions.py`, which changes one answer at a time and compares the renders.
+Made by `scripts/reference.py` from `copier.yml`. Copier asks them in this order; a wrong answer is
+refused with a right example, and nothing is written.
+
+{questions}
+
+## What each question changes
+
+Found by changing one answer at a time and comparing the renders.
 
 {table}
 
-Each answer stands in `.copier-answers.yml` too. No other file depends on an answer.
-[Answer a question again](update.md#answer-a-question-again) says how.
+Each answer is in `.copier-answers.yml` too. No other file depends on an answer. To change an answer
+later, see [Answer a question again](../guides/update.md#answer-a-question-again).
 """
 
 
@@ -60,29 +66,35 @@ def changes(template: Path) -> dict[str, set[str]]:
     return changed
 
 
+def asked(template: Path) -> list[list[str]]:
+    """A row for each question: its key, its text, its default, an example."""
+    found = yaml.safe_load((template / "copier.yml").read_text(encoding="utf-8"))
+    rows = []
+    for key, each in found.items():
+        if key.startswith("_") or each.get("when") is False:
+            continue
+        default = code(str(each["default"])) if "default" in each else "none"
+        example = str(each.get("placeholder") or FIRST.get(key) or OTHER[key])
+        rows.append([code(key), plain(each["help"]), default or "empty", code(example)])
+    return rows
+
+
 def page(template: Path) -> str:
-    """docs/questions.md for a template: a folder with copier.yml and template/."""
+    """The page for a template: a folder with copier.yml and template/."""
     changed = changes(template)
     columns = sorted(set().union(*changed.values()) - {".copier-answers.yml"})
     rows = [
-        ["question", *(f"`{name}`" for name in columns)],
-        ["---", *(":-:" for _ in columns)],
-        *(
-            [f"`{question}`", *("●" if name in names else "" for name in columns)]
-            for question, names in changed.items()
-        ),
+        [code(question), *("●" if name in names else "" for name in columns)]
+        for question, names in changed.items()
     ]
-    return TEXT.format(table="\n".join(f"| {' | '.join(row)} |" for row in rows))
+    return TEXT.format(
+        questions=table(["key", "question", "default", "example"], asked(template)),
+        table=table(["question", *map(code, columns)], rows),
+    )
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as name:
-        template = Path(name)
-        shutil.copy2(ROOT / "copier.yml", template)
-        shutil.copytree(ROOT / "template", template / "template")
-        PAGE.write_text(page(template))
-    print(f"Wrote {PAGE.relative_to(ROOT)}.")
-
-
-if __name__ == "__main__":
-    main()
+def copy_of_the_template(folder: Path) -> Path:
+    """The template without git: Copier then renders it as it is here."""
+    shutil.copytree(ROOT / "template", folder / "template")
+    shutil.copy2(ROOT / "copier.yml", folder)
+    return folder

@@ -206,7 +206,7 @@ def has_group(group: str, role: ExecutionRole) -> bool:
     return group in [known["logGroupName"] for known in found]
 
 
-# In this order: docs/first-real-run.md.
+# In this order: docs/reference/first-real-run.md.
 CHECKS = (
     pulls.registry,
     pulls.private_registry,

@@ -1,4 +1,4 @@
-"""docs/questions.md says which files an answer changes, and is made by asking a render."""
+"""docs/reference/questions.md says which files an answer changes, by asking renders."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from tests.support.rendering import asked
 
 
 def test_the_table_is_what_renders_say(template: Path) -> None:
-    assert page(template) == PAGE.read_text(), "uv run python scripts/questions.py, then commit"
+    assert page(template) == PAGE.read_text(), "make reference, then commit"
 
 
 def test_the_table_has_every_question_with_another_answer() -> None:

@@ -1,11 +1,11 @@
-"""docs/first-real-run.md says where each assumption is used, so that it can be found."""
+"""docs/reference/first-real-run.md says where each assumption is used, so that it can be found."""
 
 import re
 from pathlib import Path
 
 from tests.support.rendering import ROOT, Render
 
-PAGE = ROOT / "docs" / "first-real-run.md"
+PAGE = ROOT / "docs" / "reference" / "first-real-run.md"
 POLICY = "ops/iam-policy-github-actions.json"
 
 

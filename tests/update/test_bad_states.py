@@ -1,6 +1,6 @@
 """Whatever state a service is in: Copier updates it, or says no and changes nothing.
 
-What it says is Copier's own; docs/update.md tells what each means and what to do.
+What it says is Copier's own; docs/guides/update.md tells what each means and what to do.
 """
 
 import os
@@ -364,7 +364,7 @@ def test_a_service_from_before_the_first_release_is_updated_too(
 def test_an_update_that_is_interrupted_is_undone_and_done_again(
     published: History, tmp_path: Path
 ) -> None:
-    """Stopped as soon as it has begun to write; the two commands are those of docs/update.md."""
+    """Stopped as soon as it has begun to write; the commands are from docs/guides/update.md."""
     service = published.service(HERE, tmp_path / "service")
     before = files(service)
     with subprocess.Popen(
