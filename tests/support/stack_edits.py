@@ -9,7 +9,7 @@ import yaml
 from simulator.stack_resources import schema
 from simulator.template import load
 
-OUTPUTS = "\n# A deploy and the status read these."
+OUTPUTS = "\n# Provisioning, a deploy and the status read these."
 ANOTHER = {"string": "another", "integer": 4040, "object": {"EncryptionType": "KMS"}}
 
 
