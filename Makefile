@@ -28,7 +28,7 @@ docs: .venv/ready  ## Build the documentation site into build/site; a broken lin
 	$(UV) run --no-sync zensical build --strict
 
 reference: .venv/ready  ## Write the pages of docs/reference and the section of the README that follow from the sources
-	PYTHONPATH=.:template $(UV) run --no-sync python scripts/reference.py --write
+	PYTHONPATH=.:template $(UV) run --no-sync python -m scripts.reference --write
 
 benchmark: .venv/ready  ## Measure the image and the server beside others' (root on Linux; OPTIONS="--rounds 3")
 	tests/container/engine.sh build/engine template/Dockerfile benchmarks/subjects/*/Dockerfile

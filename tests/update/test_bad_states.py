@@ -238,7 +238,7 @@ def test_a_template_that_git_is_not_let_into_changes_nothing(
 
 def test_the_documentation_says_what_to_do_about_each() -> None:
     """And lists nothing that is not seen here. What is between quotation marks varies."""
-    table = (ROOT / "docs" / "update.md").read_text().partition("## Troubleshooting")[2]
+    table = (ROOT / "docs" / "guides" / "update.md").read_text().partition("## Troubleshooting")[2]
     cells = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
     told = {varying(says) for cell in cells for says in re.findall("`(.+?)`", cell)}
     assert told == {varying(says) for says in (*(says for _, says in REFUSED.values()), *ELSEWHERE)}
@@ -364,7 +364,7 @@ def test_a_service_from_before_the_first_release_is_updated_too(
 def test_an_update_that_is_interrupted_is_undone_and_done_again(
     published: History, tmp_path: Path
 ) -> None:
-    """Stopped as soon as it has begun to write; the commands are from docs/guides/update.md."""
+    """Stopped as soon as it has begun to write; the two commands are from docs/guides/update.md."""
     service = published.service(HERE, tmp_path / "service")
     before = files(service)
     with subprocess.Popen(
