@@ -167,14 +167,14 @@ class WritesTheApp(Person):
 
 
 class TurnsKnobs(Person):
-    """Changes settings, and names a resource differently."""
+    """Changes settings of every kind."""
 
     def work(self, service: Owned) -> None:
         change(service.path, "permissions.tracing", "xray")
         change(service.path, "permissions.s3_read_buckets", ["orders", "invoices"])
         change(service.path, "logs.retention_days", 90)
         change(service.path, "deploy.timeout_seconds", 900)
-        change(service.path, "names.stack", "orders")
+        change(service.path, "github.environment", "live")
         change(service.path, "deploy.test_secrets.API_KEY", "a-key-of-the-tests")
 
     def finds(self, service: Owned) -> bool:
@@ -186,7 +186,7 @@ class TurnsKnobs(Person):
                 "timeout_seconds": 900,
                 "test_secrets": {"API_KEY": "a-key-of-the-tests"},
             },
-            "names": {"stack": "orders"},
+            "github": {"environment": "live"},
         }
         return all(keys.items() <= found[section].items() for section, keys in mine.items())
 
