@@ -106,7 +106,8 @@ def loses_its_credentials(service: StoryService) -> None:
 def its_first_image_expires(service: StoryService) -> None:
     first = service.git("rev-parse", "HEAD~1")
     service.aws.client("ecr").batch_delete_image(
-        repositoryName=service.settings.names.repository, imageIds=[{"imageTag": first}]
+        repositoryName=service.settings.names.repository,
+        imageIds=[{"imageTag": first}, {"imageTag": f"deployed-{first}"}],
     )
 
 

@@ -193,9 +193,10 @@ def test_the_present_revision_in_steady_state_is_confirmed(deployed_twice: Check
 
 
 def image_is_gone(checkout: Checkout) -> None:
+    commit = checkout.git("rev-parse", "HEAD~1")
     checkout.aws.client("ecr").batch_delete_image(
         repositoryName=checkout.settings.names.repository,
-        imageIds=[{"imageTag": checkout.git("rev-parse", "HEAD~1")}],
+        imageIds=[{"imageTag": commit}, {"imageTag": f"deployed-{commit}"}],
     )
 
 
