@@ -27,7 +27,6 @@ POLICY = "ops/iam-policy-github-actions.json"
 
 # Actions that none of the runs here needs, and why they stay.
 ROOM = {
-    "ecr:BatchGetImage": "docker with the containerd image store asks for a manifest first",
     "ecr:GetDownloadUrlForLayer": "clients of docker's that look at a layer before they push it",
 }
 # Resources likewise, by the end of their ARN.

@@ -159,7 +159,7 @@ def test_it_is_plain_where_nobody_sees_colours(story: RehearsalOutput) -> None:
 
 def test_a_story_that_ends_otherwise_is_red_and_says_why() -> None:
     other = """
-from scripts from scripts import rehearse
+from scripts import rehearse
 command = "uv run --frozen -m infra provision --now"
 rehearse.STORY = (rehearse.Step("Fail", (command,), says=(), who="root"),)
 rehearse.main()
