@@ -539,7 +539,9 @@ ROWS = (
         deploy,
         0,
         (STEADY,),
-        holds(serves_the_release, never_asked("ecr:GetAuthorizationToken", "ecr:PutImage")),
+        holds(
+            serves_the_release, never_asked("ecr:GetAuthorizationToken", "ecr:InitiateLayerUpload")
+        ),
     ),
     FailureCase(
         "the tag of this commit is given to another image",
@@ -548,7 +550,7 @@ ROWS = (
         deploy,
         1,
         ("error[url-other-commit]",),
-        holds(never_asked("ecr:PutImage"), runs_the_image_of_its_tag),
+        holds(never_asked("ecr:InitiateLayerUpload"), runs_the_image_of_its_tag),
     ),
     FailureCase(
         "the push breaks half-way",
