@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from infra.tool.errors import Problem
 from infra.tool.settings import Service, Settings
-from infra.tool.shapes import Identity
+from infra.tool.shapes import Identity, quoted
 
 FILE = "infra/settings.toml"
 
@@ -65,7 +65,7 @@ def identity(section: Any) -> Identity | None:
 
 def assignment(section: str, key: str, value: str) -> str:
     """A setting and a value for it, as messages show it."""
-    return f"[{section}] {key} = {json.dumps(value, ensure_ascii=False)}"
+    return f"[{section}] {key} = {quoted(value)}"
 
 
 def complaint(error: ErrorDetails) -> str:

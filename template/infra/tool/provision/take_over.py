@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from infra.tool.api_model import Json
-from infra.tool.aws import AwsError
+from infra.tool.aws import tolerating
 from infra.tool.errors import ExitCode, Problem
 from infra.tool.provision import policies
 from infra.tool.provision.change import Change, takes_over
@@ -66,13 +66,10 @@ def has_other_images(target: Target) -> bool:
 
 
 def has_lifecycle(target: Target) -> bool:
-    try:
+    with tolerating("LifecyclePolicyNotFoundException"):
         target.aws.ecr.get_lifecycle_policy(repositoryName=target.settings.names.repository)
-    except AwsError as error:
-        if error.aws_code == "LifecyclePolicyNotFoundException":
-            return False
-        raise
-    return True
+        return True
+    return False
 
 
 def has_older_lines(target: Target) -> bool:
