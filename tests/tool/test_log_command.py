@@ -80,6 +80,14 @@ def test_every_page_is_read(deployed: Checkout) -> None:
     assert deployed.run("logs").expect(0).out.splitlines() == ["line 1", "line 2"]
 
 
+def test_a_page_is_printed_before_the_next_one_is_read(deployed: Checkout) -> None:
+    page = {"events": [event(deployed, 1)], "nextToken": "2"}
+    answer_with(deployed, lambda _: page)
+    deployed.aws.faults.refuse(READ, "InvalidOperationException", times=9, after=1)
+    run = deployed.run("logs").expect(2, "aws-refused")
+    assert run.out.splitlines() == ["line 1"], "a log of days is printed while it is read"
+
+
 def event(service: Checkout, number: int) -> dict[str, Any]:
     """As FilterLogEvents answers it."""
     time = now(service) - 60_000 + number

@@ -204,7 +204,8 @@ def logs(
     checks.check_credentials(target)
     start = runtime.clock.now() - span
     if not follow:
-        print_lines(runtime.console, log.read(target.aws, group, start))
+        for page in log.pages(target.aws, group, start):
+            print_lines(runtime.console, page)
         return
     pause = target.settings.deploy.poll_seconds
     for news in log.follow(target.aws, group, start, runtime.clock, pause):

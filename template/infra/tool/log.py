@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from infra.tool.aws import Aws, AwsError
 from infra.tool.clock import Clock
@@ -34,20 +35,28 @@ class Line:
         return one_line(text)
 
 
-def read(aws: Aws, log_group: str, since: datetime) -> Sequence[Line]:
-    """All lines since a time, oldest first. Raises AwsError."""
-    pages = aws.logs.get_paginator("filter_log_events").paginate(
+def pages(aws: Aws, log_group: str, since: datetime) -> Iterator[Sequence[Line]]:
+    """The lines since a time, a page of at most 10,000 at a time, so that a long log is printed
+    while it is read. CloudWatch sorts them by time (FilterLogEvents, API Reference). Raises
+    AwsError."""
+    answers = aws.logs.get_paginator("filter_log_events").paginate(
         logGroupName=log_group, startTime=round(since.timestamp() * 1000)
     )
-    lines = [
-        Line(
-            event.get("eventId", ""),
-            datetime.fromtimestamp(event.get("timestamp", 0) / 1000, UTC),
-            one_line(event.get("message", "")),
-        )
-        for page in pages
-        for event in page["events"]
-    ]
+    for answer in answers:
+        lines = [
+            Line(
+                event.get("eventId", ""),
+                datetime.fromtimestamp(event.get("timestamp", 0) / 1000, UTC),
+                one_line(event.get("message", "")),
+            )
+            for event in answer["events"]
+        ]
+        yield sorted(lines, key=lambda line: line.time)
+
+
+def read(aws: Aws, log_group: str, since: datetime) -> Sequence[Line]:
+    """All lines since a time, oldest first. Raises AwsError."""
+    lines = chain.from_iterable(pages(aws, log_group, since))
     return sorted(lines, key=lambda line: line.time)
 
 
