@@ -9,14 +9,14 @@ from multiprocessing.connection import Connection
 from simulator.simulation import SimulatedAws
 
 
-def play_aside(aws: SimulatedAws, play: Callable[[], object]) -> None:
+def run_in_fork(aws: SimulatedAws, action: Callable[[], object]) -> None:
     """Call it in a copy of this process, which is much faster than to make the same account again.
 
     Raises AssertionError with what went wrong there.
     """
     processes = multiprocessing.get_context("fork")  # which Windows has not
     here, there = processes.Pipe(duplex=False)
-    copy = processes.Process(target=_in_the_copy, args=(aws, play, there), daemon=True)
+    copy = processes.Process(target=_in_the_copy, args=(aws, action, there), daemon=True)
     with warnings.catch_warnings():
         # Python 3.12 warns of threads, which the copy has not: it starts a server of its own.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -25,16 +25,16 @@ def play_aside(aws: SimulatedAws, play: Callable[[], object]) -> None:
     try:
         wrong = here.recv()
     except EOFError:
-        wrong = "the copy ended before its play did"
+        wrong = "the copy ended before its action did"
     copy.join()
     if wrong:
         raise AssertionError(wrong)
 
 
-def _in_the_copy(aws: SimulatedAws, play: Callable[[], object], there: Connection) -> None:
+def _in_the_copy(aws: SimulatedAws, action: Callable[[], object], there: Connection) -> None:
     try:
         with aws.scripts.in_a_fork():
-            play()
+            action()
             aws.check()
         there.send("")
     except BaseException:

@@ -24,7 +24,10 @@ IMPORT_THE_TOOL = {
     "tests.support",
     *(
         f"tests.support.{name}"
-        for name in ("answers", "checkout", "document_edits", "network", "targets")
+        for name in (
+            *("answers", "checkout", "document_edits", "network", "processes", "service_state"),
+            *("stack_by_calls", "targets"),
+        )
     ),
 }
 LIMIT = 120  # seconds for a test with a mutation; one that hangs is noticed

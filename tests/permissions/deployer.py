@@ -9,9 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 from simulator.rollouts import Crashes
-from tests.support.checkout import SUBJECT
-from tests.support.process_checkout import TOOL, Done, ProcessCheckout
-from tests.support.settings import change
+from tests.support.checkout import SUBJECT, Checkout, Run
+from tests.support.processes import TOOL
 from tests.workflows.runner import Runner
 
 Json = dict[str, Any]
@@ -25,13 +24,11 @@ DENIALS = {"AccessDenied", "AccessDeniedException", "DENIED"}
 class Deployer:
     """Somebody with credentials for a provisioned service, and whoever else does things there."""
 
-    service: ProcessCheckout
+    service: Checkout
     keys: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.aws, self.settings = self.service.aws, self.service.settings
-        self.home = self.service.folder / "runner"
-        self.home.mkdir(exist_ok=True)
 
     # --- coming in ---
 
@@ -45,28 +42,33 @@ class Deployer:
 
     def come_in_by_keys(self, user: str) -> None:
         made = self.aws.client("iam").create_access_key(UserName=user)["AccessKey"]
-        self._keep(made | {"SessionToken": ""})
+        self._keep(made)
 
     def _keep(self, given: Json) -> None:
         self.keys = {
             "AWS_ACCESS_KEY_ID": given["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": given["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": given["SessionToken"],
         }
+        if token := given.get("SessionToken"):
+            self.keys["AWS_SESSION_TOKEN"] = token
 
     # --- running things ---
 
-    def run(self, *words: str) -> Done:
-        return self.service.run(*words, principal="root", typing="", **self.keys)
+    def run(self, *words: str) -> Run:
+        """A command of the tool, with these keys instead of those of a principal."""
+        return self.service.run(*words, principal="root", **self.keys)
 
-    def step(self, name: str, **given: str) -> tuple[Done, dict[str, str]]:
+    def run_program(self, *words: str) -> Run:
+        return self.service.run_program(*words, **self.keys)
+
+    def step(self, name: str, **given: str) -> tuple[Run, dict[str, str]]:
         """A step of the deploy workflow, and what it puts out."""
         before = len(self.aws.calls)
         variables = self.aws.environment() | self.keys | {"GITHUB_SHA": self.service.head}
-        runner = Runner(self.service.service, self.home, variables)
+        runner = Runner(self.service.folder, self.service.home, variables)
         runner.uv(*TOOL)
-        done = runner.run("deploy-ecs", name, **given)
-        return Done(done.code, done.said, "", list(self.aws.calls)[before:]), done.outputs
+        run = runner.run("deploy-ecs", name, **given)
+        return Run(run.code, run.said, "", list(self.aws.calls)[before:]), run.outputs
 
     # --- the policy of the role ---
 
@@ -150,7 +152,7 @@ class Deployer:
     def let_its_deployments_wait(self) -> None:
         """At a PAUSE hook, from the next deploy on."""
         name = "infra/service.json"
-        document = json.loads((self.service.service / name).read_text())
+        document = self.service.document(name)
         hook = {"targetType": "PAUSE", "lifecycleStages": ["PRE_SCALE_UP"]}
         document["deploymentConfiguration"]["lifecycleHooks"] = [hook]
         self.service.change(name, document)
@@ -195,30 +197,30 @@ class DeployerRun:
     """What a deployer runs, what is so before, and how it ends where nothing is refused."""
 
     prepare: Callable[[Deployer], object]
-    act: Callable[[Deployer], Done]
+    act: Callable[[Deployer], Run]
     code: int
     says: tuple[str, ...]
     slow: bool = False  # it needs no action that the others do not need
 
-    def play(self, deployer: Deployer) -> Done:
+    def carry_out(self, deployer: Deployer) -> Run:
         self.prepare(deployer)
-        done = self.act(deployer)
+        run = self.act(deployer)
         deployer.aws.faults.clear()
         deployer.aws.next_rollout()
-        return done
+        return run
 
-    def lacks(self, done: Done) -> list[str]:
+    def lacks(self, run: Run) -> list[str]:
         """How it ended otherwise; nothing where it ended as it should."""
-        found = [f"it does not say {words!r}" for words in self.says if words not in done.text]
-        found += [f"it was refused {call.name}" for call in done.calls if call.error in DENIALS]
-        return found + ([f"exit {done.code}"] if done.code != self.code else [])
+        found = [f"it does not say {words!r}" for words in self.says if words not in run.text]
+        found += [f"it was refused {call.name}" for call in run.calls if call.error in DENIALS]
+        return found + ([f"exit {run.exit_code}"] if run.exit_code != self.code else [])
 
 
-def script(*words: str) -> Callable[[Deployer], Done]:
+def command(*words: str) -> Callable[[Deployer], Run]:
     return lambda deployer: deployer.run(*words)
 
 
-def workflow(deployer: Deployer) -> Done:
+def workflow(deployer: Deployer) -> Run:
     """The step of the workflow that follows the credentials."""
     return deployer.step("Deploy this commit", GITHUB_TOKEN="")[0]
 
@@ -236,7 +238,7 @@ def prepare_deploy(deployer: Deployer) -> None:
 def prepare_again(deployer: Deployer) -> None:
     service = deployer.look()
     if not service or deployer.commit_of(service) != deployer.service.head:
-        deployer.service.deploy(principal="root").ends(0)
+        deployer.service.administer("deploy").expect(0)
     deployer.put_a_policy_that_the_document_lacks()
 
 
@@ -252,10 +254,10 @@ def prepare_pause(deployer: Deployer) -> None:
     deployer.aws.moments.when("ecs:ListTasks", deployer.answer, after=2)
 
 
-def deploy_with_a_pause(deployer: Deployer) -> Done:
-    done = deployer.run(*TOOL, "deploy")
+def deploy_with_a_pause(deployer: Deployer) -> Run:
+    run = deployer.run("deploy")
     deployer.let_its_deployments_go_on()
-    return done
+    return run
 
 
 def prepare_rollback(deployer: Deployer) -> None:
@@ -278,39 +280,35 @@ RUNS: dict[str, DeployerRun] = {
         prepare_first_deploy, workflow, 0, ("in steady state", "answers with commit")
     ),
     "deploy again": DeployerRun(
-        prepare_again, script(*TOOL, "deploy"), 0, ("in steady state already", "of-old")
+        prepare_again, command("deploy"), 0, ("in steady state already", "of-old")
     ),
-    "deploy": DeployerRun(
-        prepare_deploy, script(*TOOL, "deploy"), 0, ("in steady state",), slow=True
-    ),
+    "deploy": DeployerRun(prepare_deploy, command("deploy"), 0, ("in steady state",), slow=True),
     "deploy that fails": DeployerRun(
         prepare_failure,
-        script(*TOOL, "deploy"),
+        command("deploy"),
         1,
         ("rolled back to", "exit code 3", "RuntimeError: boom"),
     ),
     "deploy that waits at a PAUSE hook": DeployerRun(
         prepare_pause, deploy_with_a_pause, 0, ("a PAUSE hook", "in steady state")
     ),
-    "rollback": DeployerRun(prepare_rollback, script(*TOOL, "rollback"), 0, ("in steady state",)),
+    "rollback": DeployerRun(prepare_rollback, command("rollback"), 0, ("in steady state",)),
     "status": DeployerRun(
         prepare_status,
-        script(*TOOL, "status"),
+        command("status"),
         0,
         ("; scaling ", " in ALARM", "Good morning", "the service is healthy"),
     ),
     # Ctrl-C would end it as well; that the log is gone ends it at a known look.
-    "logs --follow": DeployerRun(
-        prepare_logs, script(*TOOL, "logs", "--follow"), 2, ("Good evening",)
-    ),
+    "logs --follow": DeployerRun(prepare_logs, command("logs", "--follow"), 2, ("Good evening",)),
 }
 
 
-def provisioned(service: ProcessCheckout) -> Deployer:
+def provisioned(service: Checkout) -> Deployer:
     """With both ways in: the role, and a user who has no keys yet."""
     service.aws.client("iam").create_user(UserName=USER)
-    change(service.service, "github.deploy_user", USER)
+    service.set("github.subject", SUBJECT)  # so GitHub is not asked
+    service.set("github.deploy_user", USER)
     service.commit("Let a user in")
-    done = service.provision()
-    assert done.code == 0, done.text
+    service.administer("provision").expect(0)
     return Deployer(service)

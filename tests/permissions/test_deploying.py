@@ -16,8 +16,7 @@ from simulator.permissions import needs
 from simulator.policies import Need, denial
 from simulator.simulation import SimulatedAws
 from tests.permissions.deployer import AUDIENCE, HOST, RUNS, USER, Deployer, Json, provisioned
-from tests.support.checkout import SUBJECT
-from tests.support.process_checkout import Done, ProcessCheckout
+from tests.support.checkout import SUBJECT, Checkout, Run
 from tests.support.rendering import Render
 from tests.support.settings import sections, value_of
 
@@ -40,11 +39,13 @@ class RecordedRuns:
     """What the role runs, and asks, under the policy that provisioning put on it."""
 
     deployer: Deployer
-    runs: dict[str, Done] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.deployer.come_in_by_role()
-        self.runs = {name: run.play(self.deployer) for name, run in RUNS.items() if not run.slow}
+        self.runs = {
+            name: run.carry_out(self.deployer) for name, run in RUNS.items() if not run.slow
+        }
 
     @property
     def aws(self) -> SimulatedAws:
@@ -61,7 +62,7 @@ class RecordedRuns:
     @property
     def calls(self) -> Iterator[tuple[str, Call]]:
         """Each with the name of its run."""
-        return ((name, call) for name, done in self.runs.items() for call in done.calls)
+        return ((name, call) for name, run in self.runs.items() for call in run.calls)
 
     def refused(self, policy: Json) -> dict[str, set[str]]:
         """Which actions a policy would refuse to each of the runs."""
@@ -79,7 +80,7 @@ def record(
 ) -> RecordedRuns:
     started_aws.reset()
     folder = tmp_path_factory.mktemp("deployer")
-    return RecordedRuns(provisioned(ProcessCheckout(started_aws, example, folder)))
+    return RecordedRuns(provisioned(Checkout.of(example, started_aws, folder, own_process=True)))
 
 
 @pytest.fixture(autouse=True)
@@ -97,9 +98,9 @@ def test_the_role_has_the_policy_as_it_stands_in_git(record: RecordedRuns, examp
 
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_ends_as_it_should_under_the_policy(record: RecordedRuns, name: str) -> None:
-    done = record.runs.get(name) or RUNS[name].play(record.deployer)
-    lacks = "; ".join(RUNS[name].lacks(done))
-    assert not lacks, f"{lacks}: does {POLICY} lack an action?\n{done.text}"
+    run = record.runs.get(name) or RUNS[name].carry_out(record.deployer)
+    lacks = "; ".join(RUNS[name].lacks(run))
+    assert not lacks, f"{lacks}: does {POLICY} lack an action?\n{run.text}"
 
 
 # --- not one more ---
@@ -158,10 +159,10 @@ def test_a_run_says_which_action_it_lacks(record: RecordedRuns, action: str) -> 
     (less,) = (less for removed, less in parts(record.policy, "Action") if removed == action)
     name = next(iter(record.refused(less)))
     with record.deployer.may(less):
-        done = RUNS[name].play(record.deployer)
-    assert RUNS[name].lacks(done), f"{name} succeeds without {action}:\n{done.text}"
+        run = RUNS[name].carry_out(record.deployer)
+    assert RUNS[name].lacks(run), f"{name} succeeds without {action}:\n{run.text}"
     words = WITHOUT_WORDS.get(action, action)
-    assert words in done.text, f"{name} does not say that it lacks {action}:\n{done.text}"
+    assert words in run.text, f"{name} does not say that it lacks {action}:\n{run.text}"
 
 
 # --- nothing of a neighbour's ---
@@ -307,8 +308,8 @@ def test_a_trick_is_refused(record: RecordedRuns, trick: str) -> None:
     record.aws.client("ecs").register_task_definition(
         family="miner", containerDefinitions=[{"name": "a", "image": "b", "memory": 128}]
     )
-    done = record.deployer.run("aws", *command.format(**words).split())
-    assert refusal.format(**words) in done.err, done.text
+    run = record.deployer.run_program("aws", *command.format(**words).split())
+    assert refusal.format(**words) in run.err, run.text
 
 
 # --- who else comes in ---
@@ -362,11 +363,11 @@ def by_keys(record: RecordedRuns) -> Deployer:
 def test_a_run_ends_as_it_should_by_a_user_s_two_keys(
     record: RecordedRuns, by_keys: Deployer, name: str
 ) -> None:
-    done = RUNS[name].play(by_keys)
+    run = RUNS[name].carry_out(by_keys)
     user = record.account.arn("iam", f"user/{USER}", region="")
     # A call that meets a fault is nobody's.
-    assert {call.principal for call in done.calls} - {""} == {user}
-    assert not RUNS[name].lacks(done), done.text
+    assert {call.principal for call in run.calls} - {""} == {user}
+    assert not RUNS[name].lacks(run), run.text
 
 
 def test_the_user_may_what_the_role_may_and_no_more(record: RecordedRuns) -> None:

@@ -15,7 +15,7 @@ from botocore.exceptions import (
 )
 
 from simulator.fixtures import Ground
-from simulator.forked_copy import play_aside
+from simulator.forked_copy import run_in_fork
 from simulator.simulation import SimulatedAws
 
 ONCE = Config(retries={"total_max_attempts": 1})
@@ -151,7 +151,7 @@ def test_a_copy_of_the_account_is_asked_in_its_own_process(aws: SimulatedAws) ->
         ecs.create_cluster(clusterName="other")
         assert len(ecs.list_clusters()["clusterArns"]) == 1
 
-    play_aside(aws, play)
+    run_in_fork(aws, play)
     assert ecs.list_clusters()["clusterArns"] == []
 
 

@@ -1,4 +1,4 @@
-"""The tool in a process of its own, against an AWS that creates what a stack declares.
+"""The tool against an AWS that creates what a stack declares.
 
 tests/tool/provision proves what the tool does. This is about the simulation: that it creates,
 changes and deletes the resources of infra/stack.yml as AWS does, and undoes what fails.
@@ -13,21 +13,25 @@ import pytest
 
 from simulator.simulation import SimulatedAws
 from simulator.stacks import Json, Operator, everything, settled
-from tests.support.process_checkout import ProcessCheckout
+from tests.support.checkout import SUBJECT, Checkout
 from tests.support.rendering import Render
-from tests.support.settings import Value, change
+from tests.support.settings import Value
 
 pytestmark = pytest.mark.slow  # the story, which `make test` has, provisions on it too
 
+APP = "ai-assistant"
+
 
 @pytest.fixture
-def service(aws: SimulatedAws, example: Render, tmp_path: Path) -> ProcessCheckout:
-    return ProcessCheckout(aws, example, tmp_path)
+def service(aws: SimulatedAws, example: Render, tmp_path: Path) -> Checkout:
+    found = Checkout.of(example, aws, tmp_path)
+    found.set("github.subject", SUBJECT)  # so GitHub is not asked
+    return found
 
 
-def choose(service: ProcessCheckout, settings: Mapping[str, Value]) -> None:
+def choose(service: Checkout, settings: Mapping[str, Value]) -> None:
     for name, value in settings.items():
-        change(service.service, name, value)
+        service.set(name, value)
 
 
 def kinds(aws: SimulatedAws) -> set[str]:
@@ -36,7 +40,7 @@ def kinds(aws: SimulatedAws) -> set[str]:
     return {kind for kind in found if found[kind]}
 
 
-def stack(aws: SimulatedAws, service: ProcessCheckout) -> Operator:
+def stack(aws: SimulatedAws, service: Checkout) -> Operator:
     return Operator(aws, "", service.settings.names.stack)
 
 
@@ -48,9 +52,9 @@ def attributes(found: list[Json]) -> dict[str, str]:
 
 
 def test_a_new_account_gets_every_resource_of_the_stack_and_a_second_run_changes_none(
-    aws: SimulatedAws, service: ProcessCheckout
+    aws: SimulatedAws, service: Checkout
 ) -> None:
-    service.provision().ends(0, "18 to add", "created  HttpListener")
+    service.administer("provision").expect(0).expect_text("18 to add", "created  HttpListener")
     outputs, found = stack(aws, service).outputs, everything(aws)
     (balancer,), (targets,) = found["balancers"], found["targets"]
     assert outputs["Url"] == f"http://{balancer['DNSName']}"
@@ -79,7 +83,7 @@ def test_a_new_account_gets_every_resource_of_the_stack_and_a_second_run_changes
     roles = {role["RoleName"]: role for role in found["roles"]}
     settings = service.settings
     deploys = roles[settings.names.deploy_role]
-    document = service.render.json("ops/iam-policy-github-actions.json")
+    document = service.document("ops/iam-policy-github-actions.json")
     assert deploys["policies"].keys() == {"deploy", "deploy-limits"}
     assert deploys["policies"]["deploy"] == settled(document)
     (pulls,) = roles[settings.names.execution_role]["policies"].values()
@@ -92,29 +96,31 @@ def test_a_new_account_gets_every_resource_of_the_stack_and_a_second_run_changes
     watched = {each["Value"] for alarm in dimensions for each in alarm}
     assert watched == set(label)
 
-    service.provision().ends(0, "nothing to change")
+    service.administer("provision").expect(0).expect_text("nothing to change")
     assert everything(aws) == found
 
 
-def test_a_plan_changes_no_resource(aws: SimulatedAws, service: ProcessCheckout) -> None:
-    service.provision("--plan").ends(0, "18 to add", "Nothing was changed")
+def test_a_plan_changes_no_resource(aws: SimulatedAws, service: Checkout) -> None:
+    service.administer("provision", "--plan").expect(0).expect_text(
+        "18 to add", "Nothing was changed"
+    )
     assert kinds(aws) == set()
     assert aws.client("cloudformation").describe_stacks()["Stacks"] == []
-    service.provision().ends(0)
+    service.administer("provision").expect(0)
     before = everything(aws)
     choose(service, {"logs.retention_days": 7, "permissions.tracing": "xray"})
-    service.provision("--plan").ends(0, "1 to add, 1 to change")
+    service.administer("provision", "--plan").expect(0).expect_text("1 to add, 1 to change")
     assert everything(aws) == before
 
 
 def test_a_name_that_is_taken_leaves_everything_as_it_was(
-    aws: SimulatedAws, service: ProcessCheckout
+    aws: SimulatedAws, service: Checkout
 ) -> None:
     trust = {"Version": "2012-10-17", "Statement": []}
     name = service.settings.names.task_role
     aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
-    run = service.provision()
-    run.ends(2, "error[change-set-failed]")
+    run = service.administer("provision")
+    run.expect(2, "change-set-failed")
     assert f"TaskRole: Resource of type 'AWS::IAM::Role' with identifier '{name}'" in run.err
     assert kinds(aws) == {"roles"}
     assert aws.client("cloudformation").describe_stacks()["Stacks"] == []
@@ -124,9 +130,9 @@ def test_a_name_that_is_taken_leaves_everything_as_it_was(
 
 
 def test_every_setting_is_turned_on_and_off_again_in_place(
-    aws: SimulatedAws, service: ProcessCheckout
+    aws: SimulatedAws, service: Checkout
 ) -> None:
-    service.provision().ends(0)
+    service.administer("provision").expect(0)
     before, ids = everything(aws), stack(aws, service).ids
     asks_for = {"DomainName": "api.example.com"}
     certificate = aws.client("acm").request_certificate(**asks_for)["CertificateArn"]
@@ -141,7 +147,7 @@ def test_every_setting_is_turned_on_and_off_again_in_place(
         "permissions.tracing": "xray",
     }
     choose(service, on)
-    service.provision().ends(0, "created  HttpsListener")
+    service.administer("provision").expect(0).expect_text("created  HttpsListener")
     assert ids.items() <= stack(aws, service).ids.items(), "nothing is replaced"
 
     found = everything(aws)
@@ -159,7 +165,7 @@ def test_every_setting_is_turned_on_and_off_again_in_place(
     assert "decrypt-secrets" in policies[service.settings.names.execution_role]
 
     choose(service, {name: [] if isinstance(value, list) else "" for name, value in on.items()})
-    service.provision().ends(0, "deleted  HttpsListener")
+    service.administer("provision").expect(0).expect_text("deleted  HttpsListener")
     assert everything(aws) == before
     assert stack(aws, service).ids == ids
 
@@ -168,18 +174,20 @@ def test_every_setting_is_turned_on_and_off_again_in_place(
 
 
 def test_a_failed_creation_leaves_images_and_log_alone(
-    aws: SimulatedAws, service: ProcessCheckout
+    aws: SimulatedAws, service: Checkout
 ) -> None:
     aws.cloudformation.fails("LoadBalancer", "create", "not today")
-    service.provision().ends(1, "error[stack-not-changed]", "LoadBalancer: not today")
+    service.administer("provision").expect(1, "stack-not-changed").expect_text(
+        "LoadBalancer: not today"
+    )
     assert kinds(aws) == {"repositories", "logs"}
-    service.provision().ends(0, "2 to take over", "imported LogGroup")
+    service.administer("provision").expect(0).expect_text("2 to take over", "imported LogGroup")
 
 
 def test_wherever_an_update_fails_everything_is_as_it_was(
-    aws: SimulatedAws, service: ProcessCheckout
+    aws: SimulatedAws, service: Checkout
 ) -> None:
-    service.provision().ends(0)
+    service.administer("provision").expect(0)
     before = everything(aws)
     (sent,) = aws.calls.of("cloudformation:CreateChangeSet")
     topic = aws.client("sns").create_topic(Name="alarms")["TopicArn"]
@@ -214,54 +222,58 @@ def test_wherever_an_update_fails_everything_is_as_it_was(
 
 
 def test_a_stuck_rollback_is_mended_by_the_command_of_the_error(
-    aws: SimulatedAws, service: ProcessCheckout
+    aws: SimulatedAws, service: Checkout
 ) -> None:
     """As a user runs it, by the real AWS CLI."""
-    service.provision().ends(0)
+    service.administer("provision").expect(0)
     before = everything(aws)
     choose(service, {"logs.retention_days": 7, "permissions.tracing": "xray"})
     aws.cloudformation.fails("SendTraces", "create", "not today")
     aws.cloudformation.fails("LogGroup", "roll back", "nor back")
-    service.provision().ends(1, "SendTraces: not today", "UPDATE_ROLLBACK_FAILED")
-    run = service.provision()
-    run.ends(2, "error[stack-stuck]")
+    service.administer("provision").expect(1, "stack-not-changed").expect_text(
+        "SendTraces: not today", "UPDATE_ROLLBACK_FAILED"
+    )
+    run = service.administer("provision")
+    run.expect(2, "stack-stuck")
     command = re.search(r"to fix it: (aws cloudformation continue-update-rollback [^;]+);", run.err)
     assert command, f"the error names no command:\n{run.err}"
-    service.run(*command[1].split()).ends(0)
+    service.run_program(*command[1].split()).expect(0)
     while stack(aws, service).status.endswith("IN_PROGRESS"):
         pass
     assert everything(aws) == before
-    service.provision().ends(0, "created  SendTraces")
+    service.administer("provision").expect(0).expect_text("created  SendTraces")
 
 
 # --- what a deletion keeps ---
 
 
 def test_a_deletion_keeps_images_and_log_and_the_next_provision_imports_them(
-    aws: SimulatedAws, service: ProcessCheckout
+    aws: SimulatedAws, service: Checkout
 ) -> None:
-    service.provision().ends(0)
+    service.administer("provision").expect(0)
     group = service.settings.names.log_group
     aws.client("logs").create_log_stream(logGroupName=group, logStreamName="of-old")
-    service.destroy().ends(0, "kept     Repository")
+    service.administer("destroy", typed=APP).expect(0).expect_text("kept     Repository")
     assert kinds(aws) == {"repositories", "logs"}
-    service.provision().ends(0, "2 to take over")
+    service.administer("provision").expect(0).expect_text("2 to take over")
     streams = aws.client("logs").describe_log_streams(logGroupName=group)["logStreams"]
     assert [stream["logStreamName"] for stream in streams] == ["of-old"]
-    service.destroy("--purge").ends(0)
+    service.administer("destroy", "--purge", typed=APP).expect(0)
     assert kinds(aws) == set()
 
 
 def test_a_role_with_another_policy_holds_the_stack_until_it_is_gone(
-    aws: SimulatedAws, service: ProcessCheckout
+    aws: SimulatedAws, service: Checkout
 ) -> None:
-    service.provision().ends(0)
+    service.administer("provision").expect(0)
     role = service.settings.names.task_role
     iam = aws.client("iam")
     deny = {"Effect": "Deny", "Action": "*", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
     iam.put_role_policy(RoleName=role, PolicyName="by-hand", PolicyDocument=document)
-    service.destroy().ends(1, "error[stack-not-deleted]", "(DELETE_FAILED): TaskRole: ")
+    service.administer("destroy", typed=APP).expect(1, "stack-not-deleted").expect_text(
+        "(DELETE_FAILED): TaskRole: "
+    )
     iam.delete_role_policy(RoleName=role, PolicyName="by-hand")
-    service.destroy().ends(0, "deleted  TaskRole")
+    service.administer("destroy", typed=APP).expect(0).expect_text("deleted  TaskRole")
     assert kinds(aws) == {"repositories", "logs"}

@@ -1,18 +1,59 @@
-"""What the stories stand on: one account that grows, and copies of it in which things go wrong."""
+"""The commands of these tests run in processes of their own, which ask AWS over HTTP."""
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from simulator.simulation import SimulatedAws
-from tests.story.world import World
-from tests.support.rendering import Render
+from tests.support.checkout import SUBJECT, Checkout
+from tests.support.stages import (
+    account,
+    deployed,
+    deployed_twice,
+    order_by_stage,
+    provisioned,
+    pytest_pyfunc_call,
+    rendered,
+)
+
+__all__ = [
+    "account",
+    "deployed",
+    "deployed_twice",
+    "provisioned",
+    "pytest_pyfunc_call",
+    "rendered",
+]
 
 
-@pytest.fixture(scope="module")
-def world(
-    started_aws: SimulatedAws, example: Render, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
-    started_aws.reset()
-    yield World(started_aws, example, tmp_path_factory.mktemp("world"))
-    started_aws.check()
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order_by_stage(items, Path(__file__).parent)
+
+
+@pytest.fixture
+def new(rendered: Checkout) -> Checkout:
+    """A service that nothing in AWS belongs to yet."""
+    rendered.own_process = True
+    rendered.set("github.subject", SUBJECT)  # so GitHub is not asked
+    rendered.commit("Name the subject")
+    return rendered
+
+
+@pytest.fixture
+def existing(provisioned: Checkout) -> Checkout:
+    """A service whose stack exists, and that was never deployed."""
+    provisioned.own_process = True
+    return provisioned
+
+
+@pytest.fixture
+def running(deployed: Checkout) -> Checkout:
+    """A service that runs its first release."""
+    deployed.own_process = True
+    return deployed
+
+
+@pytest.fixture
+def running_second(deployed_twice: Checkout) -> Checkout:
+    """A service that runs its second release."""
+    deployed_twice.own_process = True
+    return deployed_twice

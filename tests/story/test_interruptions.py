@@ -1,33 +1,14 @@
-"""Ctrl-C, at a moment of each phase: it is obeyed at once, and the next run goes on from there.
+"""Ctrl-C at a moment of each phase: it is obeyed at once, and the next run completes the work.
 
-The script is interrupted while it waits for the answer to a call, which has been carried out.
+The command is interrupted while it waits for the answer to a call, which has been carried out.
+tests/tool has the same at every call, within one process.
 """
 
 import pytest
 
-from tests.story.failures import (
-    FailureCase,
-    Then,
-    again,
-    both,
-    ctrl_c,
-    deploy,
-    destroy,
-    holds,
-    is_at,
-    never_asked,
-    never_says,
-    nothing_more,
-    parametrized,
-    provision,
-    release,
-    rollback,
-    serves_the_release,
-    still_serves,
-)
-from tests.story.service import StoryService
-from tests.story.world import World
-from tests.support.process_checkout import Done
+from tests.support.checkout import Checkout, Run
+
+pytestmark = pytest.mark.slow
 
 CONTINUES = "The deployment of ai-assistant-task:2 continues in ECS. To find out, run this again: "
 UNKNOWN = "Whether ECS has started to deploy ai-assistant-task:{} is unknown. To find out, run this"
@@ -36,117 +17,105 @@ CHANGES = "CloudFormation continues to change the stack ai-assistant. To find ou
 DELETES = "CloudFormation continues to delete the stack ai-assistant. To find out, run this again: "
 
 
-def told(says: tuple[str, ...]) -> Then:
-    """If nothing continues in AWS and no outcome is unknown, the output says neither."""
-    return nothing_more if says else never_says("continues", "unknown")
+def interrupt(service: Checkout, operation: str, command: str, *, after: int = 0) -> Run:
+    """Press Ctrl-C at a call, or after so many of them."""
+    service.aws.moments.when(operation, service.press_ctrl_c, after=after)
+    typed = service.settings.service.name if command == "destroy" else ""
+    principal = "root" if command in ("provision", "destroy") else ""
+    return service.run(command, principal=principal, typed=typed).expect(130)
 
 
-def a_deploy(at: str, *says: str, after: int = 0) -> FailureCase:
-    return FailureCase(
-        f"a deploy at {at}" + (f" {after + 1}" if after else ""),
-        "serving",
-        both(release, ctrl_c(at, after=after)),
-        deploy,
-        130,
-        says,
-        holds(told(says), still_serves, again(deploy, then=serves_the_release)),
-    )
+def expect_message(run: Run, message: str) -> None:
+    """The output must say what continues in AWS or is unknown, and nothing if there is nothing."""
+    if message:
+        run.expect_text(message)
+        return
+    assert "continues" not in run.text, "nothing continues in AWS"
+    assert "unknown" not in run.text, "the outcome is known"
 
 
-def a_provision(at: str, *says: str, after: int = 0) -> FailureCase:
-    return FailureCase(
-        f"a provision at {at}" + (f" {after + 1}" if after else ""),
-        "nothing",
-        ctrl_c(at, after=after),
-        provision,
-        130,
-        says,
-        holds(told(says), settles, again(provision, then=is_provisioned)),
-    )
-
-
-def a_destroy(at: str, *says: str) -> FailureCase:
-    return FailureCase(
-        f"a destroy at {at}",
-        "serving",
-        ctrl_c(at),
-        destroy,
-        130,
-        says,
-        holds(told(says), settles, again(destroy, then=is_gone)),
-    )
-
-
-def settles(service: StoryService, _: Done) -> None:
-    """What CloudFormation has begun, it ends."""
-    while service.stack.endswith("_IN_PROGRESS") and service.stack != "REVIEW_IN_PROGRESS":
-        pass  # each look moves it on
-
-
-def is_provisioned(service: StoryService, done: Done) -> None:
-    assert service.stack == "CREATE_COMPLETE"
-    again(deploy, then=serves_the_release)(service, done)
-
-
-def is_gone(service: StoryService, _: Done) -> None:
-    assert (service.stack, service.answers) == ("", "")
-
-
-ROWS = (
-    a_deploy("sts:GetCallerIdentity"),
-    a_deploy("ecr:GetAuthorizationToken"),
-    a_deploy("ecr:UploadLayerPart"),
-    a_deploy("ecr:PutImage"),
-    a_deploy("ecs:RegisterTaskDefinition"),
-    a_deploy("ecs:UpdateService", UNKNOWN.format(2)),
-    a_deploy("ecs:DescribeServices", CONTINUES, after=2),
-    FailureCase(
-        "a deploy while it sets the scaling",
-        "serving",
-        both(release, ctrl_c("application-autoscaling:PutScalingPolicy")),
-        deploy,
-        130,
-        (),
-        holds(
-            told(()),
-            serves_the_release,
-            again(deploy, 0, "in steady state already", then=never_asked("ecs:UpdateService")),
-        ),
-    ),
-    FailureCase(
-        "the first deploy at ecs:CreateService",
-        "provisioned",
-        ctrl_c("ecs:CreateService"),
-        deploy,
-        130,
-        (UNKNOWN.format(1),),
-        again(deploy, 0, "in steady state", then=serves_the_release),
-    ),
-    FailureCase(
-        "a rollback at ecs:UpdateService",
-        "twice deployed",
-        ctrl_c("ecs:UpdateService"),
-        rollback,
-        130,
-        (
-            "Whether ECS rolls back to ai-assistant-task:1 is unknown",
-            "run this again: uv run --frozen -m infra rollback 1",
-        ),
-        holds(still_serves, again(rollback, 0, "in progress already", then=is_at(1))),
-    ),
-    a_provision("ec2:DescribeVpcs"),
-    a_provision("cloudformation:CreateChangeSet", PLAN_IS_LEFT),
-    a_provision("iam:CreateOpenIDConnectProvider", PLAN_IS_LEFT),
-    a_provision("iam:CreateServiceLinkedRole", PLAN_IS_LEFT),
-    a_provision("cloudformation:ExecuteChangeSet", CHANGES),
-    a_provision("cloudformation:DescribeStackEvents", CHANGES, after=3),
-    a_provision("ecr:PutLifecyclePolicy"),
-    a_destroy("ecs:DeleteService", "ECS continues to stop the service ai-assistant-service."),
-    a_destroy("iam:DeleteRolePolicy"),
-    a_destroy("cloudformation:DeleteStack", DELETES),
+@pytest.mark.parametrize(
+    ("operation", "after", "message"),
+    [
+        ("sts:GetCallerIdentity", 0, ""),
+        ("ecr:GetAuthorizationToken", 0, ""),
+        ("ecr:UploadLayerPart", 0, ""),
+        ("ecr:PutImage", 0, ""),
+        ("ecs:RegisterTaskDefinition", 0, ""),
+        ("ecs:UpdateService", 0, UNKNOWN.format(2)),
+        ("ecs:DescribeServices", 2, CONTINUES),
+    ],
 )
+def test_a_deploy_is_interrupted(
+    running: Checkout, operation: str, after: int, message: str
+) -> None:
+    served = running.commit_served
+    commit = running.new_commit()
+    expect_message(interrupt(running, operation, "deploy", after=after), message)
+    assert running.commit_served == served != ""
+    running.run("deploy").expect(0)
+    assert running.commit_served == commit
 
 
-@pytest.mark.parametrize("row", parametrized(ROWS))
-def test_ctrl_c_is_obeyed_and_the_next_run_goes_on(world: World, row: FailureCase) -> None:
-    row.holds(world)
+def test_a_deploy_is_interrupted_while_it_sets_the_scaling(running: Checkout) -> None:
+    commit = running.new_commit()
+    run = interrupt(running, "application-autoscaling:PutScalingPolicy", "deploy")
+    expect_message(run, "")
+    assert running.commit_served == commit
+    run = running.run("deploy").expect(0).expect_text("in steady state already")
+    assert "ecs:UpdateService" not in run.operations
+
+
+def test_a_first_deploy_is_interrupted(existing: Checkout) -> None:
+    expect_message(interrupt(existing, "ecs:CreateService", "deploy"), UNKNOWN.format(1))
+    existing.run("deploy").expect(0).expect_text("in steady state")
+    assert existing.commit_served == existing.head
+
+
+def test_a_rollback_is_interrupted(running_second: Checkout) -> None:
+    served = running_second.commit_served
+    interrupt(running_second, "ecs:UpdateService", "rollback").expect_text(
+        "Whether ECS rolls back to ai-assistant-task:1 is unknown",
+        "run this again: uv run --frozen -m infra rollback 1",
+    )
+    assert running_second.commit_served == served != ""
+    running_second.run("rollback").expect(0).expect_text("in progress already")
+    assert running_second.revision == "ai-assistant-task:1"
+
+
+@pytest.mark.parametrize(
+    ("operation", "after", "message"),
+    [
+        ("ec2:DescribeVpcs", 0, ""),
+        ("cloudformation:CreateChangeSet", 0, PLAN_IS_LEFT),
+        ("iam:CreateOpenIDConnectProvider", 0, PLAN_IS_LEFT),
+        ("iam:CreateServiceLinkedRole", 0, PLAN_IS_LEFT),
+        ("cloudformation:ExecuteChangeSet", 0, CHANGES),
+        ("cloudformation:DescribeStackEvents", 3, CHANGES),
+        ("ecr:PutLifecyclePolicy", 0, ""),
+    ],
+)
+def test_a_provision_is_interrupted(
+    new: Checkout, operation: str, after: int, message: str
+) -> None:
+    expect_message(interrupt(new, operation, "provision", after=after), message)
+    new.wait_for_stack()
+    new.administer("provision").expect(0)
+    assert new.stack_status == "CREATE_COMPLETE"
+    new.run("deploy").expect(0)
+    assert new.commit_served == new.head
+
+
+@pytest.mark.parametrize(
+    ("operation", "message"),
+    [
+        ("ecs:DeleteService", "ECS continues to stop the service ai-assistant-service."),
+        ("iam:DeleteRolePolicy", ""),
+        ("cloudformation:DeleteStack", DELETES),
+    ],
+)
+def test_a_destroy_is_interrupted(running: Checkout, operation: str, message: str) -> None:
+    expect_message(interrupt(running, operation, "destroy"), message)
+    running.wait_for_stack()
+    running.administer("destroy", typed=running.settings.service.name).expect(0)
+    assert (running.stack_status, running.commit_served) == ("", "")

@@ -92,24 +92,24 @@ def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 class MinistackService(ServiceRepository):
     """A service whose commands ask ministack instead of AWS."""
 
-    folder: Path
+    scratch: Path
     address: str
 
     def __post_init__(self) -> None:
-        self.service = self.folder / "service"
-        change(self.service, "deploy.poll_seconds", 1)
-        change(self.service, "github.subject", f"repo:{APP}/{APP}:ref:refs/heads/main")
+        self.folder = self.scratch / "service"
+        change(self.folder, "deploy.poll_seconds", 1)
+        change(self.folder, "github.subject", f"repo:{APP}/{APP}:ref:refs/heads/main")
         self.without_split_in_conditions()
         self.begin()
-        (self.folder / "bin").mkdir()
-        put_program(self.folder / "bin" / "docker", *python(DOCKER), "recorded")
+        (self.scratch / "bin").mkdir()
+        put_program(self.scratch / "bin" / "docker", *python(DOCKER), "recorded")
         for role in SERVICE_LINKED_ROLES:
             self.aws(f"iam create-role --role-name {role} --assume-role-policy-document {{}}")
         self.make_public()
 
     def without_split_in_conditions(self) -> None:
         """ministack evaluates no Fn::Split in a condition. No range of addresses is given here."""
-        file = self.service / "infra" / "stack.yml"
+        file = self.folder / "infra" / "stack.yml"
         text = file.read_text(encoding="utf-8")
         plain, count = re.subn(
             r"^(  HasIpv\dRange\d+: ).+$", r'\1!Not [!Equals ["", ""]]', text, flags=re.MULTILINE
@@ -127,7 +127,7 @@ class MinistackService(ServiceRepository):
         )
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        folders = [str(self.folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
+        folders = [str(self.scratch / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
         given = {
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -136,13 +136,13 @@ class MinistackService(ServiceRepository):
             "AWS_DEFAULT_REGION": EXAMPLE["aws_region"],
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ENDPOINT_URL": f"http://{self.address}",
-            "DOCKER_CONFIG": os.fspath(self.folder / "docker"),
+            "DOCKER_CONFIG": os.fspath(self.scratch / "docker"),
             "PATH": os.pathsep.join(folders),
             "SIMULATED_REGISTRY": self.address,
         }
         return subprocess.run(
             words,
-            cwd=self.service,
+            cwd=self.folder,
             env=os.environ | given,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -184,7 +184,7 @@ class MinistackService(ServiceRepository):
         assert self.serves().startswith(f"{family}:2 ")
 
     def leave_out_what_is_unknown(self) -> None:
-        text = (self.service / "infra/stack.yml").read_text(encoding="utf-8")
+        text = (self.folder / "infra/stack.yml").read_text(encoding="utf-8")
         blocks = re.split(r"^(?=  \w+:\n)", text, flags=re.MULTILINE)
         known = [b for b in blocks if not any(f"Type: {type}\n" in b for type in UNKNOWN)]
         assert len(known) < len(blocks), "nothing is unknown any more: delete this"
@@ -209,7 +209,7 @@ def test_a_stack_that_is_refused_is_not_begun(service: MinistackService) -> None
 
 def test_a_stack_that_fails_names_what_failed_and_is_red(service: MinistackService) -> None:
     service.leave_out_what_is_unknown()
-    text = (service.service / "infra/stack.yml").read_text(encoding="utf-8")
+    text = (service.folder / "infra/stack.yml").read_text(encoding="utf-8")
     service.write("infra/stack.yml", re.sub(r"\n +Threshold: .*", "", text))
     done = service.run(*TOOL, "provision")
     assert done.returncode == 1, done.stdout
@@ -235,7 +235,7 @@ def test_a_service_is_provisioned_deployed_and_rolled_back(service: MinistackSer
     assert done.returncode == 0, done.stdout
     assert f"{APP}: nothing to change" in done.stdout, done.stdout
 
-    change(service.service, "logs.retention_days", 60)
+    change(service.folder, "logs.retention_days", 60)
     done = service.run(*TOOL, "provision", "--plan")
     assert done.returncode == 0, done.stdout
     assert re.search(r"^  change.* LogGroup ", done.stdout, re.MULTILINE), done.stdout

@@ -7,17 +7,18 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from simulator.simulation import SimulatedAws
 from tests.container.containers import NO_ENGINE, docker, engine_answers
 from tests.story.inventory import LISTS, inventory, new
-from tests.story.service import StoryService
+from tests.support.checkout import SUBJECT, Checkout, Run
 from tests.support.installed_service import InstalledService
-from tests.support.process_checkout import Done
 from tests.support.rendering import Render
 
+APP = "ai-assistant"
 Inventory = dict[str, list[str]]
 
 CHECKS = ["sts:GetCallerIdentity", "cloudformation:DescribeStacks", "ecs:DescribeServices"]
@@ -68,38 +69,45 @@ SCALES = [
 
 @dataclass(frozen=True)
 class Chapter:
-    """What a script did, and how things were then."""
+    """What a command did, and how things were then."""
 
-    done: Done
-    answers: str  # the commit that the url answers with
+    run: Run
+    commit_served: str
     revisions: list[str]
     images: dict[str, str]
     inventory: Inventory
 
 
 class Story:
-    def __init__(self, service: StoryService) -> None:
+    def __init__(self, service: Checkout) -> None:
         self.service = service
         self.before = inventory(service.aws)
-        self.provision = self.told(service.provision())
+        self.provision = self.told(service.administer("provision"))
         self.commit = service.head
-        self.first = self.told(service.deploy())
-        self.later_commit = service.release()
-        self.second = self.told(service.deploy())
-        self.again = self.told(service.deploy())
-        self.rollback = self.told(service.rollback())
-        self.status = self.told(service.status())
-        self.provision_again = self.told(service.provision())
-        self.destroy = self.told(service.destroy())
-        self.taken_back = self.told(service.provision())
-        self.afresh = self.told(service.deploy())
+        self.first = self.told(service.run("deploy"))
+        self.later_commit = service.new_commit()
+        self.second = self.told(service.run("deploy"))
+        self.again = self.told(service.run("deploy"))
+        self.rollback = self.told(service.run("rollback"))
+        self.status = self.told(service.run("status"))
+        self.provision_again = self.told(service.administer("provision"))
+        self.destroy = self.told(service.administer("destroy", typed=APP))
+        self.taken_back = self.told(service.administer("provision"))
+        self.afresh = self.told(service.run("deploy"))
 
-    def told(self, done: Done) -> Chapter:
+    def told(self, run: Run) -> Chapter:
         """It ends where a chapter goes wrong: the next would make no sense."""
-        done.ends(0)
-        service = self.service
-        there = inventory(service.aws)
-        return Chapter(done, service.answers, service.revisions, service.images, there)
+        run.expect(0)
+        service, found = self.service, inventory(self.service.aws)
+        images = service.images if found["AWS::ECR::Repository"] else {}
+        return Chapter(run, service.commit_served, service.revisions, images, found)
+
+
+def service_in(aws: SimulatedAws, render: Render, folder: Path) -> Checkout:
+    service = Checkout.of(render, aws, folder, own_process=True)
+    service.set("github.subject", SUBJECT)  # so GitHub is not asked
+    service.commit("Name the subject")
+    return service
 
 
 TELLINGS = [
@@ -116,16 +124,16 @@ def story(
     if request.param == "fast":
         started: SimulatedAws = request.getfixturevalue("started_aws")
         started.reset()
-        yield Story(StoryService(started, example, folder))
+        yield Story(service_in(started, example, folder))
         started.check()
         return
     if not engine_answers():
         (pytest.fail if os.environ.get("CI") else pytest.skip)(NO_ENGINE)
     with SimulatedAws(docker="real") as aws:
-        service = StoryService(aws, example, folder)
+        service = service_in(aws, example, folder)
         service.set("deploy.build_flags", ["--network=host"])
-        (service.service / "uv.lock").unlink()  # which stands for the real one elsewhere
-        InstalledService(service.service).uv("lock", "--quiet")
+        (service.folder / "uv.lock").unlink()  # which stands for the real one elsewhere
+        InstalledService(service.folder).uv("lock", "--quiet")
         service.commit("Lock the dependencies")
         story = Story(service)
         for tag in story.second.images:
@@ -134,7 +142,9 @@ def story(
 
 
 def test_the_inventory_knows_every_kind_of_resource_in_the_stack(story: Story) -> None:
-    resources = story.service.render.text("infra/stack.yml").partition("\nResources:\n")[2]
+    resources = (
+        (story.service.folder / "infra/stack.yml").read_text("utf-8").partition("\nResources:\n")[2]
+    )
     made = set(re.findall(r"^    Type: (AWS::\S+)$", resources, re.MULTILINE))
     assert made <= LISTS.keys(), "tests/story/inventory.py must list these, too"
 
@@ -148,7 +158,7 @@ def test_provisioning_makes_what_a_service_stands_on(story: Story) -> None:
         "group",  # no [github] deploy_user is set
         *("revision", "scalable target", "scaling policy", "service"),  # a deploy makes them
     }
-    assert chapter.answers == "", "nothing serves yet"
+    assert chapter.commit_served == "", "nothing serves yet"
     assert without_following(chapter) == [
         *CHECKS[:2],
         "ec2:DescribeVpcs",
@@ -165,7 +175,7 @@ def test_provisioning_makes_what_a_service_stands_on(story: Story) -> None:
 
 def test_the_first_deploy_makes_the_service(story: Story) -> None:
     chapter = story.first
-    assert asked(chapter) == [
+    assert operations(chapter) == [
         *CHECKS,
         *PROVIDES_IMAGE,
         "ecs:RegisterTaskDefinition",
@@ -177,14 +187,14 @@ def test_the_first_deploy_makes_the_service(story: Story) -> None:
         *SCALES,
     ]
     assert pushes(chapter) == 1
-    assert chapter.answers == story.commit
+    assert chapter.commit_served == story.commit
     assert len(chapter.revisions) == 1
     assert chapter.inventory["service"] != []
 
 
 def test_the_second_deploy_updates_it(story: Story) -> None:
     chapter = story.second
-    assert asked(chapter) == [
+    assert operations(chapter) == [
         *CHECKS,
         SCHEDULES,
         "ecs:DescribeTaskDefinition",
@@ -200,21 +210,27 @@ def test_the_second_deploy_updates_it(story: Story) -> None:
         *SCALES,
     ]
     assert pushes(chapter) == 1
-    assert chapter.answers == story.later_commit
+    assert chapter.commit_served == story.later_commit
     assert chapter.images.keys() == {story.commit, story.later_commit}
 
 
 def test_the_same_commit_again_pushes_and_registers_nothing(story: Story) -> None:
     chapter = story.again
-    assert asked(chapter) == [*CHECKS, SCHEDULES, "ecs:DescribeTaskDefinition", KEEPS[0], *SCALES]
+    assert operations(chapter) == [
+        *CHECKS,
+        SCHEDULES,
+        "ecs:DescribeTaskDefinition",
+        KEEPS[0],
+        *SCALES,
+    ]
     assert pushes(chapter) == 0
     assert chapter.revisions == story.second.revisions
-    assert (chapter.answers, chapter.images) == (story.later_commit, story.second.images)
+    assert (chapter.commit_served, chapter.images) == (story.later_commit, story.second.images)
 
 
 def test_a_rollback_registers_nothing_and_the_earlier_commit_answers(story: Story) -> None:
     chapter = story.rollback
-    assert asked(chapter) == [
+    assert operations(chapter) == [
         "sts:GetCallerIdentity",
         "ecs:DescribeServices",
         "ecs:ListServiceDeployments",
@@ -230,13 +246,13 @@ def test_a_rollback_registers_nothing_and_the_earlier_commit_answers(story: Stor
         *LOOKS,
         "cloudformation:DescribeStacks",  # for the URL
     ]
-    assert chapter.answers == story.commit
+    assert chapter.commit_served == story.commit
     assert chapter.revisions == story.second.revisions
 
 
 def test_the_status_tells_what_serves_and_changes_nothing(story: Story) -> None:
     chapter = story.status
-    assert asked(chapter) == [
+    assert operations(chapter) == [
         *CHECKS,
         "ecs:DescribeTaskDefinition",
         "application-autoscaling:DescribeScalableTargets",
@@ -244,22 +260,21 @@ def test_the_status_tells_what_serves_and_changes_nothing(story: Story) -> None:
         "logs:FilterLogEvents",
         "logs:FilterLogEvents",
     ]
-    chapter.done.ends(
-        0,
+    chapter.run.expect_text(
         "200 in ",
         f"commit {story.commit[:7]}",
         "1 of 1 running; scaling 1 to 4",
         "nothing: the service is healthy",
     )
-    assert len(chapter.done.text.splitlines()) <= 24, "it fits one screen"
+    assert len(chapter.run.text.splitlines()) <= 24, "it fits one screen"
 
 
 def test_provisioning_again_moves_no_image(story: Story) -> None:
     chapter = story.provision_again
-    assert "nothing to change" in chapter.done.text
-    assert chapter.answers == story.commit
+    assert "nothing to change" in chapter.run.text
+    assert chapter.commit_served == story.commit
     assert chapter.inventory == story.rollback.inventory
-    assert asked(chapter) == [
+    assert operations(chapter) == [
         *CHECKS[:2],
         *RESOURCES,
         "ecs:DescribeTaskDefinition",  # which serves: its secrets stay readable
@@ -300,19 +315,19 @@ def test_what_is_left_after_destroying_is_kept_on_purpose(story: Story) -> None:
 
 def test_provisioning_after_destroying_takes_back_what_was_kept(story: Story) -> None:
     chapter = story.taken_back
-    chapter.done.ends(0, "2 to take over", "16 to add")
+    chapter.run.expect_text("2 to take over", "16 to add")
     assert chapter.images == story.second.images
-    assert (pushes(story.afresh), story.afresh.answers) == (0, story.later_commit)
+    assert (pushes(story.afresh), story.afresh.commit_served) == (0, story.later_commit)
 
 
-def asked(chapter: Chapter) -> list[str]:
-    """What the script asked, docker's own talk with the registry left out."""
-    return [call.name for call in chapter.done.calls if not call.by_docker]
+def operations(chapter: Chapter) -> list[str]:
+    """What the tool asked, docker's own talk with the registry left out."""
+    return [call.name for call in chapter.run.calls if not call.by_docker]
 
 
 def without_following(chapter: Chapter) -> list[str]:
     """But for the looks at the stack, which are as many as it takes."""
-    found = asked(chapter)
+    found = operations(chapter)
     assert FOLLOWS in found
     return [name for name in found if name != FOLLOWS]
 
@@ -321,5 +336,5 @@ def pushes(chapter: Chapter) -> int:
     """Without the tag that an image gets once it is deployed."""
     return sum(
         call.name == "ecr:PutImage" and "deployed-" not in call.parameters.get("imageTag", "")
-        for call in chapter.done.calls
+        for call in chapter.run.calls
     )

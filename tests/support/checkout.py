@@ -1,41 +1,36 @@
-"""A service in a git checkout, the tool run in it, and its state in the simulated AWS."""
+"""A service in a git checkout, and the tool run in it against the simulated AWS."""
 
-import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from infra.tool import cli, settings_file
+from infra.tool import cli
 from infra.tool.aws import Aws
 from infra.tool.console import Console
 from infra.tool.health import Fetch, Response
 from infra.tool.runtime import Runtime
-from infra.tool.settings import Settings
 
 from simulator.calls import Call
-from simulator.deployments import Deployment
 from simulator.simulation import SimulatedAws
+from tests.support.processes import TIMEOUT, TOOL, ProcessesOfService
+from tests.support.rendering import Render
 from tests.support.repository import ServiceRepository
 from tests.support.settings import Value, change
 
 Json = dict[str, Any]
 
 SUBJECT = "repo:my-company@1/ai-assistant@2:ref:refs/heads/main"
-SERVICE_LINKED_ROLES = (
-    "ecs.amazonaws.com",
-    "ecs.application-autoscaling.amazonaws.com",
-    "elasticloadbalancing.amazonaws.com",
-)
+UNREADABLE = "Traceback (most recent call last):\n  File", "SimulationAtALoss"
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a command of the tool did."""
+    """What a command did."""
 
     exit_code: int
     out: str
@@ -74,6 +69,12 @@ class Run:
         assert self.changes == [], f"AWS must not be changed, but it was asked for {self.changes}"
         return self
 
+    def expect_text(self, *texts: str) -> "Run":
+        """Assert that the output has each of these texts."""
+        missing = [text for text in texts if text not in self.text]
+        assert missing == [], f"the output must have {missing}:\n{self.text}"
+        return self
+
     def request(self, operation: str, **named: str) -> Json:
         """The parameters of the only call of an operation with these values among them."""
         [call] = [
@@ -85,7 +86,7 @@ class Run:
 
 
 @dataclass
-class Checkout(ServiceRepository):
+class Checkout(ServiceRepository, ProcessesOfService):
     """A rendered service in a repository of its own, in an account of the simulated AWS."""
 
     aws: SimulatedAws
@@ -93,20 +94,26 @@ class Checkout(ServiceRepository):
     environment: dict[str, str] = field(default_factory=dict)  # of the commands that are run
     answer: Response | OSError | None = None  # of the URL; None: what the load balancer answers
     terminal: StringIO | None = None  # where output and errors go; None: each to its own
+    own_process: bool = False  # each command is run in one, which asks the simulated AWS over HTTP
 
     def __post_init__(self) -> None:
-        self.service = self.folder
         git = {name: value for name, value in os.environ.items() if name.startswith("GIT_")}
         self.environment = {**git, "PATH": os.environ["PATH"], **self.environment}
 
-    @property
-    def settings(self) -> Settings:
-        return settings_file.read(self.folder)
+    @classmethod
+    def of(
+        cls, render: Render, aws: SimulatedAws, folder: Path, *, own_process: bool = False
+    ) -> "Checkout":
+        """A render in a repository of its own, below `folder`."""
+        render.copy_to(folder / "service")
+        made = cls(aws, folder / "service", own_process=own_process)
+        made.begin()
+        return made
 
     def copy(self, folder: Path) -> "Checkout":
         """Another clone of it, in the same account."""
         shutil.copytree(self.folder, folder)
-        return Checkout(self.aws, folder, dict(self.environment))
+        return Checkout(self.aws, folder, dict(self.environment), own_process=self.own_process)
 
     # --- what its owner changes ---
 
@@ -114,15 +121,16 @@ class Checkout(ServiceRepository):
         """A setting, such as "tasks.min". It is not committed."""
         change(self.folder, name, value)
 
-    def document(self, name: str) -> Json:
-        found: Json = json.loads((self.folder / name).read_text(encoding="utf-8"))
-        return found
-
     def release(self, note: str = "Release") -> str:
         """Commit something new to deploy, and push its image. Returns the commit."""
+        self.new_commit(note)
+        self.push_image()
+        return self.head
+
+    def new_commit(self, note: str = "Release") -> str:
+        """Something new to deploy, of which no image exists."""
         self.write("NOTES.md", f"{note}\nAfter {self.head}.\n")
         self.commit(note)
-        self.push_image()
         return self.head
 
     def push_image(self) -> None:
@@ -143,38 +151,37 @@ class Checkout(ServiceRepository):
     def run(self, *words: str, principal: str = "", typed: str = "", **environment: str) -> Run:
         """Run a command of the tool, as the deploy role unless another principal is named. `typed`
         answers its question."""
+        who = principal or self.deploy_role
+        if self.own_process:
+            return self.run_program(*TOOL, *words, principal=who, typed=typed, **environment)
         return run_tool(
             self.aws,
             self.folder,
             *words,
-            principal=principal or f"role/{self.settings.names.deploy_role}",
+            principal=who,
             environment=self.environment | environment,
             answer=self.answer,
             terminal=self.terminal,
             typed=typed,
         )
 
-    def administer(self, *words: str, **environment: str) -> Run:
+    def administer(self, *words: str, typed: str = "", **environment: str) -> Run:
         """Run a command of the tool as an administrator."""
-        return self.run(*words, principal="root", **environment)
+        return self.run(*words, principal="root", typed=typed, **environment)
 
-    def process_environment(self, principal: str = "", **more: str) -> dict[str, str]:
-        """That of a command in a process of its own, which asks the simulated AWS over HTTP."""
-        who = principal or f"role/{self.settings.names.deploy_role}"
-        keys = self.aws.world.principals.credentials(who)
-        address = f"http://{self.aws.address}"
-        given = {
-            "AWS_ACCESS_KEY_ID": keys.access_key,
-            "AWS_SECRET_ACCESS_KEY": keys.secret,
-            "AWS_SESSION_TOKEN": keys.token,
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_ENDPOINT_URL": address,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "HOME": os.fspath(self.folder.parent),
-            "http_proxy": address,  # so the names of load balancers lead to the simulation
-            "no_proxy": "127.0.0.1",
-        }
-        return self.environment | {name: value for name, value in given.items() if value} | more
+    def run_program(
+        self, *words: str, principal: str = "root", typed: str = "", **environment: str
+    ) -> Run:
+        """Run a program, such as ("aws", "ecs", "list-clusters"), in a process of its own."""
+        before = len(self.aws.calls)
+        process = self.start(*words, principal=principal, **environment)
+        out, err = process.communicate(f"{typed}\n" if typed else "", TIMEOUT)
+        self.expect_no_temporary_files()
+        for text in UNREADABLE:
+            assert text not in out + err, f"no user wants to read this:\n{out + err}"
+        return Run(process.returncode, out, err, list(self.aws.calls)[before:])
+
+    # --- its log ---
 
     def write_log(self, *messages: str, seconds_ago: float = 0) -> None:
         """Lines of the app's, in its log group, one millisecond after the other."""
@@ -187,39 +194,6 @@ class Checkout(ServiceRepository):
         ]
         logs.create_log_stream(**stream)
         logs.put_log_events(**stream, logEvents=events)
-
-    # --- its state in AWS ---
-
-    @property
-    def ecs_service(self) -> Json:
-        """The service as it is, without moving a deployment forward."""
-        names = self.settings.names
-        return self.aws.ecs.services[names.cluster, names.service].described()
-
-    @property
-    def ecs_deployment(self) -> Deployment:
-        """The one that the service is at, or on its way to, as the simulation keeps it."""
-        names = self.settings.names
-        primary = self.aws.ecs.services[names.cluster, names.service].primary
-        assert primary, "the service has no deployment"
-        return primary
-
-    def stack_is(self, status: str) -> None:
-        """Put the stack in a state."""
-        name = self.settings.names.stack
-        [stack] = [each for each in self.aws.cloudformation.stacks.values() if each.name == name]
-        stack.status = status
-
-    @property
-    def revision(self) -> str:
-        """FAMILY:N of what the service is at, or on its way to."""
-        return str(self.ecs_service["taskDefinition"]).rpartition("/")[2]
-
-    @property
-    def revisions(self) -> list[str]:
-        """Every revision that was registered."""
-        arns = self.aws.client("ecs").list_task_definitions()["taskDefinitionArns"]
-        return [arn.rpartition("/")[2] for arn in arns]
 
 
 def run_tool(
@@ -273,93 +247,3 @@ def runtime_of(
         ask=lambda _: typed,
         resolve=aws.resolve,
     )
-
-
-def provision(checkout: Checkout) -> None:
-    """Create what provisioning creates, by calls of the test's own."""
-    aws, names = checkout.aws, checkout.settings.names
-    iam, cloudformation = aws.client("iam"), aws.client("cloudformation")
-    for service in SERVICE_LINKED_ROLES:
-        iam.create_service_linked_role(AWSServiceName=service)
-    cloudformation.create_change_set(
-        StackName=names.stack,
-        ChangeSetName="create",
-        ChangeSetType="CREATE",
-        Capabilities=["CAPABILITY_NAMED_IAM"],
-        TemplateBody=template_body(checkout),
-        Parameters=[
-            {"ParameterKey": key, "ParameterValue": value}
-            for key, value in parameters(checkout).items()
-        ],
-    )
-    change_set = {"StackName": names.stack, "ChangeSetName": "create"}
-    wait_for(lambda: cloudformation.describe_change_set(**change_set)["Status"])
-    cloudformation.execute_change_set(**change_set)
-    wait_for(lambda: stack_status(checkout))
-    policy = (checkout.folder / "ops" / "iam-policy-github-actions.json").read_text("utf-8")
-    iam.put_role_policy(RoleName=names.deploy_role, PolicyName="deploy", PolicyDocument=policy)
-    iam.put_role_policy(
-        RoleName=names.deploy_role, PolicyName="deploy-limits", PolicyDocument=limits(checkout)
-    )
-
-
-def limits(checkout: Checkout) -> str:
-    """The policy that denies the deploy role other subnets, and ECS Exec."""
-    subnets = parameters(checkout)["SubnetIds"].split(",")
-    return json.dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Deny", "Action": "ecs:*", "Resource": "*", "Condition": condition}
-                for condition in (
-                    {"ForAnyValue:StringNotEquals": {"ecs:subnet": sorted(subnets)}},
-                    {"StringEquals": {"ecs:enable-execute-command": "true"}},
-                )
-            ],
-        }
-    )
-
-
-def template_body(checkout: Checkout) -> str:
-    """infra/stack.yml with literal names for what CloudFormation may import."""
-    names = checkout.settings.names
-    template = (checkout.folder / "infra" / "stack.yml").read_text(encoding="utf-8")
-    named = template.replace("!Ref RepositoryName", names.repository)
-    return named.replace("!Ref LogGroupName", names.log_group)
-
-
-def wait_for(status: Callable[[], str]) -> None:
-    """Look until something is created. Each look takes an operation of CloudFormation further."""
-    looks = 100
-    while (found := status()).endswith(("_PENDING", "_IN_PROGRESS")) and looks:
-        looks -= 1
-    assert found == "CREATE_COMPLETE", f"the stack of the test is in state {found}"
-
-
-def stack_status(checkout: Checkout) -> str:
-    client = checkout.aws.client("cloudformation")
-    [stack] = client.describe_stacks(StackName=checkout.settings.names.stack)["Stacks"]
-    return str(stack["StackStatus"])
-
-
-def parameters(checkout: Checkout) -> dict[str, str]:
-    """The parameters of infra/stack.yml for the settings of an untouched render."""
-    settings = checkout.settings
-    names, ec2 = settings.names, checkout.aws.client("ec2")
-    subnets = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])
-    return {
-        "AppName": settings.service.name,
-        "RepositoryName": names.repository,
-        "LogGroupName": names.log_group,
-        "LogRetentionDays": str(settings.logs.retention_days),
-        "ClusterName": names.cluster,
-        "ServiceName": names.service,
-        "ExecutionRoleName": names.execution_role,
-        "TaskRoleName": names.task_role,
-        "DeployRoleName": names.deploy_role,
-        "GitHubSubject": SUBJECT,
-        "VpcId": subnets["Subnets"][0]["VpcId"],
-        "SubnetIds": ",".join(subnet["SubnetId"] for subnet in subnets["Subnets"]),
-        "AssignPublicIp": "ENABLED",
-        "LoadBalancerScheme": "internet-facing",
-    }

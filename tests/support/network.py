@@ -1,6 +1,7 @@
 """Changes of the network below a running service, made by calls of the test's own."""
 
-from tests.support.checkout import Checkout, parameters, stack_status, template_body
+from tests.support.checkout import Checkout
+from tests.support.stack_by_calls import parameters, template_body
 
 
 def replace_task_security_group(checkout: Checkout) -> tuple[str, str]:
@@ -29,7 +30,7 @@ def replace_task_security_group(checkout: Checkout) -> tuple[str, str]:
     while not (made := client.describe_change_set(**named))["Status"].endswith("COMPLETE"):
         assert made["Status"] != "FAILED", made["StatusReason"]
     client.execute_change_set(**named)
-    while (status := stack_status(checkout)) != "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS":
+    while (status := checkout.stack_status) != "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS":
         assert status == "UPDATE_IN_PROGRESS", f"the stack of the test is in state {status}"
     return old, task_security_group(checkout)
 

@@ -8,11 +8,11 @@ from typing import Any
 
 
 class ServiceRepository:
-    service: Path
+    folder: Path  # of the service
 
     def git(self, *words: str) -> str:
         done = subprocess.run(
-            ["git", *words], cwd=self.service, capture_output=True, check=True, text=True
+            ["git", *words], cwd=self.folder, capture_output=True, check=True, text=True
         )
         return done.stdout.strip()
 
@@ -23,17 +23,20 @@ class ServiceRepository:
         self.commit("Start")
 
     def write(self, name: str, text: str) -> None:
-        (self.service / name).write_text(text, encoding="utf-8")
+        (self.folder / name).write_text(text, encoding="utf-8")
+
+    def document(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
+        return found
 
     def edit(self, name: str, old: str, new: str) -> None:
-        text = (self.service / name).read_text(encoding="utf-8")
+        text = (self.folder / name).read_text(encoding="utf-8")
         assert old in text, f"{name} does not say {old!r} any more: change this test with it"
         self.write(name, text.replace(old, new))
 
     def change(self, name: str, change: Mapping[str, Any]) -> None:
         """Give a JSON document other values at its top, and commit it."""
-        document = json.loads((self.service / name).read_text(encoding="utf-8"))
-        self.write(name, json.dumps(document | dict(change), indent=2))
+        self.write(name, json.dumps(self.document(name) | dict(change), indent=2))
         self.commit(f"Change {name}")
 
     def commit(self, message: str) -> None:

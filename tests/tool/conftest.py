@@ -1,112 +1,28 @@
-"""The stages of a service that tests of the tool begin at.
+"""The tests of the tool begin at a stage of a service, such as `deployed`."""
 
-A test that asks for one runs in a fork of this process, so whatever it does to the account and to
-the checkout is gone when the next one begins.
-"""
-
-import inspect
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from simulator.forked_copy import play_aside
-from simulator.simulation import SimulatedAws
-from tests.support.checkout import Checkout, provision
-from tests.support.rendering import Render
+from tests.support.stages import (
+    account,
+    deployed,
+    deployed_twice,
+    order_by_stage,
+    provisioned,
+    pytest_pyfunc_call,
+    rendered,
+)
 
-STAGES = ("rendered", "provisioned", "deployed", "deployed_twice")
-
-
-class Account:
-    """One account that is brought from stage to stage, as tests need it."""
-
-    def __init__(self, aws: SimulatedAws, render: Render, folder: Path) -> None:
-        self.aws, self.render, self.folder = aws, render, folder
-        self.stage = len(STAGES)
-        self.resets = -1  # another one means that another test has the account
-        self.clones = 0
-
-    def bring_to(self, stage: str) -> Checkout:
-        """A clone of the service for one test."""
-        wanted = STAGES.index(stage)
-        if self.stage > wanted or self.resets != self.aws.resets:
-            self.aws.reset()
-            self.resets = self.aws.resets
-            self.checkout = Checkout(self.aws, self.folder / "0")
-            if not self.checkout.folder.exists():
-                self.render_into(self.checkout)
-            self.stage = 0
-        steps: tuple[Callable[[Checkout], object], ...] = (provision, deploy, deploy)
-        for step in steps[self.stage : wanted]:
-            self.stage = len(STAGES)  # begin anew if the step fails
-            step(self.checkout)
-        self.stage = wanted
-        self.aws.calls.clear()
-        self.clones += 1
-        return self.checkout.copy(self.folder / str(self.clones))
-
-    def render_into(self, checkout: Checkout) -> None:
-        self.render.copy_to(checkout.folder)
-        checkout.begin()
-
-
-def deploy(checkout: Checkout) -> None:
-    checkout.release()
-    checkout.run("deploy").expect(0)
-
-
-@pytest.fixture(scope="session")
-def account(
-    started_aws: SimulatedAws, example: Render, tmp_path_factory: pytest.TempPathFactory
-) -> Account:
-    return Account(started_aws, example, tmp_path_factory.mktemp("account"))
-
-
-@pytest.fixture
-def rendered(account: Account) -> Checkout:
-    """A service that nothing in AWS belongs to yet."""
-    return account.bring_to("rendered")
-
-
-@pytest.fixture
-def provisioned(account: Account) -> Checkout:
-    """A service whose stack exists, and that was never deployed."""
-    return account.bring_to("provisioned")
-
-
-@pytest.fixture
-def deployed(account: Account) -> Checkout:
-    """A service that runs its first release."""
-    return account.bring_to("deployed")
-
-
-@pytest.fixture
-def deployed_twice(account: Account) -> Checkout:
-    """A service that runs its second release."""
-    return account.bring_to("deployed_twice")
+__all__ = [
+    "account",
+    "deployed",
+    "deployed_twice",
+    "provisioned",
+    "pytest_pyfunc_call",
+    "rendered",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Within a file, the tests of earlier stages come first: the account is made once for all."""
-    here = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
-    order = {item: number for number, item in enumerate(sorted(here, key=stage_of))}
-    items.sort(key=lambda item: order.get(item, -1))
-
-
-def stage_of(item: pytest.Item) -> tuple[str, int]:
-    stages = [STAGES.index(name) for name in getattr(item, "fixturenames", ()) if name in STAGES]
-    return str(item.path), max(stages, default=-1)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a test that begins at a stage in a fork."""
-    if not set(STAGES) & set(pyfuncitem.fixturenames):
-        return None
-    wanted = inspect.signature(pyfuncitem.obj).parameters
-    arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
-    account = pyfuncitem.funcargs["account"]
-    assert isinstance(account, Account)
-    play_aside(account.aws, lambda: pyfuncitem.obj(**arguments))
-    return True
+    order_by_stage(items, Path(__file__).parent)

@@ -26,21 +26,21 @@ class ImageService(ServiceRepository):
     """A checkout of the example. `target` is as a command makes it."""
 
     example: Render
-    folder: Path
+    scratch: Path  # a folder for files of the test
     environment: dict[str, str]
     session: boto3.Session | None = None  # None: a command that asks AWS fails the test
     out: io.StringIO = field(default_factory=io.StringIO)
     err: io.StringIO = field(default_factory=io.StringIO)
 
     def __post_init__(self) -> None:
-        self.service = self.folder / "service"
-        shutil.copytree(self.example.path, self.service)
+        self.folder = self.scratch / "service"
+        shutil.copytree(self.example.path, self.folder)
         self.begin()
 
     @property
     def runtime(self) -> Runtime:
         return Runtime(
-            root=self.service,
+            root=self.folder,
             environment=self.environment,
             console=Console(self.environment, self.out, self.err),
             clock=Clock(),
@@ -60,7 +60,7 @@ class ImageService(ServiceRepository):
 
     @property
     def documents(self) -> Documents:
-        return documents.read(self.service, self.target.settings)
+        return documents.read(self.folder, self.target.settings)
 
     def run(self, *words: str) -> int:
         """Run a command of the tool. Returns its exit code."""

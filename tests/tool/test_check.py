@@ -184,9 +184,9 @@ def in_another_repository(service: Checkout) -> None:
     moved = service.folder.parent / "monorepo" / "service"
     moved.parent.mkdir()
     service.folder.rename(moved)
-    service.service = moved.parent
+    service.folder = moved.parent
     service.git("init", "--quiet")
-    service.folder = service.service = moved
+    service.folder = service.folder = moved
 
 
 def ignore_the_lock(service: Checkout) -> None:

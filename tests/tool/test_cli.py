@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -152,27 +150,10 @@ def test_an_unexpected_error_after_a_change_leaves_the_outcome_open(
 # --- in a process of its own ---
 
 
-def start(
-    service: Checkout, *words: str, principal: str = "", **environment: str
-) -> subprocess.Popen[str]:
-    """The clock of such a process is this machine's, which is ahead of the simulated AWS's."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "infra", *words],
-        cwd=service.folder,
-        env=service.process_environment(principal, **environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_at_once(deployed: Checkout, sent: signal.Signals, code: int) -> None:
     deployed.write_log("hello")
-    with start(deployed, "logs", "--follow", "--since", "3000d") as process:
+    with deployed.start_tool("logs", "--follow", "--since", "3000d") as process:
         assert process.stdout
         assert process.stdout.readline() == "hello\n", "it follows the log"
         process.send_signal(sent)
@@ -181,7 +162,7 @@ def test_a_signal_ends_it_at_once(deployed: Checkout, sent: signal.Signals, code
 
 
 def test_status_as_a_process(deployed: Checkout) -> None:
-    with start(deployed, "status") as process:
+    with deployed.start_tool("status") as process:
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert "200 in " in out
@@ -190,21 +171,21 @@ def test_status_as_a_process(deployed: Checkout) -> None:
 
 
 def test_the_region_of_the_shell_is_not_asked(deployed: Checkout) -> None:
-    with start(deployed, "status", AWS_REGION="eu-west-1") as process:
+    with deployed.start_tool("status", AWS_REGION="eu-west-1") as process:
         process.communicate(timeout=60)
     assert process.returncode == 0
 
 
 def test_a_character_that_the_terminal_lacks_is_replaced(deployed: Checkout) -> None:
     deployed.write_log("Grüße")
-    with start(deployed, "logs", "--since", "3000d", PYTHONIOENCODING="ascii") as process:
+    with deployed.start_tool("logs", "--since", "3000d", PYTHONIOENCODING="ascii") as process:
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "Gr??e\n", "")
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(deployed: Checkout) -> None:
     deployed.write_log(*(f"line {number} " + "x" * 100 for number in range(3000)))
-    with start(deployed, "logs", "--since", "3000d") as process:
+    with deployed.start_tool("logs", "--since", "3000d") as process:
         assert process.stdout
         process.stdout.readline()
         process.stdout.close()
@@ -217,6 +198,6 @@ def test_ctrl_c_while_modules_are_imported_shows_no_traceback(
     rendered: Checkout, tmp_path: Path
 ) -> None:
     (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n", encoding="utf-8")
-    with start(rendered, "status", principal="root", PYTHONPATH=os.fspath(tmp_path)) as process:
+    with rendered.start_tool("status", principal="root", PYTHONPATH=os.fspath(tmp_path)) as process:
         _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (130, "")

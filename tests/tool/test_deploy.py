@@ -17,6 +17,7 @@ from infra.tool.revision import Revision
 from infra.tool.service_request import create_request
 from infra.tool.stack import Stack
 
+from simulator.faults import THROTTLED
 from simulator.refusal import Refused
 from simulator.rollouts import Crashes
 from tests.support.answers import BEFORE, NEW, arn, listed, service
@@ -83,6 +84,52 @@ def test_what_is_wrong_on_this_machine_is_said_before_aws_is_asked(
     damage(provisioned)
     run = provisioned.run("deploy").expect(2, error)
     assert run.operations == []
+
+
+def lose_the_cluster(checkout: Checkout) -> None:
+    checkout.aws.client("ecs").delete_cluster(cluster=checkout.settings.names.cluster)
+
+
+def lose_the_repository(checkout: Checkout) -> None:
+    repository = checkout.settings.names.repository
+    checkout.aws.client("ecr").delete_repository(repositoryName=repository, force=True)
+
+
+def move_to_another_region(checkout: Checkout) -> None:
+    checkout.edit("infra/task-definition.json", "us-east-1", "eu-west-1")
+    checkout.set("service.region", "eu-west-1")
+    checkout.set("service.registry", "123456789012.dkr.ecr.eu-west-1.amazonaws.com")
+    checkout.commit("Move to another region")
+
+
+@pytest.mark.parametrize(
+    ("damage", "error"),
+    [
+        (lose_the_cluster, "cluster-missing"),
+        (lose_the_repository, "repository-missing"),
+        (move_to_another_region, "stack-missing"),
+    ],
+)
+def test_what_is_missing_in_aws_is_named_before_anything_is_changed(
+    provisioned: Checkout, damage: Callable[[Checkout], None], error: str
+) -> None:
+    role = provisioned.deploy_role
+    damage(provisioned)
+    run = provisioned.run("deploy", principal=role).expect(2, error).expect_no_change()
+    if error != "stack-missing":
+        assert "uv run --frozen -m infra provision" in run.err
+
+
+def test_without_a_stack_it_says_to_provision(rendered: Checkout) -> None:
+    run = rendered.run("deploy", principal="root").expect(2, "stack-missing").expect_no_change()
+    assert "uv run --frozen -m infra provision" in run.err
+
+
+def test_a_service_that_is_being_deleted_is_not_deployed_to(deployed: Checkout) -> None:
+    deployed.release()
+    ecs, names = deployed.aws.client("ecs"), deployed.settings.names
+    ecs.delete_service(cluster=names.cluster, service=names.service, force=True)
+    deployed.run("deploy").expect(2, "service-draining").expect_no_change()
 
 
 # --- to steady state ---
@@ -299,6 +346,20 @@ def test_an_image_that_ecr_lacks_is_built_and_deployed_by_its_digest(
     expect_steady(provisioned, 1)
 
 
+def test_the_tag_of_this_commit_on_another_image_is_noticed_at_the_url(deployed: Checkout) -> None:
+    registry, repository = deployed.aws.registry, deployed.settings.names.repository
+    content, kind = registry.manifests[repository, deployed.head]
+    commit = deployed.new_commit()
+    registry.put(repository, commit, content, kind)
+    run = deployed.run("deploy").expect(1, "url-other-commit")
+    assert "ecr:InitiateLayerUpload" not in run.operations
+    running = {
+        task.deployment.container["image"] for task in deployed.aws.ecs.tasks if task.is_alive
+    }
+    assert [image.partition("@")[2] for image in running] == [deployed.images[commit]]
+    deployed.run("status").expect(1, "not-healthy").expect_text("the URL answers with commit")
+
+
 # --- the tag that keeps the image from expiring ---
 
 
@@ -390,6 +451,30 @@ def test_a_refusal_after_a_change_ends_with_1(deployed: Checkout) -> None:
     deployed.aws.faults.clear()
     deployed.run("deploy").expect(0)
     expect_steady(deployed, 3)
+
+
+def throttle(checkout: Checkout) -> None:
+    checkout.aws.faults.refuse_for_ever("ecs:RegisterTaskDefinition", THROTTLED)
+
+
+def ask_for_a_size_that_fargate_lacks(checkout: Checkout) -> None:
+    checkout.edit("infra/task-definition.json", '"cpu": "256"', '"cpu": "300"')
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [(throttle, "Rate exceeded"), (ask_for_a_size_that_fargate_lacks, "No Fargate configuration")],
+)
+def test_a_refusal_after_the_push_ends_with_1(
+    deployed: Checkout, damage: Callable[[Checkout], None], reason: str
+) -> None:
+    served = deployed.commit_served
+    damage(deployed)
+    deployed.docker()
+    deployed.new_commit()
+    run = deployed.run("deploy").expect(1, "aws-refused")
+    run.expect_text("ecs:RegisterTaskDefinition", reason)
+    assert (deployed.revision, deployed.commit_served) == ("ai-assistant-task:1", served)
 
 
 def test_a_refusal_without_a_reason_says_so_on_one_line(deployed: Checkout) -> None:

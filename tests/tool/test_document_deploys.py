@@ -183,25 +183,18 @@ def test_a_sidecar_whose_secret_cannot_be_read_is_rolled_back_with_the_reason(
 # --- a stack that cleans up (aws/aws-sam-cli#5084) ---
 
 
-def stack_status(checkout: Checkout) -> str:
-    """The state of the stack, which is one step further afterwards."""
-    client = checkout.aws.client("cloudformation")
-    [stack] = client.describe_stacks(StackName=checkout.settings.names.stack)["Stacks"]
-    return str(stack["StackStatus"])
-
-
 CLEANUP = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
 
 
 def test_a_deploy_releases_what_the_cleanup_of_the_stack_waits_for(deployed: Checkout) -> None:
     old, new = replace_task_security_group(deployed)
-    assert [stack_status(deployed) for _ in range(3)] == [CLEANUP] * 3
+    assert [deployed.stack_status for _ in range(3)] == [CLEANUP] * 3
     deployed.release()
     run = deployed.run("deploy").expect(0)
     network = run.request("ecs:UpdateService")["networkConfiguration"]["awsvpcConfiguration"]
     assert network["securityGroups"] == [new] != [old]
     deployed.run("status")  # by then, the tasks in the old group are gone
-    assert [stack_status(deployed) for _ in range(3)][-1] == "UPDATE_COMPLETE"
+    assert [deployed.stack_status for _ in range(3)][-1] == "UPDATE_COMPLETE"
 
 
 def test_the_plan_and_the_checks_go_ahead_during_a_cleanup(deployed: Checkout) -> None:
@@ -209,4 +202,4 @@ def test_the_plan_and_the_checks_go_ahead_during_a_cleanup(deployed: Checkout) -
     deployed.release()
     run = deployed.run("deploy", "--plan").expect(0).expect_no_change()
     assert "securityGroups" in run.out
-    assert stack_status(deployed) == CLEANUP
+    assert deployed.stack_status == CLEANUP

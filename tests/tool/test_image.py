@@ -53,7 +53,7 @@ class Stage(ImageService):
 
     @property
     def calls(self) -> list[dict[str, Any]]:
-        file = self.folder / "calls"
+        file = self.scratch / "calls"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     def call(self, verb: str) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def test_an_image_that_ecr_has_is_not_built_again(stage: Stage) -> None:
     first = stage.provide()
     before = len(stage.calls)
     stage.environment["PATH"] = "/usr/bin:/bin"  # docker is needed only to build
-    (stage.folder / "bin" / "docker").unlink()
+    (stage.scratch / "bin" / "docker").unlink()
 
     assert stage.provide() == first
     assert len(stage.calls) == before
@@ -183,7 +183,7 @@ def test_the_platform_follows_the_task_definition(
 
 def test_build_flags_of_the_settings_come_before_the_context(stage: Stage) -> None:
     flags = ["--label", "a=b c", "--label", "d=e"]
-    change(stage.service, "deploy.build_flags", flags)
+    change(stage.folder, "deploy.build_flags", flags)
     stage.commit("Label the image")
     stage.provide()
     assert stage.call("build")["words"][-5:-1] == flags
@@ -207,15 +207,15 @@ def test_the_context_is_what_the_commit_holds(stage: Stage) -> None:
 
     files = stage.call("build")["files"]
     assert sorted(files) == sorted(stage.git("ls-files").splitlines())
-    assert files["Dockerfile"] == (stage.service / "Dockerfile").read_text()
+    assert files["Dockerfile"] == (stage.folder / "Dockerfile").read_text()
     assert ".dockerignore" in files
 
 
 def test_attributes_for_archives_do_not_change_what_is_built(stage: Stage) -> None:
     stage.write("app/version.txt", "$Format:%H$\n")
     stage.write(".gitattributes", "app/version.txt export-subst\ngunicorn.conf.py export-ignore\n")
-    (stage.service / "app" / "run.sh").write_text("#!/bin/sh\n")
-    (stage.service / "app" / "run.sh").chmod(0o755)
+    (stage.folder / "app" / "run.sh").write_text("#!/bin/sh\n")
+    (stage.folder / "app" / "run.sh").chmod(0o755)
     stage.commit("Mark files")
     stage.provide()
 
@@ -408,7 +408,7 @@ def test_an_image_of_a_builder_that_keeps_it_to_itself_is_pushed(stage: Stage) -
 def test_a_build_that_fails_changes_nothing(
     stage: Stage, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    (stage.service / "Dockerfile").unlink()
+    (stage.folder / "Dockerfile").unlink()
     stage.commit("Lose the Dockerfile")
     refused("image-not-built", stage.provide)
     assert not stage.used.has_changed_aws, "exit code 2: nothing has changed"
@@ -452,7 +452,7 @@ def test_a_push_that_claims_to_work_is_not_believed(
 def test_a_workflow_folds_what_docker_prints(stage: Stage, failing: bool) -> None:
     stage.environment["GITHUB_ACTIONS"] = "true"
     if failing:
-        (stage.service / "Dockerfile").unlink()
+        (stage.folder / "Dockerfile").unlink()
         stage.commit("Lose the Dockerfile")
         refused("image-not-built", stage.provide)
     else:

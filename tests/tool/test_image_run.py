@@ -35,12 +35,12 @@ class RecordedImageService(ImageService):
     answers: dict[str, tuple[int, str]]
 
     def test(self, *words: str) -> int:
-        (self.folder / "answers").write_text(json.dumps(self.answers))
+        (self.scratch / "answers").write_text(json.dumps(self.answers))
         return self.run("test-image", "--image", "service:1", *words)
 
     @property
     def calls(self) -> list[list[str]]:
-        return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
+        return [json.loads(line) for line in (self.scratch / "calls").read_text().splitlines()]
 
     def call(self, verb: str) -> list[str]:
         return next(call for call in self.calls if call[0] == verb)
@@ -162,9 +162,9 @@ def test_what_docker_refuses_is_not_the_fault_of_the_image(
 
 def test_without_docker_the_remedy_is_to_install_it(play: RecordedImageService) -> None:
     play.test()  # git is asked first, and found
-    (play.folder / "bin" / "docker").unlink()
-    (play.folder / "bin" / "git").symlink_to(shutil.which("git") or "")
-    play.environment["PATH"] = os.fspath(play.folder / "bin")
+    (play.scratch / "bin" / "docker").unlink()
+    (play.scratch / "bin" / "git").symlink_to(shutil.which("git") or "")
+    play.environment["PATH"] = os.fspath(play.scratch / "bin")
     assert play.test() == ExitCode.NOT_READY
     assert "error[docker-missing]" in play.said
 
@@ -192,8 +192,8 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, at: Callable[[tuple[str, ...]], b
 
 
 def test_a_build_needs_a_clean_tree(play: RecordedImageService) -> None:
-    (play.folder / "answers").write_text(json.dumps(play.answers))
+    (play.scratch / "answers").write_text(json.dumps(play.answers))
     play.write("app/main.py", "changed\n")
     assert play.run("test-image") == ExitCode.NOT_READY
     assert "error[not-committed]" in play.said
-    (play.folder / "calls").touch()  # nothing was asked of docker
+    (play.scratch / "calls").touch()  # nothing was asked of docker

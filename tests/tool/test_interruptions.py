@@ -1,11 +1,7 @@
 """A deploy or a rollback that is stopped at any call: run again, it ends right."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from infra.tool import cli
@@ -136,27 +132,17 @@ def test_sigterm_ends_with_143_and_says_what_continues(deployed: Checkout) -> No
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_process_with_its_code(
-    deployed: Checkout, sent: signal.Signals, code: int, tmp_path: Path
+    deployed: Checkout, sent: signal.Signals, code: int
 ) -> None:
     deployed.release()
-    role = f"role/{deployed.settings.names.deploy_role}"
-    environment = {**os.environ, **deployed.aws.environment(role), **deployed.environment}
-    environment["TMPDIR"] = str(tmp_path)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "infra", "deploy"],
-        cwd=deployed.folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    )
-    assert process.stdout
-    for line in process.stdout:
-        if line.startswith("deployment"):
-            break
-    time.sleep(0.2)  # it sleeps, before the first look
-    process.send_signal(sent)
-    _, err = process.communicate(timeout=30)
+    with deployed.start_tool("deploy") as process:
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("deployment"):
+                break
+        time.sleep(0.2)  # it sleeps, before the first look
+        process.send_signal(sent)
+        _, err = process.communicate(timeout=30)
     assert process.returncode == code, err
     assert err == (f"The deployment of ai-assistant-task:2 continues in ECS. {CONTINUES} deploy\n")
-    assert list(tmp_path.iterdir()) == [], "no temporary file must be left"
+    deployed.expect_no_temporary_files()

@@ -16,6 +16,7 @@ from infra.tool.revision import Revision
 from infra.tool.stopped_tasks import StoppedTask, TaskWatcher, as_stopped_task
 
 from simulator.deployments import Outcome
+from simulator.faults import THROTTLED
 from simulator.rollouts import (
     CannotPull,
     Crashes,
@@ -40,7 +41,7 @@ from tests.support.answers import (
     service,
     started,
 )
-from tests.support.checkout import Checkout
+from tests.support.checkout import SUBJECT, Checkout
 from tests.support.targets import Bench, bench, settings, stubbed
 
 NAMES = settings().names
@@ -51,6 +52,7 @@ SCALING = "application-autoscaling:"
 
 
 def test_a_crashing_release_is_rolled_back_and_reported(deployed: Checkout) -> None:
+    served = deployed.commit_served
     deployed.release()
     deployed.aws.next_rollout(Crashes(exit_code=3, says=("Traceback", "ValueError: no model")))
     run = deployed.run("deploy").expect(1, "deployment-rolled-back")
@@ -66,6 +68,7 @@ def test_a_crashing_release_is_rolled_back_and_reported(deployed: Checkout) -> N
     assert log.splitlines()[1:] == ["  Traceback", "  ValueError: no model"]
     assert not [name for name in run.operations if name.startswith(SCALING + "Put")]
     assert deployed.revision == "ai-assistant-task:1"
+    assert deployed.commit_served == served != ""
 
 
 def test_a_first_release_that_crashes_has_nothing_to_roll_back_to(provisioned: Checkout) -> None:
@@ -73,6 +76,46 @@ def test_a_first_release_that_crashes_has_nothing_to_roll_back_to(provisioned: C
     provisioned.aws.next_rollout(Crashes())
     run = provisioned.run("deploy").expect(1, "deployment-failed")
     assert "rolled back" not in run.err
+    assert provisioned.commit_served == ""
+    provisioned.run("deploy").expect(0)
+    assert provisioned.commit_served == provisioned.head
+
+
+def test_a_release_that_crashes_while_ecs_rolls_back_the_one_before(deployed: Checkout) -> None:
+    """There is no deployment in steady state to roll back to at that moment."""
+    served = deployed.commit_served
+    for error in "deployment-rolled-back", "deployment-failed":
+        deployed.release()
+        deployed.aws.next_rollout(Crashes())
+        deployed.run("deploy").expect(1, error)
+    assert (deployed.revision, deployed.commit_served) == ("ai-assistant-task:3", served)
+    deployed.run("deploy").expect(0)
+    assert deployed.commit_served == deployed.head
+
+
+def test_a_crashing_release_stays_if_the_document_asks_for_no_rollback(deployed: Checkout) -> None:
+    served = deployed.commit_served
+    document = deployed.document("infra/service.json")
+    document["deploymentConfiguration"]["deploymentCircuitBreaker"]["rollback"] = False
+    deployed.change("infra/service.json", document)
+    deployed.release()
+    deployed.aws.next_rollout(Crashes())
+    deployed.run("deploy").expect(1, "deployment-failed")
+    assert (deployed.revision, deployed.commit_served) == ("ai-assistant-task:2", served)
+    deployed.run("deploy").expect(0)
+    assert deployed.commit_served == deployed.head
+
+
+@pytest.mark.parametrize("becomes", [Crashes(), Unhealthy()], ids=["crashes", "unhealthy"])
+def test_a_deploy_ends_at_most_two_looks_after_ecs_has_given_up(
+    deployed: Checkout, becomes: Outcome
+) -> None:
+    looks: list[bool] = []  # whether ECS had given up by then
+    deployed.release()
+    deployed.aws.next_rollout(becomes)
+    deployed.aws.moments.whenever("ecs:DescribeServices", lambda: looks.append(deployed.has_failed))
+    deployed.run("deploy").expect(1, "deployment-rolled-back")
+    assert 1 <= sum(looks) <= 2
 
 
 @pytest.mark.parametrize(
@@ -87,16 +130,59 @@ def test_a_first_release_that_crashes_has_nothing_to_roll_back_to(provisioned: C
 def test_the_reason_of_a_release_that_does_not_come_up_is_shown(
     deployed: Checkout, becomes: Outcome, shows: str
 ) -> None:
+    served = deployed.commit_served
     deployed.release()
     deployed.aws.next_rollout(becomes)
     run = deployed.run("deploy").expect(1, "deployment-rolled-back")
     assert shows in run.out.partition("Stopped tasks of")[2]
+    assert deployed.commit_served == served != ""
+
+
+def test_a_task_without_its_log_group_does_not_start(deployed: Checkout) -> None:
+    deployed.release()
+    group = deployed.settings.names.log_group
+    deployed.aws.client("logs").delete_log_group(logGroupName=group)
+    run = deployed.run("deploy").expect(1, "deployment-rolled-back")
+    run.expect_text("ResourceInitializationError", "The specified log group does not exist")
+
+
+def test_a_task_without_its_execution_role_is_waited_for_in_vain(deployed: Checkout) -> None:
+    served = deployed.commit_served
+    deployed.set("deploy.timeout_seconds", 30)
+    deployed.release()
+    iam, role = deployed.aws.client("iam"), deployed.settings.names.execution_role
+    for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=role, PolicyName=policy)
+    iam.delete_role(RoleName=role)
+    run = deployed.run("deploy").expect(3, "deployment-timeout")
+    run.expect_text("ECS was unable to assume the role")
+    assert deployed.commit_served == served != ""
+
+
+def test_a_secret_that_the_stack_does_not_grant_yet_is_granted_by_provision(
+    deployed: Checkout,
+) -> None:
+    made = deployed.aws.client("secretsmanager").create_secret(Name="key", SecretString="s")
+    deployed.set("github.subject", SUBJECT)  # so GitHub is not asked
+    task = deployed.document("infra/task-definition.json")
+    task["containerDefinitions"][0]["secrets"] = [{"name": "KEY", "valueFrom": made["ARN"]}]
+    deployed.change("infra/task-definition.json", task)
+    deployed.push_image()
+    run = deployed.run("deploy").expect(1, "deployment-rolled-back")
+    run.expect_text(
+        "ResourceInitializationError: unable to pull secrets",
+        "is not authorized to perform: secretsmanager:GetSecretValue",
+    )
+    deployed.administer("provision").expect(0).expect_text("1 to add")
+    deployed.run("deploy").expect(0)
+    assert deployed.commit_served == deployed.head
 
 
 @pytest.mark.parametrize(
     "becomes", [Hangs(), OutOfCapacity(), Flaps()], ids=["hangs", "no capacity", "flaps"]
 )
 def test_what_never_ends_in_ecs_ends_as_unknown(deployed: Checkout, becomes: Outcome) -> None:
+    served = deployed.commit_served
     deployed.set("deploy.timeout_seconds", 60)
     deployed.release()
     deployed.aws.next_rollout(becomes)
@@ -104,6 +190,7 @@ def test_what_never_ends_in_ecs_ends_as_unknown(deployed: Checkout, becomes: Out
     assert "is not in steady state after 60 s" in run.err
     assert "run this again: uv run --frozen -m infra deploy" in run.err
     assert "The deployment of ai-assistant-task:2 continues in ECS." in run.err
+    assert deployed.commit_served == served != ""
     assert run.operations.count("ecs:DescribeServices") == 1 + 60 / 5
     assert not [name for name in run.changes if name.startswith(SCALING)]
 
@@ -152,6 +239,22 @@ def test_a_token_that_expires_while_it_watches_is_no_verdict(deployed: Checkout)
     assert run.err.count("no answer") == 2, "the third failed call in a row ends it"
     assert "The deployment of ai-assistant-task:2 continues in ECS." in run.err
     assert run.operations[-3:] == ["ecs:DescribeServices"] * 3
+    deployed.aws.faults.clear()
+    deployed.run("deploy").expect(0)
+    assert deployed.commit_served == deployed.head
+
+
+def test_throttling_that_lasts_while_it_watches_is_no_verdict(deployed: Checkout) -> None:
+    deployed.release()
+    deployed.aws.moments.when(
+        "ecs:UpdateService",
+        lambda: deployed.aws.faults.refuse_for_ever("ecs:DescribeServices", THROTTLED),
+    )
+    run = deployed.run("deploy").expect(3, "deployment-unanswered")
+    assert "The deployment of ai-assistant-task:2 continues in ECS." in run.err
+    deployed.aws.faults.clear()
+    deployed.run("deploy").expect(0)
+    assert deployed.commit_served == deployed.head
 
 
 def test_stopped_tasks_that_cannot_be_read_do_not_change_the_verdict(deployed: Checkout) -> None:

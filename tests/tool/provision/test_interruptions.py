@@ -3,7 +3,8 @@
 import pytest
 from infra.tool.provision.roles import SERVICE_ROLES
 
-from tests.support.checkout import Checkout, Run, stack_status
+from simulator.faults import THROTTLED
+from tests.support.checkout import Checkout, Run
 
 # The calls of one run that AWS carries out. The first two tests fail if a command makes others.
 NEW, UPDATE, PLAN = 28, 33, 10
@@ -87,10 +88,9 @@ def expect_truth(run: Run) -> None:
 
 
 def expect_completed_by_another_run(checkout: Checkout) -> None:
-    while is_changing(checkout):
-        pass  # each look takes it further
+    checkout.wait_for_stack()
     checkout.administer("provision").expect(0)
-    assert stack_status(checkout) in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+    assert checkout.stack_status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
     iam, names, settings = checkout.aws.client("iam"), checkout.settings.names, checkout.settings
     assert len(iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]) == 1
     roles = {role["RoleName"] for role in iam.list_roles()["Roles"]}
@@ -103,7 +103,10 @@ def expect_completed_by_another_run(checkout: Checkout) -> None:
     assert group["retentionInDays"] == settings.logs.retention_days
 
 
-def is_changing(checkout: Checkout) -> bool:
-    """Whether CloudFormation is at work."""
-    found = checkout.aws.client("cloudformation").describe_stacks()["Stacks"]
-    return bool(found) and stack_status(checkout) in {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"}
+def test_throttling_that_lasts_leaves_the_outcome_unknown(new: Checkout) -> None:
+    new.aws.faults.refuse("cloudformation:DescribeStackEvents", THROTTLED, times=99, after=2)
+    run = new.administer("provision").expect(3, "stack-unanswered")
+    run.expect_text("CloudFormation continues to change the stack ai-assistant.")
+    new.aws.faults.clear()
+    assert new.wait_for_stack() == "CREATE_COMPLETE"
+    new.administer("provision").expect(0).expect_text("nothing to change")

@@ -14,8 +14,9 @@ from infra.tool.provision.running import Running, ids, read, read_used
 from infra.tool.target import Target
 
 from simulator.template import load
-from tests.support.checkout import Checkout, Run, runtime_of, template_body, wait_for
+from tests.support.checkout import Checkout, Run, runtime_of
 from tests.support.rendering import ROOT
+from tests.support.stack_by_calls import template_body, wait_for
 from tests.support.stack_edits import create_only, with_property, with_resource, without_resource
 
 TEMPLATE = (ROOT / "template" / "infra" / "stack.yml").read_text(encoding="utf-8")

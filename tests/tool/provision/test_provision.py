@@ -8,8 +8,9 @@ import pytest
 from infra.tool.provision import policies
 
 from simulator.docker_client import IMAGE
-from tests.support.checkout import SERVICE_LINKED_ROLES, Checkout, Run
+from tests.support.checkout import Checkout, Run
 from tests.support.settings import Value
+from tests.support.stack_by_calls import SERVICE_LINKED_ROLES
 
 CREATES, EXECUTES = "cloudformation:CreateChangeSet", "cloudformation:ExecuteChangeSet"
 APPLIES = [

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from tests.support.checkout import SERVICE_LINKED_ROLES, SUBJECT, Checkout, Run
+from tests.support.checkout import SUBJECT, Checkout, Run
+from tests.support.stack_by_calls import SERVICE_LINKED_ROLES
 
 URL = "https://token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"

@@ -6,7 +6,8 @@ import pytest
 from infra.tool.health import Response
 
 from simulator.vpc import Ec2
-from tests.support.checkout import Checkout, Run, parameters, template_body
+from tests.support.checkout import Checkout, Run
+from tests.support.stack_by_calls import parameters, template_body
 from tests.support.vpcs import Vpc, create_vpc
 
 OWNER = "999999999999"
