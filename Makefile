@@ -19,7 +19,7 @@ test: .venv/ready  ## Test the template: renders, linters, deploys and their fai
 test-containers: .venv/ready  ## Test the image on a real container engine
 	$(UV) run --no-sync pytest -m container
 
-test-slow: .venv/ready  ## Test every failure and every update, and ask an independent AWS emulator
+test-slow: .venv/ready  ## Test every failure and every update, and ask an independent AWS emulator and checkov
 	$(UV) run --no-sync pytest -m "slow and not container"
 
 test-all: test test-slow test-containers  ## Test everything
