@@ -25,8 +25,8 @@ def documented_command() -> list[str]:
 
 def place(finding: dict[str, Any]) -> str:
     """The resource of the stack, or the file if it is no stack."""
-    file = finding["file_path"].lstrip("/")
-    return finding["resource"].rpartition(".")[2] if file == "infra/stack.yml" else file
+    file, resource = str(finding["file_path"]).lstrip("/"), str(finding["resource"])
+    return resource.rpartition(".")[2] if file == "infra/stack.yml" else file
 
 
 def findings(service: Path) -> set[tuple[str, str]]:
