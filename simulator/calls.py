@@ -1,4 +1,4 @@
-"""What was asked of the simulation, call by call."""
+"""The calls that the simulation received."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What the tasks of a service run on: a launch type, or a strategy of capacity providers.
+"""The capacity of a service's tasks: a launch type, or a strategy of capacity providers.
 
 Sources: botocore's model of the ECS API, "CreateService", "UpdateService" and
 "CapacityProviderStrategyItem"; for each refusal, the thread that quotes it.

@@ -82,7 +82,7 @@ class Details:
         yield from ({"Target": target} | cause for cause in causes)
 
     def causes(self, raw: Any, *, is_other: bool) -> Iterator[Json]:
-        """What a property refers to and may get another value from."""
+        """The references of a property that may get another value."""
         self.seen.clear()
         self.recorder.value(raw)
         for name, attribute in dict.fromkeys(self.seen):

@@ -218,7 +218,7 @@ class CloudFormation:
             change_set.execution = "UNAVAILABLE" if change_set.reason else "AVAILABLE"
 
     def complaint(self, change_set: ChangeSet) -> str:
-        """What is wrong with a change set, if anything; and else what it would change."""
+        """The complaint about a change set, empty if it is right; also computes its changes."""
         if missing := self.missing_parameter(change_set.plan):
             return missing
         planner = Planner(self, change_set)
@@ -308,7 +308,7 @@ class CloudFormation:
         change_set.execution = "EXECUTE_COMPLETE" if good else "EXECUTE_FAILED"
 
     def describe_events(self, parameters: Json) -> Json:
-        """What validation says against a change set; the rest is in DescribeStackEvents."""
+        """The results of the validation of a change set; other events: DescribeStackEvents."""
         only(parameters, "ChangeSetName", "StackName", "Filters")
         return {"OperationEvents": self.change_set(parameters).complaints}
 
@@ -448,7 +448,7 @@ class CloudFormation:
 
 
 class Planner:
-    """What a change set would change, as far as that is known before anything is made."""
+    """The changes of a change set, as far as they are known before a resource is created."""
 
     def __init__(self, service: CloudFormation, change_set: ChangeSet) -> None:
         self.service = service
@@ -460,7 +460,7 @@ class Planner:
         self.details = Details(plan, self.stack.plan)
 
     def identify(self, _: Plan, name: str, attribute: str) -> Any:
-        """What has a new id is not known yet."""
+        """The value of an attribute; not known yet if its resource gets a new id."""
         is_new = self.details.replacements.get(name) == "True"
         if is_new or name not in self.stack.resources:
             return NOT_KNOWN_YET

@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 PLATFORM = {"platformVersion": "1.4.0", "platformFamily": "Linux"}
 CAPACITY = ("capacityProviderStrategy", "launchType")  # a service has one of them
-# What a deployment has of its service ("Deployment" and "ServiceRevision", ECS API Reference).
+# Members of a service in its deployments ("Deployment" and "ServiceRevision", ECS API Reference).
 OF_A_DEPLOYMENT = (
     *CAPACITY,
     "networkConfiguration",
@@ -26,7 +26,7 @@ Steps = Iterator[None]
 
 
 class Outcome:
-    """What becomes of the tasks of one deployment: rollouts.py has them."""
+    """The fate of the tasks of one deployment: rollouts.py has the kinds."""
 
     def play(self, rollout: "Deployment") -> Steps:
         """Carry the rollout on; each `yield` ends what one look at the service sees."""
@@ -34,7 +34,7 @@ class Outcome:
 
 
 class EcsApi(Protocol):
-    """What a service uses of the ECS that it is part of, the class Ecs of ecs.py."""
+    """The part of the class Ecs, of ecs.py, that its services use."""
 
     tasks: list["Task"]  # of all services
     numbers: Iterator[int]  # for ids that are used once
@@ -50,7 +50,7 @@ class EcsApi(Protocol):
 
 @dataclass
 class Task:
-    """One task. It is the first container that fails, where one fails."""
+    """One task. If a container of it fails, it is the first one."""
 
     arn: str
     deployment: "Deployment"
@@ -351,7 +351,7 @@ class RunningService:
 
     @property
     def capacity(self) -> Json:
-        """What its tasks run on: the one of CAPACITY that it has."""
+        """The capacity of its tasks: the one member of CAPACITY that it has."""
         return {key: self.settings[key] for key in CAPACITY if key in self.settings}
 
     @property

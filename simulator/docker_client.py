@@ -34,7 +34,7 @@ OFF = (
 
 
 class Failed(Exception):
-    """What docker prints when it exits with 1."""
+    """The message with which docker exits with 1."""
 
 
 def main() -> int:

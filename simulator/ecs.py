@@ -1,8 +1,8 @@
 """ECS: services, their deployments and tasks are ours; clusters and task definitions are moto's.
 
-moto knows one deployment that never ends and no task of a service, and takes task definitions that
-Fargate would not run. What is refused here, and how it is worded, is from the ECS API Reference and
-Developer Guide, where no other source is named.
+moto has one deployment that never ends and no tasks of a service, and accepts task definitions that
+Fargate would not run. Refusals and their wording are from the ECS API Reference and Developer
+Guide, unless another source is named.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ from simulator.task_start_failures import Obstacles
 
 Json = dict[str, Any]
 
-# What a new deployment is for; anything else of a service changes without one (UpdateService).
+# A change of these members starts a deployment; of others it does not (UpdateService).
 ROLLED_OUT = {
     "loadBalancers",
     "networkConfiguration",
@@ -32,7 +32,7 @@ ROLLED_OUT = {
     "volumeConfigurations",
     "vpcLatticeConfigurations",
 }
-# What is no setting of a service, but said once.
+# Parameters of a request that are not settings of the service.
 SAID_ONCE = {"clientToken", "cluster", "forceNewDeployment", "service", "serviceName", "tags"}
 SERVICE_ROLE = SERVICE_LINKED_ROLES["ecs.amazonaws.com"]
 
@@ -193,7 +193,7 @@ class Ecs(Service):
         }
 
     def obstacle(self, deployment: Deployment) -> Outcome | None:
-        """What keeps the tasks of a deployment from starting, whatever was to become of them."""
+        """The failure that keeps the tasks of a deployment from starting, before their outcome."""
         return self.obstacles.before(deployment)
 
     def added_container(self, task: Task) -> Json | None:
@@ -201,7 +201,7 @@ class Ecs(Service):
         return self.obstacles.guardduty_agent(task.deployment.task_definition, task.id)
 
     def log(self, task: Task, lines: tuple[str, ...]) -> None:
-        """What a container says, where its log driver may write it down."""
+        """Write the output of a container to its log, if the log driver is allowed to."""
         container = task.deployment.container
         options = container.get("logConfiguration", {}).get("options", {})
         if "awslogs-group" not in options or "awslogs-stream-prefix" not in options:
@@ -356,7 +356,7 @@ class Ecs(Service):
     # --- what AWS would not take ---
 
     def _check_service_role(self) -> None:
-        """ECS makes its own role where the caller may; else it must be there: "Using service-linked
+        """ECS creates its role if the caller may; else it must exist: "Using service-linked
         roles for Amazon ECS"."""
         try:
             self.account.moto("iam", "GetRole", {"RoleName": SERVICE_ROLE})
@@ -450,7 +450,7 @@ def without_capacity(settings: Json) -> Json:
 
 
 def page(parameters: Json, key: str, found: Sequence[Any], *, size: int) -> Json:
-    """What a List operation answers: one page, of `size` if `maxResults` does not say another."""
+    """One page of a List operation, of `size` unless `maxResults` is given."""
     first = int(parameters.get("nextToken", "0"))
     end = first + int(parameters.get("maxResults", size))
     answer: Json = {key: found[first:end]}

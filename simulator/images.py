@@ -1,7 +1,7 @@
-"""ECR, and the registry behind it: a `docker push` lands where `aws ecr describe-images` looks.
+"""ECR and its registry: `aws ecr describe-images` lists images that `docker push` sent.
 
 The registry speaks as much of the OCI distribution specification as docker needs to log in, push
-and pull. What docker does there counts as calls of ECR's API, and is allowed as these are:
+and pull. Requests of docker count as calls of ECR's API and need the same permissions:
 "Private repository authentication" and "IAM permissions for pushing an image" (ECR User Guide).
 """
 

@@ -1,4 +1,4 @@
-"""What the load balancer answers to the world: the app of the task that serves, or that none does.
+"""The load balancer's answers to clients: those of the app of a healthy task, or an error.
 
 The app is played, for no container runs: it answers GET /health as app/main.py does, with the
 commit that the image of the task says it was built from.
@@ -59,8 +59,8 @@ class LoadBalancer:
         `via` is a host to connect to instead of the URL's own.
 
         Raises what a socket raises: gaierror for a name that leads to no load balancer,
-        TimeoutError where the network or a security group lets nothing in,
-        ConnectionRefusedError where no listener has the port, SSLCertVerificationError for HTTPS by
+        TimeoutError if the network or a security group lets nothing in,
+        ConnectionRefusedError if no listener has the port, SSLCertVerificationError for HTTPS by
         the load balancer's own name, for which no certificate is issued.
         """
         asked = urlsplit(url)

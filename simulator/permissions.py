@@ -1,8 +1,9 @@
-"""What each operation needs to be allowed: one table per service.
+"""The permissions that each operation needs: one table for each service.
 
 Source: the Service Authorization Reference, of which parliament carries a copy; a test compares.
-Administrators are not asked, so only what a deploying principal or a role of a task may call
-stands here. Where the reference leaves open which resource a call is about, a comment says why.
+Administrators are not checked, so the tables have only the operations of a deploying principal and
+of the roles of a task. If the reference does not say which resource is meant, a comment gives the
+reason for the choice.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
 """How IAM decides: policies with resources and conditions, and a trust policy likewise.
 
-Source: IAM User Guide, "Policy evaluation logic" and "IAM JSON policy elements". What is not
-written down here (an operator, a variable in a policy) is an error, never taken for a yes or a no.
+Source: IAM User Guide, "Policy evaluation logic" and "IAM JSON policy elements". Anything else (an
+operator, a variable in a policy) is an error, neither allowed nor denied.
 """
 
 import re
@@ -21,7 +21,7 @@ class Unknown(Exception):
 
 @dataclass(frozen=True)
 class Need:
-    """What a call needs to be allowed: an action on a resource, under the keys of a condition."""
+    """A permission that a call needs: an action on a resource, under the keys of a condition."""
 
     action: str
     resource: str = "*"

@@ -47,7 +47,7 @@ class Asked:
 
     @property
     def method(self) -> str:
-        """What the operation is called in Python, such as `describe_services`."""
+        """The name of the operation in Python, for example `describe_services`."""
         return str(xform_name(self.operation))
 
 

@@ -76,7 +76,7 @@ class Scripts:
         }
 
     def _fill(self, bin: Path) -> None:
-        """What scripts find first on their PATH: nothing there talks to the world outside."""
+        """Write the programs that come first on the PATH of scripts: none uses a network."""
         bin.mkdir()
         aws = Path(sys.executable).with_name("aws")
         assert aws.exists(), "aws is missing: uv sync"

@@ -20,7 +20,7 @@ from simulator.protocol import Answer
 
 
 class Silent(WSGIRequestHandler):
-    """The call log is where to look, not the terminal."""
+    """No output on the terminal: the call log has every request."""
 
     def log(self, *_: Any, **__: Any) -> None:
         pass

@@ -1,4 +1,4 @@
-"""What the simulated services have in common."""
+"""The base of the simulated services."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 @dataclass
 class World:
-    """What a service can see of the rest of the simulation."""
+    """The parts of the simulation that a service uses."""
 
     account: Account
     principals: Principals

@@ -156,7 +156,7 @@ class SimulatedAws:
         return session_of(credentials, region or self.account.region, self.application.handle)
 
     def fetch(self, url: str, *, timeout: float = 5, via: str = "") -> Page:
-        """GET what a load balancer serves. Raises OSError where nothing answers."""
+        """GET from a load balancer. Raises OSError if nothing answers."""
         with self.application.lock:
             return self.load_balancer.fetch(url, timeout=timeout, via=via)
 
@@ -194,5 +194,5 @@ class SimulatedAws:
         return found
 
     def next_rollout(self, *outcomes: Outcome) -> None:
-        """What becomes of the next deployments, in their order; of any others that they serve."""
+        """Set the outcomes of the next deployments, in order. Later ones reach steady state."""
         self.ecs.outcomes = list(outcomes)

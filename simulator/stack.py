@@ -1,9 +1,9 @@
-"""One stack: its resources, its events, and how it becomes what a template says, or goes back.
+"""One stack: its resources, its events, and its operations, with their rollbacks.
 
-What happens is a generator that stops wherever somebody may ask how far it has come. Resources that
-do not need each other are made together, as CloudFormation makes them; where one fails, those that
-were under way with it are cancelled. States and reasons are those of "Understand CloudFormation
-stack creation events" and "Stack status codes" in CloudFormation's user guide.
+An operation is a generator that yields whenever a caller may poll the stack. Resources that do not
+depend on each other are created together, as CloudFormation does; if one fails, those that are in
+progress are cancelled. States and reasons are those of "Understand CloudFormation stack creation
+events" and "Stack status codes" in CloudFormation's user guide.
 """
 
 import json
@@ -168,7 +168,7 @@ class Stack:
         stuck += yield from self.remove(removed, "DeletionPolicy", attempts=CLEANUP_ATTEMPTS)
         for made in removed:
             self.resources.pop(made.name, None)
-        # What is stuck is left behind: rvedotrc/aws-cloudformation-stack-states#2.
+        # Some cannot be deleted and are left behind: rvedotrc/aws-cloudformation-stack-states#2.
         self.says("UPDATE_COMPLETE", NOT_ALL_DELETED if stuck else "")
 
     def go_back(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""What the resources of infra/stack.yml stand for: the calls that make, change and delete them.
+"""The resource types of infra/stack.yml: the calls that create, change and delete them.
 
 Written after the section "Return values" and the update behaviour in CloudFormation's resource
 reference; the schemas of the types, which cfn-lint brings, say what replaces a resource and what
@@ -111,7 +111,7 @@ class Kind:
 
     @property
     def naming(self) -> list[str]:
-        """The properties that name it; none where AWS makes up its id."""
+        """The properties that name it; none if AWS chooses its id."""
         names = [path.split("/")[2] for path in self.schema["primaryIdentifier"]]
         made_up = {path.split("/")[2] for path in self.schema.get("readOnlyProperties", [])}
         return [] if set(names) & made_up else names
@@ -131,7 +131,7 @@ class Kind:
         wanted.done(self.type)
 
     def remove(self, id: str, properties: Mapping[str, Any]) -> None:
-        """Delete it. What is gone already is no failure (the contract of delete handlers)."""
+        """Delete it. A missing resource is not an error (the contract of delete handlers)."""
         with failing(self.gone):
             self.delete(id, properties)
 

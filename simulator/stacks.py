@@ -65,7 +65,7 @@ class Operator:
         return self.follow(stack)
 
     def follow(self, stack: str) -> str:
-        """What state it ends in, after as many questions as it takes."""
+        """The final state of a stack, which is polled until then."""
         for _ in range(PATIENCE):
             events = self.client.describe_stack_events(StackName=stack)["StackEvents"]
             own = [event for event in events if event["PhysicalResourceId"] == stack]
@@ -105,7 +105,7 @@ class Operator:
 
 
 def actions(change_set: Json) -> dict[str, str]:
-    """What a change set does to each resource, such as "Add", "Modify", "Modify True"."""
+    """The action of a change set on each resource, for example "Add", "Modify", "Modify True"."""
     changes = [each["ResourceChange"] for each in change_set["Changes"]]
     return {
         each["LogicalResourceId"]: " ".join(
@@ -118,7 +118,7 @@ def actions(change_set: Json) -> dict[str, str]:
 
 
 def everything(aws: SimulatedAws) -> Json:
-    """What stacks make, as the services themselves describe it; no roles of AWS's own."""
+    """Every resource that stacks create, as its service describes it; no service-linked roles."""
     roles = [
         role
         for role in aws.client("iam").list_roles()["Roles"]

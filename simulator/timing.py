@@ -1,4 +1,4 @@
-"""What has botocore and moto go by the clock of the simulation, as long as it runs."""
+"""Make botocore and moto use the clock of the simulation while it runs."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

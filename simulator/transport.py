@@ -25,7 +25,7 @@ Send = Callable[..., AWSResponse]  # a handler of botocore's event `before-send`
 
 
 class Body(BytesIO):
-    """What botocore reads an answer from."""
+    """The body of an answer, as botocore reads it."""
 
     def stream(self, **_: Any) -> Any:
         yield self.read()
@@ -34,7 +34,7 @@ class Body(BytesIO):
 def through(answer: Callable[[Request], Answer]) -> Send:
     """A handler that gives a prepared request to `answer`, in place of the network.
 
-    Raises what botocore's own HTTP session raises where the network fails, so its retries see it.
+    Raises the errors of botocore's own HTTP session if the network fails, so that it retries.
     """
 
     def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
