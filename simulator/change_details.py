@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 @dataclass
 class Details:
-    """Of the resources of one change set, each after those that it refers to."""
+    """The details of a change set, resource by resource, each after those that it refers to."""
 
     plan: Plan
     before: Plan | None
@@ -113,7 +113,7 @@ def replacement(details: Sequence[Json]) -> str:
 
 
 def recreation(schema: Mapping[str, Any], name: str, before: Any, after: Any) -> str:
-    """By the schema of the type, in which a path may name a member of a property."""
+    """Whether a change replaces the resource, by the type's schema; a path may name a member."""
     for word, key in (
         ("Always", "createOnlyProperties"),
         ("Conditionally", "conditionalCreateOnlyProperties"),

@@ -56,7 +56,7 @@ class Ecs(Service):
     def reset(self) -> None:
         self.services: dict[tuple[str, str], RunningService] = {}
         self.tasks: list[Task] = []
-        self.outcomes: list[Outcome] = []  # of the next deployments, in their order
+        self.outcomes: list[Outcome] = []  # of the next deployments, in order
         self.numbers: Iterator[int] = count(1)
 
     # --- services ---
@@ -217,10 +217,10 @@ class Ecs(Service):
         events = [{"timestamp": moment + n, "message": line} for n, line in enumerate(lines)]
         self.account.moto("logs", "PutLogEvents", stream | {"logEvents": events})
 
-    # --- what became of its deployments ---
+    # --- the history of deployments ---
 
     def list_service_deployments(self, parameters: Json) -> Json:
-        """Newest first; of the last 90 days, which is for ever here."""
+        """Newest first. AWS lists 90 days; the simulation lists all."""
         service = self._service(parameters)
         wanted = parameters.get("status")
         brief = (
@@ -270,8 +270,8 @@ class Ecs(Service):
     # --- capacity providers of clusters ---
 
     def put_cluster_capacity_providers(self, parameters: Json) -> Json:
-        """A provider that tasks use stays (PutClusterCapacityProviders, API Reference). The text of
-        the refusal is ours."""
+        """A provider that tasks use cannot be removed (PutClusterCapacityProviders, API Reference).
+        The words of the refusal are invented."""
         cluster = self._cluster(parameters)
         used = {
             item["capacityProvider"]
@@ -294,7 +294,7 @@ class Ecs(Service):
         return self.moto("RegisterTaskDefinition", parameters)
 
     def list_task_definitions(self, parameters: Json) -> Json:
-        """moto does not sort, and pages before anything could be sorted."""
+        """moto does not sort, and its pages are of the unsorted list."""
         paging = {"maxResults", "nextToken", "sort"}
         asked = {key: value for key, value in parameters.items() if key not in paging}
         found: list[str] = self.moto("ListTaskDefinitions", asked)["taskDefinitionArns"]
@@ -316,7 +316,7 @@ class Ecs(Service):
         made = self.moto("RegisterTaskDefinition", same)["taskDefinition"]["taskDefinitionArn"]
         service.roll_out(*self._revision(made), Serves())
 
-    # --- looking things up ---
+    # --- lookups ---
 
     def _next_outcome(self) -> Outcome:
         return self.outcomes.pop(0) if self.outcomes else Serves()
@@ -335,7 +335,7 @@ class Ecs(Service):
 
     def _service(self, parameters: Json) -> RunningService:
         name = parameters["service"]
-        # ListServiceDeployments may name it by its ARN, and leave the cluster to that.
+        # ListServiceDeployments may name the service by its ARN, which contains the cluster.
         if name.startswith("arn:") and "cluster" not in parameters:
             parameters = parameters | {"cluster": name.split("/")[1]}
         service = self.services.get((self._cluster(parameters), last(name)))
@@ -353,7 +353,7 @@ class Ecs(Service):
             raise Refused("ClientException", "TaskDefinition is inactive")
         return found["taskDefinitionArn"], found
 
-    # --- what AWS would not take ---
+    # --- refusals ---
 
     def _check_service_role(self) -> None:
         """ECS creates its role if the caller may; else it must exist: "Using service-linked

@@ -36,7 +36,7 @@ class Ec2WithTasks(Ec2):
         return self.moto("DeleteSecurityGroup", parameters)
 
     def _groups_of_interfaces(self) -> Iterator[str]:
-        """A task has its interface until it is STOPPED ("Task lifecycle", ECS Developer Guide)."""
+        """A task has an interface until it is STOPPED ("Task lifecycle", ECS Developer Guide)."""
         for task in self.ecs.tasks:
             network = task.deployment.settings.get("networkConfiguration", {})
             if task.status != "STOPPED":

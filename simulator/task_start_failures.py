@@ -25,7 +25,7 @@ ASSUMES_ROLES = "ecs-tasks.amazonaws.com"
 
 
 def services_of(task_definition: Json) -> Iterator[str]:
-    """What ECS asks before a container runs, as the names of VPC endpoints have it."""
+    """The services that ECS calls before a container runs, by the names of VPC endpoints."""
     for container in task_definition["containerDefinitions"]:
         if ".dkr.ecr." in container["image"]:
             yield from ("ecr.api", "ecr.dkr", "s3")
@@ -66,7 +66,7 @@ class Obstacles:
         return Blocked(reason) if reason else None
 
     def keep_from_writing(self, definition: Json, stream: Json) -> str:
-        """Why the lines of a container do not get to its log stream; empty if they do.
+        """Why the lines of a container do not reach its log stream; empty if they do.
 
         The log driver ignores this silently, and the task keeps running.
         """

@@ -245,9 +245,9 @@ class Stack:
 
     @cached_property
     def needs(self) -> dict[str, set[str]]:
-        """The names of the resources, each with those that must be there before it."""
+        """The names of the resources, each with those that must exist before it."""
         needs: dict[str, set[str]] = {}
-        before = replace(self, identify=invented)  # nothing needs to be there to know that
+        before = replace(self, identify=invented)  # the order does not depend on ids
         for name, body in self.template["Resources"].items():
             if self.there(name):
                 needs[name] = set()

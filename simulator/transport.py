@@ -1,4 +1,4 @@
-"""The way of a botocore client to the simulation within this process: no socket, no thread."""
+"""Connects a botocore client to the simulation in this process, without a socket or a thread."""
 
 from collections.abc import Callable, Mapping
 from io import BytesIO
@@ -32,7 +32,7 @@ class Body(BytesIO):
 
 
 def through(answer: Callable[[Request], Answer]) -> Send:
-    """A handler that gives a prepared request to `answer`, in place of the network.
+    """A handler that passes a prepared request to `answer` instead of the network.
 
     Raises the errors of botocore's own HTTP session if the network fails, so that it retries.
     """
