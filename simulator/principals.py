@@ -104,7 +104,7 @@ class Principals:
         return credentials
 
     def credentials(self, who: str) -> Credentials:
-        """Credentials of "root", "user/NAME" or "role/NAME". IAM does not know those of "nobody"."""
+        """Credentials of "root", "user/NAME" or "role/NAME"; IAM lacks those of "nobody"."""
         kind, _, name = who.partition("/")
         if kind == "root":
             return Credentials(ROOT_KEY, ROOT_SECRET, "", None, self.root)
