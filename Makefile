@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo rehearse test test-containers test-slow test-all docs reference benchmark
+.PHONY: help demo rehearse test test-containers test-slow test-all docs site reference benchmark
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv),.uv/bin/uv)
@@ -19,13 +19,16 @@ test: .venv/ready  ## Test the template: renders, linters, deploys and their fai
 test-containers: .venv/ready  ## Test the image on a real container engine
 	$(UV) run --no-sync pytest -m container
 
-test-slow: .venv/ready  ## Test every failure and every update, and ask an independent AWS emulator
+test-slow: .venv/ready  ## Test every failure and every update, and ask an independent AWS emulator and checkov
 	$(UV) run --no-sync pytest -m "slow and not container"
 
 test-all: test test-slow test-containers  ## Test everything
 
 docs: .venv/ready  ## Build the documentation site into build/site; a broken link or anchor is an error
 	$(UV) run --no-sync zensical build --strict
+
+site: docs  ## Build the site as it is published: without a request to another site (needs npm)
+	$(UV) run --no-sync python scripts/site.py
 
 reference: .venv/ready  ## Write the pages of docs/reference and the section of the README that follow from the sources
 	PYTHONPATH=.:template $(UV) run --no-sync python -m scripts.reference --write

@@ -1,7 +1,7 @@
-"""Play the whole life of the example on a simulated AWS: what `make rehearse` runs.
+"""Run every command of a service, from provision to destroy, on a simulated AWS: `make rehearse`.
 
-The commands are those of the render. Nothing leaves this machine but what uv asks the package
-index. Exits with 1 if the story does not go as it is told here.
+The commands are those of a render of the example. Only uv uses the network, for the package index.
+Exits with 1 if a command does not end as expected here.
 """
 
 import argparse
@@ -49,41 +49,41 @@ WIDTH = 100
 BOOM = "RuntimeError: DATABASE_URL is not set"
 
 
-class Astray(Exception):
-    """The rehearsal did not go as the story says."""
+class UnexpectedResult(Exception):
+    """A command of the rehearsal did not end as expected."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """Something that a person types, and what comes of it."""
+    """Commands, and the expected result of the last one."""
 
     title: str
-    types: tuple[str, ...]
-    says: tuple[str, ...]
+    commands: tuple[str, ...]
+    prints: tuple[str, ...]
     code: int = 0
     who: str = DEPLOY_ROLE  # as CI does
-    asked: tuple[str, str] = ("", "")  # the end of a question, and the answer to it
-    becomes: tuple[Outcome, ...] = ()  # the outcome of the rollout, unless it is steady state
+    question: tuple[str, str] = ("", "")  # the end of a question, and the answer to it
+    outcomes: tuple[Outcome, ...] = ()  # of the rollout, unless it is steady state
     note: str = ""
 
 
 STORY = (
     Step(
-        "See what it would stand on, and what that costs",
+        "Plan: see the resources that it would create, and their cost",
         ("uv run --frozen -m infra provision --plan",),
-        says=("Nothing was changed",),
+        prints=("Nothing was changed",),
         who="root",
     ),
     Step(
-        "Make it: one CloudFormation stack, and the two documents",
+        "Provision: create the CloudFormation stack, and apply the two documents",
         ("uv run --frozen -m infra provision",),
-        says=("url         http://", "is provisioned"),
+        prints=("url         http://", "is provisioned"),
         who="root",
     ),
     Step(
-        "Deploy for the first time, with no more permissions than CI has",
+        "Deploy for the first time, with the permissions of CI",
         ("uv run --frozen -m infra deploy",),
-        says=(f"is in steady state as {APP}-task:1: http://",),
+        prints=(f"is in steady state as {APP}-task:1: http://",),
     ),
     Step(
         "Deploy the next commit",
@@ -92,43 +92,43 @@ STORY = (
             "git commit --quiet --all --message 'Second release'",
             "uv run --frozen -m infra deploy",
         ),
-        says=(f"is in steady state as {APP}-task:2: http://",),
+        prints=(f"is in steady state as {APP}-task:2: http://",),
     ),
     Step(
-        "Deploy a release that crashes: ECS rolls it back, and the deploy is red",
+        "Deploy a release that crashes: ECS rolls it back, and the deploy fails",
         (
             """echo 'raise RuntimeError("DATABASE_URL is not set")' >> app/main.py""",
             "git commit --quiet --all --message 'Need a database'",
             "uv run --frozen -m infra deploy",
         ),
         code=1,
-        says=(f"rolled back to {APP}-task:2", "exit code 3", BOOM),
-        becomes=(Crashes(exit_code=3, says=("Traceback (most recent call last):", BOOM)),),
-        note="No container runs here: the simulation is told what becomes of this one.",
+        prints=(f"rolled back to {APP}-task:2", "exit code 3", BOOM),
+        outcomes=(Crashes(exit_code=3, says=("Traceback (most recent call last):", BOOM)),),
+        note="No container runs here: the simulation is told to crash this one.",
     ),
     Step(
-        "Go back further by hand, to the first release",
+        "Roll back by hand, to the first release",
         ("uv run --frozen -m infra rollback 1",),
-        says=(f"Rolling back to {APP}-task:1", f"is in steady state as {APP}-task:1"),
+        prints=(f"Rolling back to {APP}-task:1", f"is in steady state as {APP}-task:1"),
     ),
     Step(
-        "See what runs now",
+        "See the status",
         ("uv run --frozen -m infra status",),
-        says=(f"revision    {APP}-task:1", ": 200 in"),
+        prints=(f"revision    {APP}-task:1", ": 200 in"),
     ),
     Step(
-        "Take it down",
+        "Take the service down",
         ("uv run --frozen -m infra destroy",),
-        says=("Kept: the images",),
+        prints=("Kept: the images",),
         who="root",
-        asked=(f"type the name of the app ({APP}): ", APP),
+        question=(f"type the name of the app ({APP}): ", APP),
     ),
 )
 
 
 @dataclass(frozen=True)
-class Told:
-    """How a step went."""
+class Result:
+    """The calls and the duration of a step."""
 
     step: Step
     calls: list[Call]
@@ -141,7 +141,7 @@ class Told:
 
 @dataclass
 class Rehearsal:
-    """A service in a folder, whose commands call the simulated AWS."""
+    """A service in a folder; its commands call the simulated AWS."""
 
     aws: SimulatedAws
     service: Path
@@ -152,8 +152,9 @@ class Rehearsal:
         settings = self.service / "infra" / "settings.toml"
         subject = f"repo:{EXAMPLE['github_repository']}:ref:refs/heads/main"
         text = settings.read_text(encoding="utf-8")
-        text = text.replace('\nsubject = ""', f'\nsubject = "{subject}"')  # GitHub is not asked
-        text = text.replace("\npoll_seconds = 5", "\npoll_seconds = 1")  # nothing takes long
+        # Without a subject the tool would ask GitHub. Rollouts are quick here.
+        text = text.replace('\nsubject = ""', f'\nsubject = "{subject}"')
+        text = text.replace("\npoll_seconds = 5", "\npoll_seconds = 1")
         settings.write_text(text, encoding="utf-8")
         for line in (
             "git init --quiet --initial-branch main",
@@ -162,17 +163,17 @@ class Rehearsal:
         ):
             code, _ = self.type(line, "root")
             if code:
-                raise Astray(f"`{line}` ended with {code}")
+                raise UnexpectedResult(f"`{line}` ended with {code}")
 
     def environment(self, who: str) -> dict[str, str]:
         """The environment of this process without the variables of AWS, GitHub and git."""
-        apart = "AWS_", "GIT_", "GITHUB_", "VIRTUAL_ENV"
-        given = {k: v for k, v in os.environ.items() if not k.startswith(apart)}
+        ignored = "AWS_", "GIT_", "GITHUB_", "VIRTUAL_ENV"
+        given = {k: v for k, v in os.environ.items() if not k.startswith(ignored)}
         given |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
         for role in "AUTHOR", "COMMITTER":
             given |= {f"GIT_{role}_NAME": "Me", f"GIT_{role}_EMAIL": "me@example.com"}
         given |= self.aws.environment(who)
-        # The simulation is the proxy to the load balancer; `uv run` finds the environment as it is.
+        # The simulation is the HTTP proxy, because it answers for the load balancer.
         return given | {
             "PATH": f"{given['PATH']}{os.pathsep}{Path(UV).parent}",
             "UV_NO_SYNC": "1",
@@ -180,27 +181,27 @@ class Rehearsal:
             "no_proxy": "127.0.0.1",
         }
 
-    def play(self, step: Step) -> Told:
-        """Raises Astray if it does not end as the story says."""
+    def play(self, step: Step) -> Result:
+        """Raises UnexpectedResult if the step does not end as expected."""
         if step.note:
             print(coloured(f"  {step.note}", DIM))
-        self.aws.next_rollout(*step.becomes)
+        self.aws.next_rollout(*step.outcomes)
         before, started = len(self.aws.calls), time.monotonic()
-        for line in step.types:
-            code, said = self.type(line, step.who, step.asked)
-            if code and line is not step.types[-1]:
-                raise Astray(f"`{line}` ended with {code}")
-        told = Told(step, list(self.aws.calls)[before:], time.monotonic() - started)
-        tell_calls(told)
+        for line in step.commands:
+            code, said = self.type(line, step.who, step.question)
+            if code and line is not step.commands[-1]:
+                raise UnexpectedResult(f"`{line}` ended with {code}")
+        result = Result(step, list(self.aws.calls)[before:], time.monotonic() - started)
+        print_calls(result)
         if code != step.code:
-            raise Astray(f"`{line}` ended with {code}, and should with {step.code}")
-        for words in step.says:
+            raise UnexpectedResult(f"`{line}` ended with {code}, expected {step.code}")
+        for words in step.prints:
             if words not in said:
-                raise Astray(f"`{line}` should have said {words!r}")
-        return told
+                raise UnexpectedResult(f"`{line}` did not print {words!r}")
+        return result
 
     def type(self, line: str, who: str, asked: tuple[str, str] = ("", "")) -> tuple[int, str]:
-        """Run a line of a shell as a principal, and show it: its exit code and its output."""
+        """Run a shell command as a principal, and show it. Returns its exit code and output."""
         print(f"  $ {line}", flush=True)
         question, answer = asked
         said = []
@@ -212,7 +213,7 @@ class Rehearsal:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,  # a Ctrl-C comes to this program alone, which passes it on
+            start_new_session=True,  # a Ctrl-C reaches only this program, which passes it on
         ) as process:
             assert process.stdin
             assert process.stdout
@@ -220,7 +221,7 @@ class Rehearsal:
                 process.stdin.write(f"{answer}\n" if answer else "")
                 process.stdin.close()
                 for text in process.stdout:
-                    if question:  # the line ends with the answer that is typed
+                    if question:  # the prompt, to which the answer is added
                         text = text.replace(question, f"{question}{answer}\n")
                     said.append(text)
                     for shown in text.splitlines():
@@ -233,7 +234,7 @@ class Rehearsal:
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """Stop a command and its child processes: by Ctrl-C, and by stronger signals if needed."""
+    """Stop a command and its child processes: by Ctrl-C, then by stronger signals."""
     for sent in signal.SIGINT, signal.SIGTERM, signal.SIGKILL:
         with suppress(ProcessLookupError, subprocess.TimeoutExpired):
             os.killpg(process.pid, sent)
@@ -242,19 +243,19 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def counted(calls: Iterable[Call]) -> list[str]:
-    """Each operation and how often it was called, in the order of first calls; with errors."""
+    """Each operation with its error and its number of calls, in the order of first calls."""
     names = Counter(f"{c.name} ({c.error})" if c.error else c.name for c in calls)
     return [f"{name} x {n}" if n > 1 else name for name, n in names.items()]
 
 
-def tell_calls(told: Told) -> None:
-    """Print the calls that were sent to AWS: names and numbers, which are not secret."""
-    who = "an administrator" if told.step.who == "root" else "the deploy role"
-    print(f"  {len(told.calls)} calls were sent to AWS, by {who}:")
-    looks = [call for call in told.calls if not call.changes]
-    changes = [call for call in told.calls if call.changes]
-    for title, calls, colour in ("looks", looks, DIM), ("changes", changes, YELLOW):
-        # A name stays in one piece with how often it was called.
+def print_calls(result: Result) -> None:
+    """Print the calls that were sent to AWS: only names and numbers."""
+    who = "an administrator" if result.step.who == "root" else "the deploy role"
+    print(f"  {len(result.calls)} calls were sent to AWS, by {who}:")
+    reads = [call for call in result.calls if not call.changes]
+    changes = [call for call in result.calls if call.changes]
+    for title, calls, colour in ("reads", reads, DIM), ("changes", changes, YELLOW):
+        # No line break between a name and its number of calls.
         lines = textwrap.wrap(
             ", ".join(word.replace(" ", "\xa0") for word in counted(calls)) or "none",
             width=WIDTH,
@@ -265,15 +266,16 @@ def tell_calls(told: Told) -> None:
         print("\n".join(coloured(line.replace("\xa0", " "), colour) for line in lines), flush=True)
 
 
-def tell_end(story: list[Told], service: Path, seconds: float) -> None:
-    say(f"It went as told, in {seconds:.0f} s:")
+def print_end(story: list[Result], service: Path, seconds: float) -> None:
+    say(f"All steps ended as expected, in {seconds:.0f} s:")
     print()
-    for number, told in enumerate(story, start=2):
-        step = told.step
-        command, code = step.types[-1], coloured(f"exit {step.code}", RED if step.code else GREEN)
-        calls = f"{len(told.calls):3} calls, {told.changing:2} to change something"
-        print(f"  {number}  {command:44} {code}  {calls}  {told.seconds:4.1f} s")
-    say("In a real account it is the same commands. Your own service, from this template:")
+    for number, result in enumerate(story, start=2):
+        step = result.step
+        command = step.commands[-1]
+        code = coloured(f"exit {step.code}", RED if step.code else GREEN)
+        calls = f"{len(result.calls):3} calls, {result.changing:2} to change something"
+        print(f"  {number}  {command:44} {code}  {calls}  {result.seconds:4.1f} s")
+    say("In a real account the commands are the same. Your own service, from this template:")
     print(f"""
   uvx copier copy {ROOT} ../my-service
   cd ../my-service                             # then as the message after the copy says
@@ -281,14 +283,14 @@ def tell_end(story: list[Told], service: Path, seconds: float) -> None:
   uv run --frozen -m infra provision
   git push origin main                         # deploys it; from here: bash infra/deploy-manual.sh
 
-The service of this rehearsal is in {os.path.relpath(service)}: look around.
+The service of this rehearsal is in {os.path.relpath(service)}.
 """)
 
 
 def rehearse(service: Path, *, engine: bool) -> None:
-    """Raises Astray, and AssertionError if a call is not simulated."""
+    """Raises UnexpectedResult, and AssertionError if a call is not simulated."""
     started = time.monotonic()
-    print(coloured("A rehearsal: the real scripts, on an AWS that is only simulated.", BOLD))
+    print(coloured("A rehearsal: the real commands, on a simulated AWS.", BOLD))
     with SimulatedAws(
         account=EXAMPLE["aws_account_id"],
         region=EXAMPLE["aws_region"],
@@ -296,13 +298,13 @@ def rehearse(service: Path, *, engine: bool) -> None:
         clock=WallClock(),
     ) as aws:
         rehearsal = Rehearsal(aws, service)
-        say("1. Render the example, lock it, and put it into git")
+        say("1. Render the example, lock its dependencies, and commit it")
         rehearsal.prepare()
         story = []
         for number, step in enumerate(STORY, start=2):
             say(f"{number}. {step.title}")
             story.append(rehearsal.play(step))
-    tell_end(story, service, time.monotonic() - started)
+    print_end(story, service, time.monotonic() - started)
 
 
 def main() -> None:
@@ -321,9 +323,9 @@ def main() -> None:
     except BrokenPipeError:  # the reader closed the pipe, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (Astray, AssertionError) as reason:
-        why = str(reason).strip().splitlines()[-1]  # the simulation tells where it was at a loss
-        sys.exit(coloured(f"\nThe story goes astray: {why}", RED))
+    except (UnexpectedResult, AssertionError) as reason:
+        why = str(reason).strip().splitlines()[-1]  # an unknown call of the simulation
+        sys.exit(coloured(f"\nThe rehearsal failed: {why}", RED))
 
 
 if __name__ == "__main__":

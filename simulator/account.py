@@ -1,4 +1,4 @@
-"""The account in which all happens: what every simulated service stands on."""
+"""The account that all simulated services share."""
 
 import os
 from dataclasses import dataclass, field

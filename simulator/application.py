@@ -1,7 +1,7 @@
-"""The application: every request becomes one call and takes the same path.
+"""The application: it handles every request in the same order.
 
-Call log, faults, authentication, permissions, then our own operations (which refuse more than moto
-does), then moto. Requests come from server.py by HTTP, and from transport.py within this process.
+Call log, faults, authentication, permissions, then the simulator's own operations (which refuse
+more than moto does), then moto. server.py receives requests over HTTP, transport.py in process.
 """
 
 import threading
@@ -29,13 +29,13 @@ class Application:
     moments: Moments
     services: Mapping[str, Any]
     elsewhere: Mapping[str, Any]  # the services of every other region, which are empty
-    bugs: list[str] = field(default_factory=list)  # of the simulation itself, with their traces
+    bugs: list[str] = field(default_factory=list)  # of the simulation itself, with their tracebacks
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
 
     def handle(self, request: Request, serve: Callable[[Request], Answer] | None = None) -> Answer:
-        """One request after the other, by `serve` or as AWS; the hooks of its calls come last.
+        """Handle one request at a time, by `serve` or as AWS; then run the hooks of its calls.
 
         Raises NoAnswer if the client must get no answer.
         """
@@ -54,7 +54,7 @@ class Application:
     def _come_to_pass(self, action: Action) -> None:
         try:
             action()
-        except Exception:  # a client would take it for a failure of the network
+        except Exception:  # a client would treat it as a failure of the network
             self.bugs.append(traceback.format_exc())
 
     # --- a request ---

@@ -1,4 +1,4 @@
-"""What was asked of the simulation, call by call."""
+"""The calls that the simulation received."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass
 class Call:
-    """One request, and what became of it. Docker's talk with the registry is of service ecr."""
+    """One request and its result. Docker's requests to the registry belong to the service ecr."""
 
     service: str
     operation: str
@@ -23,7 +23,7 @@ class Call:
 
     @property
     def changes(self) -> bool:
-        """Whether it asks for anything but to be told."""
+        """Whether it asks for a change."""
         telling = ("BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Lookup")
         return not self.operation.startswith(telling)
 
@@ -46,12 +46,12 @@ class CallLog:
 
     @property
     def names(self) -> list[str]:
-        """In their order, such as "ecs:DescribeServices"."""
+        """The names in order, for example "ecs:DescribeServices"."""
         return [call.name for call in self]
 
     @property
     def changing(self) -> list[str]:
-        """Of the calls that asked for a change and got it."""
+        """The names of the calls that changed something."""
         return [call.name for call in self if call.changes and not call.error]
 
     def of(self, name: str) -> list[Call]:

@@ -1,4 +1,4 @@
-"""What the tasks of a service run on: a launch type, or a strategy of capacity providers.
+"""The capacity of a service's tasks: a launch type, or a strategy of capacity providers.
 
 Sources: botocore's model of the ECS API, "CreateService", "UpdateService" and
 "CapacityProviderStrategyItem"; for each refusal, the thread that quotes it.
@@ -20,7 +20,7 @@ def invalid(message: str) -> Refused:
 
 
 def of_new_service(parameters: Json, associated: Sequence[str]) -> Json:
-    """The members of the service that say it. Raises Refused.
+    """The members of a new service that define its capacity. Raises Refused.
 
     `associated` are the providers of the cluster.
     """
@@ -38,9 +38,9 @@ def of_new_service(parameters: Json, associated: Sequence[str]) -> Json:
 
 
 def of_changed_service(present: Json, parameters: Json, associated: Sequence[str]) -> Json:
-    """The same after an UpdateService. `present` are the members as they are. Raises Refused.
+    """The members after an UpdateService; `present` are those before it. Raises Refused.
 
-    An empty list goes back to the launch type (aws/containers-roadmap#838), which an update cannot
+    An empty list restores the launch type (aws/containers-roadmap#838), which an update cannot
     name otherwise.
     """
     if "capacityProviderStrategy" not in parameters:
@@ -66,7 +66,7 @@ def checked(strategy: Sequence[Json], associated: Sequence[str]) -> list[Json]:
             "specify a valid capacity provider and try again."
         )
     complete = [{"weight": 0, "base": 0} | item for item in strategy]
-    # The model has these three rules, and no thread quotes what ECS says.
+    # The model has these three rules; the words of ECS are unknown.
     if strategy and not any(item["weight"] for item in complete):
         raise invalid("At least one capacity provider must have a weight greater than zero.")
     if sum(item["base"] > 0 for item in complete) > 1:

@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 @dataclass
 class Details:
-    """Of the resources of one change set, each after those that it refers to."""
+    """The details of a change set, resource by resource, each after those that it refers to."""
 
     plan: Plan
     before: Plan | None
@@ -82,7 +82,7 @@ class Details:
         yield from ({"Target": target} | cause for cause in causes)
 
     def causes(self, raw: Any, *, is_other: bool) -> Iterator[Json]:
-        """What a property refers to and may get another value from."""
+        """The references of a property that may get another value."""
         self.seen.clear()
         self.recorder.value(raw)
         for name, attribute in dict.fromkeys(self.seen):
@@ -113,7 +113,7 @@ def replacement(details: Sequence[Json]) -> str:
 
 
 def recreation(schema: Mapping[str, Any], name: str, before: Any, after: Any) -> str:
-    """By the schema of the type, in which a path may name a member of a property."""
+    """Whether a change replaces the resource, by the type's schema; a path may name a member."""
     for word, key in (
         ("Always", "createOnlyProperties"),
         ("Conditionally", "conditionalCreateOnlyProperties"),

@@ -1,10 +1,10 @@
-"""The one clock: of AWS's timestamps, and of the tool under test."""
+"""The clock of AWS's timestamps and of the tool under test."""
 
 from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """Aware times in UTC. It moves when something sleeps, and never while a test waits."""
+    """Aware times in UTC. The clock moves only when something sleeps."""
 
     def __init__(self, start: datetime = datetime(2026, 11, 23, 12, 0, 0, 250000, UTC)) -> None:
         self.start = start
@@ -14,13 +14,13 @@ class Clock:
         return self._now
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass. Returns at once, and raises ValueError as `time.sleep` does."""
+        """Move the clock. Returns immediately, and raises ValueError as `time.sleep` does."""
         if seconds < 0:
             raise ValueError("sleep length must be non-negative")
         self._now += timedelta(seconds=seconds)
 
     def stamp(self) -> datetime:
-        """The time of something that AWS records: a millisecond after the last, so nothing ties."""
+        """A time for AWS to record, a millisecond after the last one, so that no two are equal."""
         self._now += timedelta(milliseconds=1)
         return self._now
 
@@ -29,7 +29,7 @@ class Clock:
 
 
 class WallClock(Clock):
-    """The time of this machine, for programs that cannot be given another. A sleep adds to it."""
+    """The time of this machine, for programs that cannot get another clock. A sleep adds to it."""
 
     def __init__(self) -> None:
         super().__init__()

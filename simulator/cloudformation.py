@@ -1,9 +1,9 @@
-"""CloudFormation, as far as provision, destroy and the tests ask it.
+"""CloudFormation, with the operations that provision, destroy and the tests use.
 
-A method is an operation, by its snake_case name. Stacks are made, changed and deleted by change
-sets, a step at each question about them (DescribeStacks, DescribeStackEvents). Refusals are worded
-as CloudFormation words them: those without a source beside them stand in LocalStack's snapshots of
-AWS's own answers (tests/aws/services/cloudformation/api/*.snapshot.json).
+A method is an operation, by its snake_case name. Stacks change by change sets, one step for each
+request about them (DescribeStacks, DescribeStackEvents). Refusals have CloudFormation's words;
+those without a source are from LocalStack's snapshots of AWS's answers
+(tests/aws/services/cloudformation/api/*.snapshot.json).
 """
 
 import itertools
@@ -30,7 +30,7 @@ NOT_CHANGED = (
     "The submitted information didn't contain changes. Submit different information to create a"
     " change set."
 )
-# As aws-cloudformation/rain#744 got to see it; "Validate stack deployments" in the user guide.
+# Words: aws-cloudformation/rain#744. "Validate stack deployments" in the user guide.
 NOT_VALID = (
     "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]. To"
     " troubleshoot Early Validation errors, use the DescribeEvents API for detailed failure"
@@ -63,7 +63,7 @@ class ChangeSet:
 class CloudFormation:
     """All stacks of one region.
 
-    `aws` gives the client of a service, with the credentials of the caller that asked for a change.
+    `aws` returns the client of a service, with the credentials of the caller that made the request.
     """
 
     def __init__(self, aws: Aws, clock: Clock, place: Place) -> None:
@@ -76,7 +76,7 @@ class CloudFormation:
         self.numbers = itertools.count(1)
 
     def fails(self, resource: str, verb: Verb, reason: str) -> None:
-        """Have a resource fail, with that reason, the next time that is done to it."""
+        """Make the next such operation on a resource fail, with that reason."""
         self.failures[resource, verb] = reason
 
     # --- change sets ---
@@ -140,7 +140,7 @@ class CloudFormation:
             plan.template["Resources"][name]["Type"].startswith("AWS::IAM::") for name in plan.needs
         )
         if named and "CAPABILITY_NAMED_IAM" not in given:
-            # As envato/stack_master#138 got to see it.
+            # Words: envato/stack_master#138.
             raise Refused(
                 "InsufficientCapabilitiesException",
                 "Requires capabilities : [CAPABILITY_NAMED_IAM]",
@@ -163,7 +163,7 @@ class CloudFormation:
         if stack is None:
             raise Refused("ValidationError", f"Stack [{name}] does not exist")
         if stack.status not in MAY_BE_UPDATED:
-            # As rails-lambda/lamby#132 got to see it.
+            # Words: rails-lambda/lamby#132.
             reason = f"Stack:{stack.id} is in {stack.status} state and can not be updated."
             raise Refused("ValidationError", reason)
         return stack
@@ -209,7 +209,7 @@ class CloudFormation:
         } | ({"StatusReason": change_set.reason} if change_set.reason else {})
 
     def work_on(self, change_set: ChangeSet) -> None:
-        """It takes a question to begin, and one more to be done."""
+        """A change set starts with one request about it, and is ready with the next."""
         if change_set.status == "CREATE_PENDING":
             change_set.status = "CREATE_IN_PROGRESS"
         elif change_set.status == "CREATE_IN_PROGRESS":
@@ -218,7 +218,7 @@ class CloudFormation:
             change_set.execution = "UNAVAILABLE" if change_set.reason else "AVAILABLE"
 
     def complaint(self, change_set: ChangeSet) -> str:
-        """What is wrong with a change set, if anything; and else what it would change."""
+        """The complaint about a change set, empty if it is right; also computes its changes."""
         if missing := self.missing_parameter(change_set.plan):
             return missing
         planner = Planner(self, change_set)
@@ -231,7 +231,7 @@ class CloudFormation:
         return NOT_CHANGED if same and change_set.type == "UPDATE" else ""
 
     def missing_parameter(self, plan: Plan) -> str:
-        """The types of EC2 are looked up. As nrdg/cloudknot#193 got to see it."""
+        """CloudFormation looks up parameters of EC2's types. Words: nrdg/cloudknot#193."""
         ec2 = self.aws("ec2")
         for name, rule in plan.template["Parameters"].items():
             values = plan.parameters[name]
@@ -308,14 +308,14 @@ class CloudFormation:
         change_set.execution = "EXECUTE_COMPLETE" if good else "EXECUTE_FAILED"
 
     def describe_events(self, parameters: Json) -> Json:
-        """What validation says against a change set; the rest is in DescribeStackEvents."""
+        """The results of the validation of a change set; other events: DescribeStackEvents."""
         only(parameters, "ChangeSetName", "StackName", "Filters")
         return {"OperationEvents": self.change_set(parameters).complaints}
 
     # --- stacks ---
 
     def describe_stacks(self, parameters: Json) -> Json:
-        """Their present state, before the next step happens."""
+        """The present state of stacks; then each advances by a step."""
         only(parameters, "StackName")
         if "StackName" not in parameters:
             those = [stack for stack in self.stacks.values() if stack.status != "DELETE_COMPLETE"]
@@ -331,7 +331,7 @@ class CloudFormation:
         return answer
 
     def describe_stack_events(self, parameters: Json) -> Json:
-        """The newest first, a page at a time."""
+        """The events, newest first, one page for each request."""
         only(parameters, "StackName", "NextToken")
         stack = self.must_find(parameters["StackName"])
         start = int(parameters.get("NextToken", 0))
@@ -358,12 +358,12 @@ class CloudFormation:
         return {"StackResourceSummaries": summaries}
 
     def delete_stack(self, parameters: Json) -> Json:
-        """Deleting one that does not exist is no error."""
+        """Deleting a stack that does not exist is not an error."""
         only(parameters, "StackName", "RetainResources")
         stack = self.find(parameters["StackName"])
         if stack is None or stack.status in {"DELETE_COMPLETE", "DELETE_IN_PROGRESS"}:
             return {}
-        if stack.protected:  # as ekristen/aws-nuke#821 got to see it
+        if stack.protected:  # words: ekristen/aws-nuke#821
             raise Refused(
                 "ValidationError",
                 f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled",
@@ -403,13 +403,13 @@ class CloudFormation:
         stack.begin(stack.go_back())
         return {}
 
-    # --- who is meant ---
+    # --- lookups ---
 
     def identifier(self) -> str:
         return f"{next(self.numbers):08x}-5154-11ea-bd5e-12717722e021"
 
     def find(self, name: str) -> Stack | None:
-        """By its id, or by its name the one that is not deleted."""
+        """The stack with that id, or the one with that name that is not deleted."""
         if name in self.stacks:
             return self.stacks[name]
         those = [stack for stack in self.stacks.values() if stack.name == name]
@@ -448,7 +448,7 @@ class CloudFormation:
 
 
 class Planner:
-    """What a change set would change, as far as that is known before anything is made."""
+    """The changes of a change set, as far as they are known before a resource is created."""
 
     def __init__(self, service: CloudFormation, change_set: ChangeSet) -> None:
         self.service = service
@@ -460,7 +460,7 @@ class Planner:
         self.details = Details(plan, self.stack.plan)
 
     def identify(self, _: Plan, name: str, attribute: str) -> Any:
-        """What has a new id is not known yet."""
+        """The value of an attribute; not known yet if its resource gets a new id."""
         is_new = self.details.replacements.get(name) == "True"
         if is_new or name not in self.stack.resources:
             return NOT_KNOWN_YET

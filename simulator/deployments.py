@@ -1,4 +1,4 @@
-"""ECS services as they run: their deployments, their tasks, and what they say of both."""
+"""Running ECS services: their deployments, their tasks, and the answers about both."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 PLATFORM = {"platformVersion": "1.4.0", "platformFamily": "Linux"}
 CAPACITY = ("capacityProviderStrategy", "launchType")  # a service has one of them
-# What a deployment has of its service ("Deployment" and "ServiceRevision", ECS API Reference).
+# Members of a service in its deployments ("Deployment" and "ServiceRevision", ECS API Reference).
 OF_A_DEPLOYMENT = (
     *CAPACITY,
     "networkConfiguration",
@@ -26,15 +26,15 @@ Steps = Iterator[None]
 
 
 class Outcome:
-    """What becomes of the tasks of one deployment: rollouts.py has them."""
+    """The fate of the tasks of one deployment: rollouts.py has the kinds."""
 
     def play(self, rollout: "Deployment") -> Steps:
-        """Carry the rollout on; each `yield` ends what one look at the service sees."""
+        """Advance the rollout. One DescribeServices sees the state at each `yield`."""
         raise NotImplementedError
 
 
 class EcsApi(Protocol):
-    """What a service uses of the ECS that it is part of, the class Ecs of ecs.py."""
+    """The part of the class Ecs, of ecs.py, that its services use."""
 
     tasks: list["Task"]  # of all services
     numbers: Iterator[int]  # for ids that are used once
@@ -50,7 +50,7 @@ class EcsApi(Protocol):
 
 @dataclass
 class Task:
-    """One task. It is the first container that fails, where one fails."""
+    """One task. If a container of it fails, it is the first one."""
 
     arn: str
     deployment: "Deployment"
@@ -77,13 +77,13 @@ class Task:
         self.started = self.deployment.stamp()
 
     def say(self, *lines: str) -> None:
-        """Write to the log, if the task definition and its roles let it."""
+        """Write to the log, if the task definition and its roles allow it."""
         self.deployment.service.ecs.log(self, lines)
 
     def end(
         self, code: str, reason: str, *, exit_code: int | None = None, healthy: bool = True
     ) -> None:
-        """The container has ended, and the task is about to."""
+        """The container has ended, and the task will stop."""
         self.stop_code, self.reason, self.exit_code = code, reason, exit_code
         if not healthy:
             self.health = "UNHEALTHY"
@@ -143,8 +143,8 @@ class Deployment:
     task_definition: Json
     outcome: Outcome
     created: datetime
-    settings: Json  # what of the service it was started with, as the API names it
-    status: str = "PRIMARY"  # or ACTIVE; one that is gone is in no list
+    settings: Json  # of the service at its start, as the API names them
+    status: str = "PRIMARY"  # or ACTIVE; a deployment that ended is not listed
     rollout_state: str = "IN_PROGRESS"
     reason: str = ""
     has_served: bool = False
@@ -158,14 +158,14 @@ class Deployment:
         self.updated = self.created
         self.pauses = Pauses(self.service.ecs.clock, self.service.ecs.numbers)
 
-    # --- what it stands on ---
+    # --- its task definition and tasks ---
 
     def stamp(self) -> datetime:
         return self.service.ecs.clock.stamp()
 
     @property
     def container(self) -> Json:
-        """The one that the load balancer asks; else the first."""
+        """The container behind the load balancer; the first one if there is none."""
         containers: list[Json] = self.task_definition["containerDefinitions"]
         asked = [c for c in containers if self.target.get("containerName") == c["name"]]
         return (asked or containers)[0]
@@ -185,10 +185,10 @@ class Deployment:
     def count(self, status: str) -> int:
         return sum(task.status == status for task in self.alive)
 
-    # --- what happens to it ---
+    # --- its steps ---
 
     def advance(self) -> None:
-        """One step of what becomes of it, unless a hook holds it."""
+        """Advance by one step, unless a hook pauses it."""
         if self.rollout_state == "IN_PROGRESS" and self.is_held():
             return
         if self.steps is None:
@@ -212,7 +212,7 @@ class Deployment:
         return "POST_SCALE_UP" if is_up else "SCALE_UP"
 
     def start_tasks(self) -> list[Task]:
-        """As many as are wanted and not there; they are PENDING at once."""
+        """Start the missing tasks. They are PENDING immediately."""
         lacking = self.service.desired - len(self.alive)
         started = [self.service.new_task(self) for _ in range(lacking)]
         for task in started:
@@ -249,7 +249,7 @@ class Deployment:
         return bool(alive)
 
     def complete(self) -> None:
-        """It serves alone: all others are gone from the list."""
+        """It is complete: the other deployments end and leave the list."""
         self.rollout_state, self.has_served = "COMPLETED", True
         self.reason = f"ECS deployment {self.id} completed."
         self.service.keep_only(self)
@@ -258,26 +258,26 @@ class Deployment:
         self.service.finished(self)
 
     def reset_failures(self) -> None:
-        """A task has become healthy, and the circuit breaker begins to count again: that is its
-        default, `resetOnHealthyTask` of "DeploymentCircuitBreaker" (API Reference)."""
+        """A task is healthy, and the circuit breaker starts to count again: its default,
+        `resetOnHealthyTask` of "DeploymentCircuitBreaker" (API Reference)."""
         self.failed_tasks = 0
 
     @property
     def is_broken(self) -> bool:
-        """Has the circuit breaker, where there is one, seen as many failures as it takes?
+        """Whether the number of failures has reached the threshold of the circuit breaker.
 
-        At least 3, at most 200, else half of the tasks wanted: its default, BOUNDED_PERCENT of 50
+        At least 3, at most 200, else half of the desired count: its default, BOUNDED_PERCENT of 50
         ("How the Amazon ECS deployment circuit breaker detects failures", ECS Developer Guide).
         """
         return self.service.breaker["enable"] and self.failed_tasks >= self.service.threshold
 
     def fail(self) -> None:
-        """ECS goes back to the most recent deployment that is COMPLETED, if that is asked for and
-        there is any; else the failed one stays, stalled. One to which it goes back is IN_PROGRESS
-        until it completes once more, and until then ECS cannot go back to it again: "How the
-        Amazon ECS deployment circuit breaker detects failures" (ECS Developer Guide).
+        """Roll back to the most recent COMPLETED deployment, if rollback is on and one exists; else
+        the failed one stays, stalled. The earlier deployment is IN_PROGRESS until it completes a
+        second time, and until then ECS cannot roll back to it again: "How the Amazon ECS deployment
+        circuit breaker detects failures" (ECS Developer Guide).
 
-        As seen in service events that people published, it keeps its id and becomes PRIMARY.
+        In published service events it keeps its id and becomes PRIMARY.
         """
         self.rollout_state = "FAILED"
         self.reason = "ECS deployment circuit breaker: tasks failed to start."
@@ -293,7 +293,7 @@ class Deployment:
         self.service.go_back(self, back)
 
     def come_back(self) -> Steps:
-        """To this deployment ECS rolls back: its tasks were never stopped."""
+        """ECS rolls back to this deployment, whose tasks are still running."""
         yield
         self.complete()
 
@@ -326,16 +326,16 @@ class RunningService:
     ecs: EcsApi
     cluster: str
     name: str
-    settings: Json  # what it was created and updated with, as the API names it
+    settings: Json  # of the create and update requests, as the API names them
     created: datetime
     status: str = "ACTIVE"
-    token: str = ""  # of the request that created it: the same again creates nothing
+    token: str = ""  # of the request that created it; a repeated request creates nothing
     deployments: list[Deployment] = field(default_factory=list)  # newest first
     events: list[Json] = field(default_factory=list)  # newest first
     history: list[Json] = field(default_factory=list)  # service deployments, newest first
     revisions: dict[str, Json] = field(default_factory=dict)  # service revisions by ARN
 
-    # --- what it is ---
+    # --- its description ---
 
     @property
     def arn(self) -> str:
@@ -351,7 +351,7 @@ class RunningService:
 
     @property
     def capacity(self) -> Json:
-        """What its tasks run on: the one of CAPACITY that it has."""
+        """The capacity of its tasks: the one member of CAPACITY that it has."""
         return {key: self.settings[key] for key in CAPACITY if key in self.settings}
 
     @property
@@ -387,16 +387,16 @@ class RunningService:
             },
         )
 
-    # --- what happens to it ---
+    # --- its steps ---
 
     def look(self) -> None:
-        """Each look at the service is one step of what happens to it; time passes elsewhere."""
+        """Each request about the service advances it by one step; time passes elsewhere."""
         for task in list(self.tasks):
             going = task.status == "DEPROVISIONING" and task.deployment is not self.primary
             if going and self.status != "DRAINING":
                 task.stop()
         if self.status == "DRAINING" and not any(task.is_alive for task in self.tasks):
-            # Its tasks may be on their way still ("DeleteService": STOPPING or STOPPED).
+            # Its tasks may not be STOPPED yet ("DeleteService": STOPPING or STOPPED).
             self.status = "INACTIVE"
         elif self.status == "DRAINING":
             for deployment in self.deployments:
@@ -432,7 +432,7 @@ class RunningService:
         return task
 
     def scale(self) -> None:
-        """A complete deployment follows the number of tasks that is wanted."""
+        """A complete deployment follows the desired count."""
         primary = self.primary
         if primary and primary.rollout_state == "COMPLETED":
             for task in primary.alive[self.desired :]:
@@ -512,7 +512,7 @@ class RunningService:
         }
 
     def is_stopped(self, deployment: Deployment) -> None:
-        """By the one that overtakes it."""
+        """End the deployment in progress, because another one overtakes it."""
         if deployment.history["status"] == "IN_PROGRESS":
             self._end_history(deployment.history, "STOPPED")
 

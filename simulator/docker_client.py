@@ -1,13 +1,13 @@
-"""`docker` on the PATH of a script: the registry's host is the simulation's, whatever it is called.
+"""`docker` on the PATH of a script: every registry host leads to the simulation.
 
-    docker_client.py real DOCKER ARGUMENT...     hands on to DOCKER, with the host replaced
+    docker_client.py real DOCKER ARGUMENT...     runs DOCKER, with the host replaced
     docker_client.py recorded ARGUMENT...        does what a deploy needs without an engine: a build
                                                  makes a small image that says its commit and its
                                                  platform, and a push really pushes it
 
-Python starts this with -I and -S, so it imports little, and nothing of ours. With
+Python starts this with -I and -S, so it imports little, and nothing of the simulator. With
 SIMULATED_DOCKER=off in the environment no engine answers, and with SIMULATED_BUILDX=off docker has
-no plugin buildx. SIMULATED_BUILDER is the driver of the builder, such as docker-container.
+no plugin buildx. SIMULATED_BUILDER is the driver of the builder, for example docker-container.
 """
 
 import base64
@@ -34,7 +34,7 @@ OFF = (
 
 
 class Failed(Exception):
-    """What docker prints when it exits with 1."""
+    """The message with which docker exits with 1."""
 
 
 def main() -> int:
@@ -69,7 +69,7 @@ def version(words: list[str]) -> None:
     print(re.sub(r"{{\.(Client|Server)\.Version}}", "29.0.0", words[-1]))
 
 
-# --- what is kept between two calls ---
+# --- state between two calls ---
 
 
 def kept(name: str) -> Path:
@@ -193,7 +193,7 @@ def push_blob(host: str, repository: str, blob: bytes) -> None:
         return
     if status == 401:
         raise Failed("no basic auth credentials")
-    if status != 404:  # docker does not learn why: the answer to a HEAD has no body
+    if status != 404:  # docker gets no reason: the answer to a HEAD has no body
         raise Failed(f"error parsing HTTP {status} response body: unexpected end of JSON input")
     started = answered(ask(host, "POST", f"/v2/{repository}/blobs/uploads/"))
     where = started["location"]
@@ -202,7 +202,7 @@ def push_blob(host: str, repository: str, blob: bytes) -> None:
     print(f"{digest(blob)[7:19]}: Pushed")
 
 
-# --- talking to the registry ---
+# --- requests to the registry ---
 
 Answered = tuple[int, dict[str, str], bytes]
 
@@ -225,7 +225,7 @@ def ask(
 
 
 def answered(answer: Answered) -> dict[str, str]:
-    """The headers. Raises Failed with what the registry said instead."""
+    """The headers. Raises Failed with the registry's error."""
     status, headers, body = answer
     if status < 400:
         return headers

@@ -1,8 +1,8 @@
 """ECS: services, their deployments and tasks are ours; clusters and task definitions are moto's.
 
-moto knows one deployment that never ends and no task of a service, and takes task definitions that
-Fargate would not run. What is refused here, and how it is worded, is from the ECS API Reference and
-Developer Guide, where no other source is named.
+moto has one deployment that never ends and no tasks of a service, and accepts task definitions that
+Fargate would not run. Refusals and their wording are from the ECS API Reference and Developer
+Guide, unless another source is named.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ from simulator.task_start_failures import Obstacles
 
 Json = dict[str, Any]
 
-# What a new deployment is for; anything else of a service changes without one (UpdateService).
+# A change of these members starts a deployment; of others it does not (UpdateService).
 ROLLED_OUT = {
     "loadBalancers",
     "networkConfiguration",
@@ -32,7 +32,7 @@ ROLLED_OUT = {
     "volumeConfigurations",
     "vpcLatticeConfigurations",
 }
-# What is no setting of a service, but said once.
+# Parameters of a request that are not settings of the service.
 SAID_ONCE = {"clientToken", "cluster", "forceNewDeployment", "service", "serviceName", "tags"}
 SERVICE_ROLE = SERVICE_LINKED_ROLES["ecs.amazonaws.com"]
 
@@ -56,7 +56,7 @@ class Ecs(Service):
     def reset(self) -> None:
         self.services: dict[tuple[str, str], RunningService] = {}
         self.tasks: list[Task] = []
-        self.outcomes: list[Outcome] = []  # of the next deployments, in their order
+        self.outcomes: list[Outcome] = []  # of the next deployments, in order
         self.numbers: Iterator[int] = count(1)
 
     # --- services ---
@@ -193,7 +193,7 @@ class Ecs(Service):
         }
 
     def obstacle(self, deployment: Deployment) -> Outcome | None:
-        """What keeps the tasks of a deployment from starting, whatever was to become of them."""
+        """The failure that keeps the tasks of a deployment from starting, before their outcome."""
         return self.obstacles.before(deployment)
 
     def added_container(self, task: Task) -> Json | None:
@@ -201,7 +201,7 @@ class Ecs(Service):
         return self.obstacles.guardduty_agent(task.deployment.task_definition, task.id)
 
     def log(self, task: Task, lines: tuple[str, ...]) -> None:
-        """What a container says, where its log driver may write it down."""
+        """Write the output of a container to its log, if the log driver is allowed to."""
         container = task.deployment.container
         options = container.get("logConfiguration", {}).get("options", {})
         if "awslogs-group" not in options or "awslogs-stream-prefix" not in options:
@@ -217,10 +217,10 @@ class Ecs(Service):
         events = [{"timestamp": moment + n, "message": line} for n, line in enumerate(lines)]
         self.account.moto("logs", "PutLogEvents", stream | {"logEvents": events})
 
-    # --- what became of its deployments ---
+    # --- the history of deployments ---
 
     def list_service_deployments(self, parameters: Json) -> Json:
-        """Newest first; of the last 90 days, which is for ever here."""
+        """Newest first. AWS lists 90 days; the simulation lists all."""
         service = self._service(parameters)
         wanted = parameters.get("status")
         brief = (
@@ -270,8 +270,8 @@ class Ecs(Service):
     # --- capacity providers of clusters ---
 
     def put_cluster_capacity_providers(self, parameters: Json) -> Json:
-        """A provider that tasks use stays (PutClusterCapacityProviders, API Reference). The text of
-        the refusal is ours."""
+        """A provider that tasks use cannot be removed (PutClusterCapacityProviders, API Reference).
+        The words of the refusal are invented."""
         cluster = self._cluster(parameters)
         used = {
             item["capacityProvider"]
@@ -294,7 +294,7 @@ class Ecs(Service):
         return self.moto("RegisterTaskDefinition", parameters)
 
     def list_task_definitions(self, parameters: Json) -> Json:
-        """moto does not sort, and pages before anything could be sorted."""
+        """moto does not sort, and its pages are of the unsorted list."""
         paging = {"maxResults", "nextToken", "sort"}
         asked = {key: value for key, value in parameters.items() if key not in paging}
         found: list[str] = self.moto("ListTaskDefinitions", asked)["taskDefinitionArns"]
@@ -316,7 +316,7 @@ class Ecs(Service):
         made = self.moto("RegisterTaskDefinition", same)["taskDefinition"]["taskDefinitionArn"]
         service.roll_out(*self._revision(made), Serves())
 
-    # --- looking things up ---
+    # --- lookups ---
 
     def _next_outcome(self) -> Outcome:
         return self.outcomes.pop(0) if self.outcomes else Serves()
@@ -335,7 +335,7 @@ class Ecs(Service):
 
     def _service(self, parameters: Json) -> RunningService:
         name = parameters["service"]
-        # ListServiceDeployments may name it by its ARN, and leave the cluster to that.
+        # ListServiceDeployments may name the service by its ARN, which contains the cluster.
         if name.startswith("arn:") and "cluster" not in parameters:
             parameters = parameters | {"cluster": name.split("/")[1]}
         service = self.services.get((self._cluster(parameters), last(name)))
@@ -353,10 +353,10 @@ class Ecs(Service):
             raise Refused("ClientException", "TaskDefinition is inactive")
         return found["taskDefinitionArn"], found
 
-    # --- what AWS would not take ---
+    # --- refusals ---
 
     def _check_service_role(self) -> None:
-        """ECS makes its own role where the caller may; else it must be there: "Using service-linked
+        """ECS creates its role if the caller may; else it must exist: "Using service-linked
         roles for Amazon ECS"."""
         try:
             self.account.moto("iam", "GetRole", {"RoleName": SERVICE_ROLE})
@@ -450,7 +450,7 @@ def without_capacity(settings: Json) -> Json:
 
 
 def page(parameters: Json, key: str, found: Sequence[Any], *, size: int) -> Json:
-    """What a List operation answers: one page, of `size` if `maxResults` does not say another."""
+    """One page of a List operation, of `size` unless `maxResults` is given."""
     first = int(parameters.get("nextToken", "0"))
     end = first + int(parameters.get("maxResults", size))
     answer: Json = {key: found[first:end]}

@@ -1,4 +1,4 @@
-"""The execution role of a task, as ECS assumes it: its policies decide what it may read."""
+"""The execution role of a task: its policies decide what ECS may read for the task."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

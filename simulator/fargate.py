@@ -1,4 +1,4 @@
-"""Which task definitions Fargate takes. moto takes all, and so does the API's model.
+"""Refusals of task definitions that Fargate cannot run. moto and the API's model accept all.
 
 Sources: "Task definition parameters for Fargate" (ECS Developer Guide) and RegisterTaskDefinition
 (API Reference).
@@ -9,7 +9,7 @@ from typing import Any
 
 Json = Mapping[str, Any]
 
-# What Fargate accepts, MiB by CPU units (`memory` of RegisterTaskDefinition, API model of ECS).
+# The sizes of Fargate, MiB by CPU units (`memory` of RegisterTaskDefinition, API model of ECS).
 FARGATE: Mapping[int, Sequence[int]] = {
     256: [512, 1024, 2048],
     512: range(1024, 4096 + 1, 1024),

@@ -1,4 +1,4 @@
-"""Errors on demand: a chosen operation gets one of them instead of its answer."""
+"""Errors on demand: a chosen operation gets an error instead of its answer."""
 
 import math
 from dataclasses import dataclass, field
@@ -23,25 +23,25 @@ class ConnectionDropped(NoAnswer):
 
 
 class TimedOut(NoAnswer):
-    """The answer comes later than any client waits. In process only: nothing here waits."""
+    """The answer comes after the client's timeout. In process only, where no time passes."""
 
 
 class Unreachable(NoAnswer):
-    """No connection comes about. In process only: a server cannot act as if it were absent."""
+    """No connection is made. In process only: a running server cannot be absent."""
 
 
 @dataclass
 class Fault:
-    operation: str  # such as "ecs:DescribeServices"; "*" is every one
+    operation: str  # for example "ecs:DescribeServices"; "*" is every one
     error: BaseException
     times: float = 1
-    after: int = 0  # so many calls get through before
-    is_late: bool = False  # it strikes once the operation was carried out
+    after: int = 0  # the number of calls that succeed before
+    is_late: bool = False  # it happens after the operation was carried out
 
 
 @dataclass
 class Faults:
-    """They strike in the order in which they were asked for; a call meets at most one."""
+    """Faults happen in the order of their definition, at most one for each call."""
 
     waiting: list[Fault] = field(default_factory=list)
 
@@ -55,7 +55,7 @@ class Faults:
         times: float = 1,
         after: int = 0,
     ) -> None:
-        """Answer an operation with an error `times` times, after `after` calls went well."""
+        """Answer an operation with an error `times` times, after `after` calls without."""
         error = code if isinstance(code, Refused) else Refused(code, message or code, status)
         self.waiting.append(Fault(operation, error, times, after))
 
@@ -63,7 +63,7 @@ class Faults:
         self.refuse(operation, code, message, times=math.inf)
 
     def expire_tokens(self, *, after: int = 0) -> None:
-        """From now on, or after so many calls, all credentials are expired."""
+        """From now on, or after `after` calls, all credentials are expired."""
         self.refuse("*", EXPIRED_TOKEN, times=math.inf, after=after)
 
     def throttle(self, operation: str, *, times: float = 1) -> None:
@@ -74,11 +74,11 @@ class Faults:
         self.waiting.append(Fault(operation, ConnectionDropped(), times, after))
 
     def lose_answer(self, operation: str, *, times: float = 1) -> None:
-        """End the connection once the operation was carried out."""
+        """End the connection after the operation was carried out."""
         self.waiting.append(Fault(operation, ConnectionDropped(), times, is_late=True))
 
     def time_out(self, operation: str, *, times: float = 1) -> None:
-        """Carry the operation out, and have the client wait for the answer in vain."""
+        """Carry the operation out, and let the client's wait for the answer time out."""
         self.waiting.append(Fault(operation, TimedOut(), times, is_late=True))
 
     def cut_off(self, operation: str = "*", *, times: float = math.inf, after: int = 0) -> None:
@@ -91,7 +91,7 @@ class Faults:
         self.waiting.append(Fault("*", KeyboardInterrupt(), after=after, is_late=late))
 
     def strike(self, operation: str, *, late: bool = False) -> None:
-        """Raises what this call meets, if anything."""
+        """Raise the fault of this call, if it has one."""
         for fault in self.waiting:
             if fault.operation not in {"*", operation} or fault.times <= 0:
                 continue

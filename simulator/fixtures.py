@@ -1,4 +1,4 @@
-"""A cluster and all that a service in it needs, made by calls, and not by a stack."""
+"""A cluster and everything that a service in it needs, created by calls instead of a stack."""
 
 import json
 from collections.abc import Iterator
@@ -37,8 +37,8 @@ def policy(*statements: Json) -> str:
 
 @dataclass
 class Ground:
-    """At first: a cluster, a repository with one image, a log group, an execution role, and a load
-    balancer with a target group."""
+    """It starts with a cluster, a repository with one image, a log group, an execution role, and a
+    load balancer with a target group."""
 
     aws: SimulatedAws
     settings: Json = field(default_factory=dict)
@@ -90,7 +90,7 @@ class Ground:
             DefaultActions=[{"Type": "forward", "TargetGroupArn": self.target_group}],
         )
 
-    # --- roles, users, and clients of theirs ---
+    # --- roles, users, and their clients ---
 
     def role(self, name: str, trust: Json, *statements: Json) -> str:
         iam = self.aws.client("iam")
@@ -104,7 +104,7 @@ class Ground:
         iam.put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=policy(*statements))
 
     def client(self, service: str, principal: str = "root", *, region: str = "us-east-1") -> Any:
-        """A client that asks over HTTP, as the CLI does, and only once."""
+        """A client that sends each request once, over HTTP as the AWS CLI does."""
         given = self.aws.world.principals.credentials(principal)
         return get_session().create_client(
             service,
@@ -119,7 +119,7 @@ class Ground:
     # --- images, revisions, services ---
 
     def push(self, tag: str) -> str:
-        """Leave an image in the registry; the name of it, by its digest."""
+        """Put an image into the registry. Returns its name, by digest."""
         host = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
         return f"{host}/app@{self.aws.registry.put_image('app', tag)}"
 
@@ -148,7 +148,7 @@ class Ground:
         }
 
     def register(self, **changes: Any) -> str:
-        """A revision; the changes are of its container."""
+        """Register a revision, with changes of its container. Returns its ARN."""
         made = self.aws.client("ecs").register_task_definition(**self.definition(**changes))
         return str(made["taskDefinition"]["taskDefinitionArn"])
 
@@ -160,14 +160,14 @@ class Ground:
         return service
 
     def serving(self) -> str:
-        """A service that serves its first revision, whose ARN this is."""
+        """Create a service, in steady state with its first revision. Returns the revision's ARN."""
         revision = self.register()
         self.create_service(revision)
         self.watch()
         return revision
 
     def roll_out(self, **changes: Any) -> Json:
-        """Point the service at a new revision; the deployment that this begins."""
+        """Update the service to a new revision. Returns the deployment that this starts."""
         revision = self.register(**changes)
         ecs = self.aws.client("ecs")
         service = ecs.update_service(cluster="cluster", service="app", taskDefinition=revision)
@@ -175,19 +175,19 @@ class Ground:
         return deployment
 
     def look(self) -> Json:
-        """At the service, which is one step further then."""
+        """Describe the service, which advances it by one step."""
         found = self.aws.client("ecs").describe_services(cluster="cluster", services=["app"])
         service: Json = found["services"][0]
         return service
 
     def looks(self, most: int = 30) -> Iterator[Json]:
-        """One look after the other; no rollout that ends takes as many as there may be."""
+        """Describe the service again and again, more often than any rollout takes that ends."""
         for _ in range(most):
             yield self.look()
         raise AssertionError(f"after {most} looks the rollout is not where it should be")
 
     def watch(self, looks: int = 30) -> Json:
-        """Until nothing is going on any more, or so many looks."""
+        """Describe the service until no deployment is in progress, at most `most` times."""
         for _ in range(looks):
             service = self.look()
             if all(d["rolloutState"] != "IN_PROGRESS" for d in service["deployments"]):

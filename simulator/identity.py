@@ -1,4 +1,4 @@
-"""STS: who asks, and credentials of roles."""
+"""STS: the identity of the caller, and credentials of roles."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 class Sts(Service):
-    """A web identity token is here a plain text `HOST|AUDIENCE|SUBJECT`: no key signs it."""
+    """A web identity token is the text `HOST|AUDIENCE|SUBJECT` here, without a signature."""
 
     name = "sts"
 

@@ -1,7 +1,7 @@
-"""ECR, and the registry behind it: a `docker push` lands where `aws ecr describe-images` looks.
+"""ECR and its registry: `aws ecr describe-images` lists images that `docker push` sent.
 
 The registry speaks as much of the OCI distribution specification as docker needs to log in, push
-and pull. What docker does there counts as calls of ECR's API, and is allowed as these are:
+and pull. Requests of docker count as calls of ECR's API and need the same permissions:
 "Private repository authentication" and "IAM permissions for pushing an image" (ECR User Guide).
 """
 
@@ -43,7 +43,7 @@ class Ecr(Service):
         return self.moto("PutLifecyclePolicy", parameters)
 
     def get_authorization_token(self, parameters: Json) -> Json:
-        """A password for docker: it may what the principal may who asked for it."""
+        """A password for docker, with the permissions of the principal that requested it."""
         if set(parameters.get("registryIds", [])) - {self.account.id}:
             raise NotImplementedError("the registry of another account")
         password = f"password-{len(self.passwords)}"
@@ -71,7 +71,7 @@ class Wrong(Exception):
         self.answer = Answer(status, [("Content-Type", "application/json"), *headers], body)
 
 
-# Which call of ECR a request of docker's is: the method, the path, the name of the operation.
+# The ECR operation of each request of docker: method, path, name of the operation.
 CALLS = (
     ("HEAD", r"blobs/sha256:\w+", "BatchCheckLayerAvailability"),
     ("GET", r"blobs/sha256:\w+", "GetDownloadUrlForLayer"),
@@ -89,7 +89,7 @@ def digest_of(content: bytes) -> str:
 
 @dataclass
 class Registry:
-    """Blobs are its own; manifests are in moto's ECR as well, tags and all."""
+    """Blobs are kept here; manifests and their tags are in moto's ECR as well."""
 
     world: World
     ecr: Ecr
@@ -227,7 +227,7 @@ class Registry:
         return Answer(201, [VERSION, where, ("Docker-Content-Digest", digest)], b"")
 
     def put_image(self, repository: str, tag: str) -> str:
-        """Leave a small image of a commit, as if it had been pushed. Returns its digest."""
+        """Put a small image of a commit into the registry, as if pushed. Returns its digest."""
         config = json.dumps({"config": {"Env": [f"COMMIT={tag}"]}}).encode()
         layers = (CONFIG, config), (LAYER, b"a layer")
         self.blobs |= {digest_of(blob): blob for _, blob in layers}
@@ -244,7 +244,7 @@ class Registry:
         return self.put(repository, tag, json.dumps(manifest).encode(), IMAGE)
 
     def put(self, repository: str, name: str, content: bytes, kind: str) -> str:
-        """Keep a manifest by a tag, or by its digest, which this returns; ECR lists it then."""
+        """Store a manifest under a tag, or under its digest. ECR lists it. Returns the digest."""
         self._check_layers(json.loads(content))
         digest = digest_of(content)
         self.manifests[repository, name] = self.manifests[repository, digest] = content, kind

@@ -1,4 +1,4 @@
-"""Which images of a repository a lifecycle policy of ECR expires. Pure.
+"""The images of a repository that a lifecycle policy of ECR expires. Pure.
 
 Source: "How the lifecycle policy evaluation works" (ECR User Guide). An image expires by one rule
 or by none; an image with the tags that a rule is for cannot expire by a rule of lower priority;
@@ -21,7 +21,7 @@ class Image:
 
 
 def expired(images: Sequence[Image], policy: Mapping[str, Any], now: datetime) -> set[str]:
-    """Their digests."""
+    """The digests of the images that expire."""
     found: set[str] = set()
     claimed: set[str] = set()  # by the tags of a rule of higher priority
     for rule in sorted(policy["rules"], key=lambda rule: int(rule["rulePriority"])):

@@ -1,7 +1,7 @@
-"""What the load balancer answers to the world: the app of the task that serves, or that none does.
+"""The load balancer's answers to clients: those of the app of a healthy task, or an error.
 
-The app is played, for no container runs: it answers GET /health as app/main.py does, with the
-commit that the image of the task says it was built from.
+No container runs, so the app is simulated: it answers GET /health as app/main.py does, with the
+commit in the label of the task's image.
 """
 
 import json
@@ -41,8 +41,7 @@ class LoadBalancer:
     world: World
     ecs: Ecs
     registry: Registry
-    # Names of domains, and the load balancer that each is a record of, by its DNSName. A name that
-    # is here has a certificate, too.
+    # Domain names and the DNSName of the load balancer that each points to. Each has a certificate.
     records: dict[str, str] = field(default_factory=dict)
     asked_from: str = OUTSIDE  # a private address is one in the VPC
 
@@ -59,8 +58,8 @@ class LoadBalancer:
         `via` is a host to connect to instead of the URL's own.
 
         Raises what a socket raises: gaierror for a name that leads to no load balancer,
-        TimeoutError where the network or a security group lets nothing in,
-        ConnectionRefusedError where no listener has the port, SSLCertVerificationError for HTTPS by
+        TimeoutError if the network or a security group lets nothing in,
+        ConnectionRefusedError if no listener has the port, SSLCertVerificationError for HTTPS by
         the load balancer's own name, for which no certificate is issued.
         """
         asked = urlsplit(url)
@@ -82,7 +81,7 @@ class LoadBalancer:
         return Page(answer.status, answer.body)
 
     def serve(self, request: Request) -> Answer:
-        """By the listener of plain HTTP, for a request that got to it."""
+        """The answer of the HTTP listener to a request that has reached it."""
         balancer = self._find(request.host)
         assert balancer, f"no load balancer is called {request.host}"
         listener = self._listener(balancer, 80)

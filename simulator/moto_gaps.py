@@ -1,4 +1,4 @@
-"""What AWS refuses or does right, and moto does not, in the services that are moto's otherwise."""
+"""Corrections of moto, in the services that are otherwise moto's: refusals and answers of AWS."""
 
 import json
 import math
@@ -36,7 +36,7 @@ class Iam(Service):
     name = "iam"
 
     def create_service_linked_role(self, parameters: Json) -> Json:
-        """moto makes other names of them. The refusal: Rayraegah/terraform-aws-hasura#17."""
+        """moto gives these roles other names. The refusal: Rayraegah/terraform-aws-hasura#17."""
         principal = parameters["AWSServiceName"]
         name = SERVICE_LINKED_ROLES.get(principal)
         if not name:
@@ -103,7 +103,7 @@ class Iam(Service):
 TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 
 
-# The three forms of "Schedule" (PutScheduledAction); what is between the brackets is not read.
+# The three forms of "Schedule" (PutScheduledAction); the text in the brackets is not checked.
 SCHEDULE = re.compile(r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)|(rate|cron)\([^()]+\)")
 
 
@@ -115,12 +115,12 @@ def check_bounds(bounds: Json) -> None:
 
 
 class Scaling(Service):
-    """Errors as the model of Application Auto Scaling has them; moto calls all of them invalid."""
+    """Error codes of Application Auto Scaling's model; moto uses one code for all of them."""
 
     name = "application-autoscaling"
 
     def deregister_scalable_target(self, parameters: Json) -> Json:
-        """Its policies go with it, their alarms, and its scheduled actions (API Reference)."""
+        """Its policies, their alarms and its scheduled actions are deleted too (API Reference)."""
         answer = self._or_not_found("DeregisterScalableTarget", parameters)
         for action in self._scheduled_actions(parameters):
             self.moto("DeleteScheduledAction", parameters | {"ScheduledActionName": action})
@@ -139,13 +139,13 @@ class Scaling(Service):
         self._check_registered(parameters)
         target = {key: parameters[key] for key in TARGET}
         if parameters["PolicyName"] in self._policies(target):
-            # moto would make alarms once more, and leave the earlier ones.
+            # moto would create more alarms and keep the earlier ones.
             self.moto("DeleteScalingPolicy", target | {"PolicyName": parameters["PolicyName"]})
         return self.moto("PutScalingPolicy", parameters)
 
     def put_scheduled_action(self, parameters: Json) -> Json:
         """Refusals: "PutScheduledAction" and "ScalableTargetAction" of the API Reference. The model
-        asks for nothing but names; the first one needs a schedule and an action."""
+        requires only names, but a first request needs a schedule and an action."""
         self._check_registered(parameters)
         is_new = parameters["ScheduledActionName"] not in self._scheduled_actions(parameters)
         if is_new and not {"Schedule", "ScalableTargetAction"} <= parameters.keys():
@@ -182,7 +182,7 @@ class Scaling(Service):
         return self.moto("RegisterScalableTarget", parameters)
 
     def describe_scalable_targets(self, parameters: Json) -> Json:
-        """Each has a role; one that was registered without has AWS's own.
+        """Each target has a role; by default the service-linked one.
 
         API Reference, "ScalableTarget"; User Guide, "Service-linked roles".
         """
@@ -258,7 +258,7 @@ class LoadBalancing(Service):
 
 
 class Logs(Service):
-    """moto knows no deletion protection (PutLogGroupDeletionProtection, API Reference)."""
+    """moto lacks deletion protection (PutLogGroupDeletionProtection, API Reference)."""
 
     name = "logs"
 
@@ -282,7 +282,7 @@ class Logs(Service):
         return answer
 
     def delete_log_group(self, parameters: Json) -> Json:
-        """The error is one that the model has for this operation; its text is ours."""
+        """The error code is in the model of this operation; its words are invented."""
         if parameters["logGroupName"] in self.protected:
             raise Refused("ValidationException", "Deletion protection is enabled on the log group.")
         return self.moto("DeleteLogGroup", parameters)

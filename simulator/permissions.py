@@ -1,8 +1,9 @@
-"""What each operation needs to be allowed: one table per service.
+"""The permissions that each operation needs: one table for each service.
 
 Source: the Service Authorization Reference, of which parliament carries a copy; a test compares.
-Administrators are not asked, so only what a deploying principal or a role of a task may call
-stands here. Where the reference leaves open which resource a call is about, a comment says why.
+Administrators are not checked, so the tables have only the operations of a deploying principal and
+of the roles of a task. If the reference does not say which resource is meant, a comment gives the
+reason for the choice.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,12 +29,12 @@ def nothing(_: Json, __: Account) -> list[Need]:
 
 
 def anything(action: str) -> Needs:
-    """An action without a resource type."""
+    """The need of an action without a resource type."""
     return lambda _, __: [Need(action)]
 
 
 def last(name: str) -> str:
-    """NAME of an ARN that ends in it, or the name itself."""
+    """The last part of an ARN; a plain name is returned as it is."""
     return name.rsplit("/", 1)[-1]
 
 
@@ -46,9 +47,9 @@ def cluster_context(p: Json, account: Account) -> dict[str, str | Sequence[str]]
 
 
 def network_context(p: Json) -> Context:
-    """Of a request that names a network; without one, the keys are absent, which no source says
-    outright. Their types are from the reference, their values from "How Amazon ECS works with IAM"
-    (ECS Developer Guide)."""
+    """The keys of a request that names a network. Without one the keys are absent, an assumption
+    without a source. Their types are from the reference, their values from "How Amazon ECS works
+    with IAM" (ECS Developer Guide)."""
     network = p.get("networkConfiguration", {}).get("awsvpcConfiguration")
     if network is None:
         return {}
@@ -73,7 +74,7 @@ def of_service(action: str, key: str) -> Needs:
     def found(p: Json, account: Account) -> list[Need]:
         context = cluster_context(p, account)
         if p.get("taskDefinition"):
-            # Resolved before it is authorized, since March 2024.
+            # Since March 2024 ECS resolves it before the authorization.
             revision = task_definition_arn(p["taskDefinition"], account)
             context["ecs:task-definition"] = revision
         context |= network_context(p)
@@ -89,7 +90,7 @@ def of_service(action: str, key: str) -> Needs:
 
 
 def tagging(resource: str, action: str) -> Need:
-    """Tags that come with what they tag are allowed apart."""
+    """Tags in the request that creates a resource need a permission of their own."""
     return Need("ecs:TagResource", resource, {"ecs:CreateAction": action})
 
 
@@ -107,7 +108,7 @@ def register_task_definition(p: Json, account: Account) -> list[Need]:
 
 
 def of_history(action: str, key: str) -> Needs:
-    """An action on deployments or revisions of services: it is about these services, too."""
+    """The needs of an action on deployments or revisions: their services are resources, too."""
 
     def found(p: Json, account: Account) -> list[Need]:
         names = [arn.split("/", 1)[1].rsplit("/", 1)[0] for arn in p[key]]
@@ -118,8 +119,8 @@ def of_history(action: str, key: str) -> Needs:
 
 
 def in_cluster(action: str) -> Needs:
-    """The reference gives these the resource of a container instance, which Fargate has none of:
-    only a condition on the cluster narrows them (awsdocs/amazon-ecs-developer-guide#211)."""
+    """The resource of these actions is a container instance, which Fargate does not have. Only a
+    condition on the cluster narrows them (awsdocs/amazon-ecs-developer-guide#211)."""
     return lambda p, account: [Need(action, context=cluster_context(p, account))]
 
 
@@ -157,7 +158,7 @@ ECS: dict[str, Needs] = {
     "UpdateService": of_service("ecs:UpdateService", "service"),
 }
 
-# --- ECR: what docker does counts as these, too ---
+# --- ECR, also for the requests of docker ---
 
 
 def of_repository(action: str) -> Needs:
@@ -185,19 +186,19 @@ ECR: dict[str, Needs] = {
 }
 ECR["GetAuthorizationToken"] = anything("ecr:GetAuthorizationToken")
 
-# --- the rest ---
+# --- other services ---
 
 
 def stack(p: Json, account: Account) -> list[Need]:
     name = p.get("StackName", "*")
-    # A name may mean any stack that ever had it.
+    # A name matches every stack that ever had it.
     arn = name if name.startswith("arn:") else account.arn("cloudformation", f"stack/{name}/*")
     return [Need("cloudformation:DescribeStacks", arn)]
 
 
 def log_group(action: str) -> Needs:
-    """CloudWatch Logs asks about the group as `NAME:log-stream:` and whatever stream is meant, so
-    its own guide ends the ARN of a group in `:*` ("Overview of managing access permissions")."""
+    """CloudWatch Logs authorizes on `NAME:log-stream:` and the stream, so its guide ends the ARN of
+    a group with `:*` ("Overview of managing access permissions")."""
     return lambda p, account: [
         Need(
             action,
@@ -208,22 +209,21 @@ def log_group(action: str) -> Needs:
     ]
 
 
-# Whatever alarms are named, to describe any is to describe all.
+# DescribeAlarms is authorized on all alarms, even if the request names some.
 EVERY_ALARM = "alarm:*"
 
 
-# An alarm for which a call gives no name.
+# The ARN of an alarm without a name.
 NO_ALARM = "alarm:"
 
 
 def scaling(action: str, *, probes: tuple[str, ...] = (), alarms: tuple[str, ...] = ()) -> Needs:
-    """Application Auto Scaling tries in the name of its caller whether that one may call the
-    target's service and CloudWatch, and alarms by no name at all: "Permissions validation for
-    Application Auto Scaling API calls on target resources" (its User Guide). Which calls it tries
-    on a service of ECS is from "IAM permissions required for Amazon ECS service auto scaling" (ECS
-    Developer Guide); on what resource, no source says. `alarms` is what it does to those that it
-    makes for a policy: their one action is the policy, whose ARN "PutScalingPolicy" (API Reference)
-    shows."""
+    """Application Auto Scaling checks with its caller's permissions whether the caller may call the
+    target's service and CloudWatch, there with an alarm without a name: "Permissions validation for
+    Application Auto Scaling API calls on target resources" (its User Guide). The calls for an ECS
+    service are from "IAM permissions required for Amazon ECS service auto scaling" (ECS Developer
+    Guide); their resources are an assumption. `alarms` are the operations on the alarms of a
+    policy, whose one action is the policy, by the ARN in "PutScalingPolicy" (API Reference)."""
 
     def found(p: Json, account: Account) -> list[Need]:
         target = account.arn("application-autoscaling", "scalable-target/*")
@@ -290,7 +290,7 @@ CLOUDFORMATION: dict[str, Needs] = {"DescribeStacks": stack}
 
 
 def metric_alarm(p: Json, account: Account) -> list[Need]:
-    """The key is about what an alarm does in any of its states ("Using condition keys to limit
+    """The key has the actions of an alarm in all of its states ("Using condition keys to limit
     alarm actions", CloudWatch User Guide)."""
     states = ("AlarmActions", "OKActions", "InsufficientDataActions")
     actions = [action for state in states for action in p.get(state, [])]
@@ -338,7 +338,7 @@ SSM: dict[str, Needs] = {
     ]
 }
 
-# Every caller may call it: "GetCallerIdentity" of the STS API Reference.
+# Operations that need no permission: "GetCallerIdentity" of the STS API Reference.
 STS: dict[str, Needs] = {"GetCallerIdentity": nothing}
 
 TABLES: dict[str, dict[str, Needs]] = {

@@ -1,7 +1,7 @@
-"""How IAM decides: policies with resources and conditions, and a trust policy likewise.
+"""The decisions of IAM, on policies with resources and conditions, and on trust policies.
 
-Source: IAM User Guide, "Policy evaluation logic" and "IAM JSON policy elements". What is not
-written down here (an operator, a variable in a policy) is an error, never taken for a yes or a no.
+Source: IAM User Guide, "Policy evaluation logic" and "IAM JSON policy elements". Anything else (an
+operator, a variable in a policy) is an error, neither allowed nor denied.
 """
 
 import re
@@ -11,22 +11,22 @@ from functools import cache
 from typing import Any
 
 Json = dict[str, Any]
-# A key of a condition has one value or, if the reference calls it an array, several.
+# A condition key has one value or, if the reference calls it an array, several.
 Context = Mapping[str, str | Sequence[str]]
 
 
 class Unknown(Exception):
-    """The simulation cannot decide this: teach it first."""
+    """The simulation cannot decide this yet."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """What a call needs to be allowed: an action on a resource, under the keys of a condition."""
+    """A permission that a call needs: an action on a resource, under the keys of a condition."""
 
     action: str
     resource: str = "*"
     context: Context = field(default_factory=dict)
-    is_probe: bool = False  # another service tries it in the name of its caller
+    is_probe: bool = False  # another service checks it for its caller
 
 
 @cache
@@ -42,7 +42,7 @@ def matches(glob: str, value: str, *, ignore_case: bool = False) -> bool:
 
 
 def matches_arn(glob: str, value: str) -> bool:
-    """An ARN has six parts, and a wildcard stays within its own."""
+    """An ARN has six parts, and a wildcard matches within one part."""
     if glob == "*":
         return True
     globs, values = glob.split(":", 5), value.split(":", 5)
@@ -55,7 +55,7 @@ def _boolean(wanted: str, found: str) -> bool:
     return wanted.lower() == found.lower()
 
 
-# Whether one wanted value fits the one found.
+# Whether a value of the policy matches the value of the request.
 OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "StringEquals": str.__eq__,
     "StringLike": matches,
@@ -87,14 +87,14 @@ def _holds(operator: str, key: str, wanted: Sequence[str], context: Context) -> 
     base = operator.removesuffix("IfExists")
     if found is None:
         _known(base)
-        # A negated operator holds for a key that is not there.
+        # A negated operator is true if the key is absent.
         return operator != base or base in NEGATED
     return _fits(base, wanted, found)
 
 
 def _holds_for_set(name: str, operator: str, wanted: Sequence[str], found: Sequence[str]) -> bool:
     """ "Set operators for multivalued context keys" (IAM User Guide): without a value in the
-    request, ForAllValues holds and ForAnyValue does not, also with a negated operator."""
+    request, ForAllValues is true and ForAnyValue is false, also with a negated operator."""
     _known(operator)
     holding = (_fits(operator, wanted, value) for value in found)
     if name == "ForAllValues":
@@ -110,7 +110,7 @@ def _known(base: str) -> None:
 
 
 def _fits(base: str, wanted: Sequence[str], found: str) -> bool:
-    """Whether one value of the request fits one of those in the policy; negated: none."""
+    """Whether one value of the request matches one of the policy; negated: none."""
     _known(base)
     if base in NEGATED:
         return not any(OPERATORS[NEGATED[base]](value, found) for value in wanted)
@@ -118,7 +118,7 @@ def _fits(base: str, wanted: Sequence[str], found: str) -> bool:
 
 
 def conditions_hold(conditions: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
-    # Every operator is looked up, whatever the others say: an unknown one never hides.
+    # Every operator is evaluated, so that an unknown one is always found.
     verdicts = [
         _holds(operator, key, [str(value) for value in listed(wanted)], context)
         for operator, keys in conditions.items()

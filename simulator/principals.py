@@ -1,4 +1,4 @@
-"""Who asks: access keys, the principals behind them, and the policies these have in IAM."""
+"""Callers: access keys, their principals, and the policies of these in IAM."""
 
 import json
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Credentials:
 
 @dataclass
 class Principals:
-    """All callers that got credentials. No signature is checked, as moto checks none."""
+    """All callers with credentials. Like moto, it checks no signature."""
 
     account: Account
     sessions: dict[str, Credentials] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Principals:
     def reset(self) -> None:
         self.sessions.clear()
 
-    # --- who it is ---
+    # --- identity ---
 
     @property
     def root(self) -> Principal:
@@ -104,7 +104,7 @@ class Principals:
         return credentials
 
     def credentials(self, who: str) -> Credentials:
-        """Of "root", "user/NAME" or "role/NAME"; IAM does not know those of "nobody"."""
+        """Credentials of "root", "user/NAME" or "role/NAME"; IAM lacks those of "nobody"."""
         kind, _, name = who.partition("/")
         if kind == "root":
             return Credentials(ROOT_KEY, ROOT_SECRET, "", None, self.root)
@@ -117,13 +117,13 @@ class Principals:
         assert kind == "role", f"{who} is no root, user/NAME or role/NAME"
         return self.session(name, "test")
 
-    # --- what they may ---
+    # --- permissions ---
 
     def check(self, principal: Principal, needs: list[Need]) -> None:
         """Raises Refused for the first need that the principal's policies do not cover.
 
-        The message is worded as in "Troubleshoot access denied error messages" of the IAM User
-        Guide; how a probe's is worded, no source says. The root may do anything.
+        The words are those of "Troubleshoot access denied error messages" in the IAM User Guide;
+        those of a probe are an assumption. The root may do anything.
         """
         if principal.kind == "root":
             return
@@ -144,7 +144,7 @@ class Principals:
                 )
 
     def policies(self, principal: Principal) -> Iterator[Json]:
-        """Inline and attached ones, of a role, or of a user and the groups it is in."""
+        """Inline and attached policies of a role, or of a user and its groups."""
         yield from self._policies_of(principal.kind.capitalize(), principal.name)
         if principal.kind == "user":
             asked = {"UserName": principal.name}
@@ -164,7 +164,7 @@ class Principals:
             yield document(found["PolicyVersion"]["Document"])
 
     def lets_in(self, role: str, kind: str, who: str, action: str, context: Json) -> bool:
-        """Whether the trust policy of a role, which must exist, lets a principal assume it."""
+        """Whether the trust policy of an existing role allows a principal to assume it."""
         policy = document(self.role(role)["AssumeRolePolicyDocument"])
         return trusts(policy, kind, who, action, context)
 

@@ -1,7 +1,7 @@
-"""How AWS is asked and answers over HTTP, by the API's own models: moto brings the parsers.
+"""Requests and answers of AWS over HTTP, by the API's own models and moto's parsers.
 
-Errors are written here. moto gives services that speak JSON an error in XML, of which the CLI
-makes "An error occurred (403)".
+Errors are serialized here: moto's errors of services with a JSON protocol are XML, and the AWS CLI
+prints these as "An error occurred (403)".
 """
 
 import json
@@ -26,7 +26,7 @@ from simulator.refusal import Refused
 Json = dict[str, Any]
 Headers = list[tuple[str, str]]
 
-# Requests are signed with names that are not always those of the models.
+# Some services are signed under another name than that of their model.
 SIGNED_AS = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch"}
 # Unsigned requests: the token in them identifies the caller.
 UNSIGNED = {"AssumeRoleWithWebIdentity": "sts"}
@@ -34,7 +34,7 @@ UNSIGNED = {"AssumeRoleWithWebIdentity": "sts"}
 
 @dataclass(frozen=True)
 class Asked:
-    """One request, read."""
+    """One parsed request."""
 
     service: str  # as botocore names it
     operation: str  # as the API names it
@@ -47,7 +47,7 @@ class Asked:
 
     @property
     def method(self) -> str:
-        """What the operation is called in Python, such as `describe_services`."""
+        """The name of the operation in Python, for example `describe_services`."""
         return str(xform_name(self.operation))
 
 
@@ -90,9 +90,9 @@ def read(request: Request) -> Asked:
 
 
 def written(asked: Asked, answer: Json) -> Answer:
-    """An answer in the protocol that was asked in.
+    """An answer in the protocol of its request.
 
-    Raises AssertionError for one that the API's model does not know: the simulation is wrong then.
+    Raises AssertionError if it does not fit the API's model: then the simulation is wrong.
     """
     shape = asked.model.output_shape
     if shape is not None:
@@ -106,7 +106,7 @@ def written(asked: Asked, answer: Json) -> Answer:
 
 
 def refusal(asked: Asked, refused: Refused) -> Answer:
-    """An error in the protocol that was asked in."""
+    """An error in the protocol of its request."""
     request, code, message = str(uuid4()), refused.code, refused.message
     if asked.protocol in {"json", "rest-json"}:
         body = json.dumps({"__type": code, "message": message})
@@ -132,13 +132,13 @@ def refusal(asked: Asked, refused: Refused) -> Answer:
 
 
 def speaks_json(asked: Asked) -> bool:
-    """Services with a JSON protocol have other names for the common errors than those with XML."""
+    """The name of a common error: services with a JSON protocol use other names."""
     metadata = asked.model.service_model.metadata
     return metadata.get("protocol") == "json" and "awsQueryCompatible" not in metadata
 
 
 def in_utc(value: Any) -> Any:
-    """An answer of a botocore client, with its times in UTC: the serializers take no other."""
+    """An answer of a botocore client, with its times in UTC, as the serializers require."""
     if isinstance(value, Mapping):
         return {key: in_utc(inner) for key, inner in value.items()}
     if isinstance(value, list):

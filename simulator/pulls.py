@@ -36,9 +36,9 @@ def registry(container: Json, role: ExecutionRole) -> Iterator[str]:
 
 
 def private_registry(container: Json, role: ExecutionRole) -> Iterator[str]:
-    """Why the credentials of another registry are not read. Their secret is named by ARN, or by
-    name in this region: "Private registry authentication for tasks" (ECS Developer Guide). Which
-    words come before the reason, no source says but for "unable to get registry auth from asm"."""
+    """Why the credentials of another registry are not read. Their secret is given by ARN, or by
+    name in this region: "Private registry authentication for tasks" (ECS Developer Guide). The
+    words are an assumption, except "unable to get registry auth from asm"."""
     if secret := container.get("repositoryCredentials", {}).get("credentialsParameter"):
         asked = {"SecretId": arn_of(secret, role)}
         if no := role.fetched("secretsmanager", "GetSecretValue", asked):
@@ -49,7 +49,7 @@ def private_registry(container: Json, role: ExecutionRole) -> Iterator[str]:
 
 
 def arn_of(secret: str, role: ExecutionRole) -> str:
-    """Of a secret by its name; IAM is asked by ARN, which ends in six random characters."""
+    """The ARN of a secret, which ends in six random characters: IAM decides on the ARN."""
     if secret.startswith("arn:"):
         return secret
     account = role.world.account
@@ -94,8 +94,8 @@ def has_image(name: str, role: ExecutionRole) -> bool:
 def guardduty_agent(role: ExecutionRole, task: str) -> Json | None:
     """The container that GuardDuty's Runtime Monitoring adds to a task; None if that is off.
 
-    The task runs on if it cannot be pulled (aws/aws-cdk#32877). The registry is an account of AWS's
-    own in each region: "ECR Repository for GuardDuty agent on AWS Fargate" (GuardDuty User Guide).
+    If it cannot be pulled, the task still runs (aws/aws-cdk#32877). Each region has a registry, in
+    an account of AWS: "ECR Repository for GuardDuty agent on AWS Fargate" (GuardDuty User Guide).
     """
     account, world = role.world.guardduty, role.world
     if not account:

@@ -1,4 +1,4 @@
-"""Sizes beyond which AWS refuses a request, and moto does not."""
+"""Maximum sizes of AWS that moto does not check."""
 
 import json
 import re
@@ -42,8 +42,8 @@ def check_trust(policy: str) -> None:
 
 
 def check_task_definition(request: Json) -> None:
-    """awsdocs/amazon-ecs-developer-guide#149; aws/amazon-ecs-cli#184. What ECS counts, no source
-    says: here, it is the request as short as JSON can be."""
+    """awsdocs/amazon-ecs-developer-guide#149; aws/amazon-ecs-cli#184. No source says how ECS
+    counts: here, it is the shortest JSON of the request."""
     length = len(json.dumps(request, separators=(",", ":")).encode())
     if length > TASK_DEFINITION:
         text = f"Actual length: '{length}'. Max allowed length is '{TASK_DEFINITION}' bytes."

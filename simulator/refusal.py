@@ -1,4 +1,4 @@
-"""What an operation raises when AWS would say no."""
+"""The error of an operation that AWS would refuse."""
 
 
 class Refused(Exception):

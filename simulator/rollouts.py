@@ -1,4 +1,4 @@
-"""Outcomes of a rollout: each is a small script that advances one step per DescribeServices.
+"""Outcomes of a rollout: each is a generator that advances by one step for each DescribeServices.
 
 Sources of the messages, in the ECS Developer Guide unless a thread is named: "Viewing Amazon ECS
 service event messages", "Amazon ECS stopped tasks error messages", "How the Amazon ECS deployment
@@ -29,7 +29,7 @@ class Serves(Outcome):
 
 @dataclass(frozen=True)
 class Hangs(Outcome):
-    """The tasks never get beyond PENDING, and nothing ever fails."""
+    """The tasks stay PENDING, and none fails."""
 
     def play(self, rollout: Deployment) -> Steps:
         rollout.start_tasks()
@@ -141,7 +141,7 @@ class Flaps(Outcome):
 
 @dataclass(frozen=True)
 class NotLaunched(Outcome):
-    """No task is started; an event of the service says why, and ECS tries again."""
+    """No task is started. An event of the service gives the reason, and ECS tries again."""
 
     says: str
 
@@ -176,7 +176,7 @@ class Overtaken(Outcome):
 
 
 def again_and_again(rollout: Deployment, fail: Fail, *, run: bool = False) -> Steps:
-    """Tasks start and fail, and others are started, until the circuit breaker ends it."""
+    """Tasks start, fail and are replaced until the circuit breaker ends the deployment."""
     while True:
         tasks = rollout.start_tasks()
         yield

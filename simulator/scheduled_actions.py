@@ -1,6 +1,6 @@
-"""Scheduled actions of Application Auto Scaling, at the time that a test says.
+"""Scheduled actions of Application Auto Scaling, started by a test.
 
-No clock starts one: schedules are checked, but not computed.
+Schedules are checked, but not computed, so no clock starts an action.
 Source: "How scheduled scaling for Application Auto Scaling works" (its User Guide).
 """
 
@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 def run_scheduled_action(aws: SimulatedAws, name: str) -> None:
-    """Set the bounds of a scheduled action, and bring the number of tasks between them."""
+    """Apply the bounds of a scheduled action, and adjust the number of tasks to them."""
     scaling, ecs = aws.client("application-autoscaling"), aws.client("ecs")
     actions = scaling.describe_scheduled_actions(ServiceNamespace="ecs")["ScheduledActions"]
     [action] = [action for action in actions if action["ScheduledActionName"] == name]

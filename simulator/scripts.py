@@ -1,6 +1,6 @@
-"""The environment of a script under test: a folder of programs, and the server that these ask.
+"""The environment of a script under test: a folder of programs, and the server that they call.
 
-All of it starts with the first script: a test in process needs none of it.
+Both are made for the first script; a test in process needs neither.
 """
 
 import os
@@ -33,7 +33,7 @@ class Scripts:
 
     @property
     def folder(self) -> Path:
-        """With the programs in `bin`. The first to ask for it makes it."""
+        """The folder with the programs in `bin`, made when it is first needed."""
         if self._folder is None:
             self._folder = Path(mkdtemp(prefix="simulated-aws-"))
             self._fill(self._folder / "bin")
@@ -76,7 +76,7 @@ class Scripts:
         }
 
     def _fill(self, bin: Path) -> None:
-        """What scripts find first on their PATH: nothing there talks to the world outside."""
+        """Write the programs that come first on the PATH of scripts: none uses a network."""
         bin.mkdir()
         aws = Path(sys.executable).with_name("aws")
         assert aws.exists(), "aws is missing: uv sync"
@@ -91,7 +91,7 @@ class Scripts:
 
 
 def lend_plugins(folder: Path) -> None:
-    """docker keeps those of a person beside the passwords, which are not lent."""
+    """The user's docker plugins: docker finds them beside the passwords, which are not shared."""
     given = os.environ.get("DOCKER_CONFIG")
     own = (Path(given) if given else Path.home() / ".docker") / "cli-plugins"
     folder.mkdir()

@@ -1,6 +1,6 @@
 """Security groups and prefix lists that something still uses cannot be deleted; moto deletes them.
 
-What holds a group: "DeleteSecurityGroup" (EC2 API Reference) and botocore's model of it. Wording:
+Uses that block a deletion: "DeleteSecurityGroup" (EC2 API Reference), botocore's model. Wording:
 hashicorp/terraform-provider-aws#1671. A prefix list that a rule names: #20991 there.
 """
 
@@ -36,7 +36,7 @@ class Ec2WithTasks(Ec2):
         return self.moto("DeleteSecurityGroup", parameters)
 
     def _groups_of_interfaces(self) -> Iterator[str]:
-        """A task has its interface until it is STOPPED ("Task lifecycle", ECS Developer Guide)."""
+        """A task has an interface until it is STOPPED ("Task lifecycle", ECS Developer Guide)."""
         for task in self.ecs.tasks:
             network = task.deployment.settings.get("networkConfiguration", {})
             if task.status != "STOPPED":

@@ -20,7 +20,7 @@ from simulator.protocol import Answer
 
 
 class Silent(WSGIRequestHandler):
-    """The call log is where to look, not the terminal."""
+    """No output on the terminal: the call log has every request."""
 
     def log(self, *_: Any, **__: Any) -> None:
         pass
@@ -38,7 +38,7 @@ class Server:
 
     @property
     def address(self) -> str:
-        """HOST:PORT. The first to ask for it starts the server."""
+        """HOST:PORT. The server starts when the address is first needed."""
         if self._running is None:
             self._running = self._start()
         return f"127.0.0.1:{self._running.port}"
@@ -57,7 +57,7 @@ class Server:
             self._running = None
 
     def leave(self) -> None:
-        """In a fork, which has no thread to serve: the next to ask for the address starts anew."""
+        """For a fork, in which the server's thread does not run: `address` starts another one."""
         self._running = None
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:

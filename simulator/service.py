@@ -1,4 +1,4 @@
-"""What the simulated services have in common."""
+"""The base of the simulated services."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,12 +11,12 @@ Json = dict[str, Any]
 
 @dataclass
 class World:
-    """What a service can see of the rest of the simulation."""
+    """The parts of the simulation that a service uses."""
 
     account: Account
     principals: Principals
-    caller: Principal  # who asks at the moment
-    whole: frozenset[str] = frozenset({"cloudformation", "sts"})  # of these, nothing is moto's
+    caller: Principal  # of the present request
+    whole: frozenset[str] = frozenset({"cloudformation", "sts"})  # without moto
     shared: set[str] = field(default_factory=set)  # ECR repositories elsewhere that may be pulled
     guardduty: str = ""  # the account that hosts its agent, if it monitors the tasks here
 
@@ -26,7 +26,7 @@ class World:
 
 
 class Service:
-    """A service of AWS: its methods are operations, and what has none is moto's."""
+    """A service of AWS: its methods are operations; moto answers the others."""
 
     name: str
 
@@ -36,11 +36,11 @@ class Service:
         self.clock = world.account.clock
 
     def moto(self, operation: str, parameters: Json) -> Json:
-        """moto's own answer, for an operation that only has to be stricter, or mended."""
+        """moto's own answer, for an operation that only adds checks or corrections."""
         return self.account.moto(self.name, operation, parameters)
 
     def arn(self, rest: str) -> str:
         return self.account.arn(self.name, rest)
 
     def reset(self) -> None:
-        """Delete the state that moto does not keep."""
+        """Delete the state that is not in moto."""

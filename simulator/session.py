@@ -1,4 +1,4 @@
-"""boto3 sessions for the tool under test, whose clients ask the simulation in this process."""
+"""boto3 sessions for the tool under test: their clients call the simulation in this process."""
 
 import os
 from collections.abc import Callable
@@ -24,7 +24,7 @@ ANYWHERE = {"iam", "sts"}  # services with an endpoint that names no region
 def session_of(
     credentials: Credentials, region: str, answer: Callable[[Request], Answer]
 ) -> boto3.Session:
-    """It reads no configuration of this machine, and what AWS lacks cannot be reached."""
+    """A session that reads no configuration of this machine and reaches only hosts of AWS."""
     core: Any = botocore.session.Session()
     core.register_component("data_loader", LOADER)
     for file in "config_file", "credentials_file":
@@ -37,7 +37,7 @@ def session_of(
         region_name=region,
         botocore_session=core,
     )
-    LOADER.search_paths.pop()  # boto3 adds one with each session, of what no client needs
+    LOADER.search_paths.pop()  # boto3 adds one with each session, and no client needs it
     return session
 
 
@@ -58,7 +58,7 @@ def in_reach(answer: Callable[[Request], Answer]) -> Callable[[Request], Answer]
 
 @cache
 def regions() -> frozenset[str]:
-    """All that botocore knows, in every partition."""
+    """All hosts of AWS in botocore's data, in every partition."""
     known = botocore.session.get_session()
     partitions = known.get_available_partitions()
     return frozenset(

@@ -1,4 +1,4 @@
-"""The door: point a client or a script at it, say what shall happen, see what did."""
+"""The interface for tests: clients and scripts to use, outcomes to choose, calls to inspect."""
 
 from contextlib import ExitStack
 from types import TracebackType
@@ -33,9 +33,8 @@ from simulator.transport import through
 class SimulatedAws:
     """One account in one region. moto has one state for a process, so there is one at a time.
 
-    Scripts find the real `aws` on their PATH. `docker` is what they find by that name: "recorded"
-    pushes small images without an engine, "real" hands on to the engine of this machine, and None
-    is no docker at all.
+    Scripts find the real `aws` on their PATH. `docker` chooses their docker: "recorded" pushes
+    small images without an engine, "real" uses the engine of this machine, None has no docker.
     """
 
     def __init__(
@@ -87,10 +86,10 @@ class SimulatedAws:
         place = Place(account.partition, account.region, account.id)
         return CloudFormation(self.client, account.clock, place)
 
-    # --- from start to end ---
+    # --- start and end ---
 
     def start(self) -> Self:
-        """Neither a server nor a process: those start with the first script."""
+        """Start neither a server nor a process: they start with the first script."""
         self.account.reset()
         self._running.enter_context(one_clock(self.clock, self.back_off))
         return self
@@ -123,7 +122,7 @@ class SimulatedAws:
                 raise
 
     def reset(self) -> None:
-        """A brand-new account: nothing in it, nothing asked, nothing to come."""
+        """Start again with a new account: no resources, no calls, no planned outcomes."""
         with self.application.lock:
             self.resets += 1
             self.account.reset()
@@ -144,7 +143,7 @@ class SimulatedAws:
 
     @property
     def clock(self) -> Clock:
-        """AWS's own, and the one to give to the tool."""
+        """The clock of AWS, which the tool gets too."""
         return self.account.clock
 
     def session(self, principal: str = "root", *, region: str = "") -> boto3.Session:
@@ -156,7 +155,7 @@ class SimulatedAws:
         return session_of(credentials, region or self.account.region, self.application.handle)
 
     def fetch(self, url: str, *, timeout: float = 5, via: str = "") -> Page:
-        """GET what a load balancer serves. Raises OSError where nothing answers."""
+        """GET from a load balancer. Raises OSError if nothing answers."""
         with self.application.lock:
             return self.load_balancer.fetch(url, timeout=timeout, via=via)
 
@@ -181,7 +180,7 @@ class SimulatedAws:
     # --- for tests ---
 
     def client(self, service: str) -> Any:
-        """A botocore client of the root's, within this process: not logged, and never refused."""
+        """A botocore client of the root in this process, without call log and permissions."""
         if service not in self._clients:
             send = through(self.application.serve_inside)
             self._clients[service] = self.account.client(service, send)
@@ -194,5 +193,5 @@ class SimulatedAws:
         return found
 
     def next_rollout(self, *outcomes: Outcome) -> None:
-        """What becomes of the next deployments, in their order; of any others that they serve."""
+        """Set the outcomes of the next deployments, in order. Later ones reach steady state."""
         self.ecs.outcomes = list(outcomes)

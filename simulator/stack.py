@@ -1,9 +1,9 @@
-"""One stack: its resources, its events, and how it becomes what a template says, or goes back.
+"""One stack: its resources, its events, and its operations, with their rollbacks.
 
-What happens is a generator that stops wherever somebody may ask how far it has come. Resources that
-do not need each other are made together, as CloudFormation makes them; where one fails, those that
-were under way with it are cancelled. States and reasons are those of "Understand CloudFormation
-stack creation events" and "Stack status codes" in CloudFormation's user guide.
+An operation is a generator that yields whenever a caller may poll the stack. Resources that do not
+depend on each other are created together, as CloudFormation does; if one fails, those that are in
+progress are cancelled. States and reasons are those of "Understand CloudFormation stack creation
+events" and "Stack status codes" in CloudFormation's user guide.
 """
 
 import json
@@ -18,14 +18,14 @@ from simulator.stack_resources import KINDS, Aws, Failed, Json, Kind, NotSimulat
 from simulator.template import Stack as Plan
 
 Verb = Literal["create", "update", "roll back", "delete"]
-Steps = Generator[None, None, list[str]]  # gives the names of what failed
+Steps = Generator[None, None, list[str]]  # returns the names of resources that failed
 STACK = "AWS::CloudFormation::Stack"
 NOT_ALL_DELETED = "Update successful. One or more resources could not be deleted."
 NOT_KNOWN_YET = "{{changeSet:KNOWN_AFTER_APPLY}}"  # as DescribeChangeSet has it in property values
 KEPT = {"Retain", "RetainExceptOnCreate"}
 IN_USE = "DependencyViolation"
-# How often a cleanup asks again for what is still in use, at one question about the stack each.
-# CloudFormation does so for more than 40 minutes (aws/aws-sam-cli#5084).
+# How often a cleanup tries again to delete a resource in use: once for each request about the
+# stack. CloudFormation tries for more than 40 minutes (aws/aws-sam-cli#5084).
 CLEANUP_ATTEMPTS = 20
 
 
@@ -48,9 +48,9 @@ class Made:
     def is_kept(self, policy: str, *, goes_back: bool = False) -> bool:
         """Whether it outlives its stack.
 
-        "DeletionPolicy attribute": RetainExceptOnCreate keeps nothing that the operation made which
-        is rolled back. Whether one that was only taken over was made then, it does not say: here
-        it was, because a test must fear the worse.
+        "DeletionPolicy attribute": RetainExceptOnCreate deletes a resource if the operation that
+        created it is rolled back. The page does not say whether an imported resource counts as
+        created: here it does, because that is the worse case.
         """
         choice = self.about.get(policy)
         return choice == "Retain" if goes_back else choice in KEPT
@@ -58,7 +58,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Done:
-    """A step that can be taken back: one resource in place of another, or of none."""
+    """A step that can be rolled back: a resource replaces another one, or is added."""
 
     verb: Verb
     after: Made
@@ -71,7 +71,7 @@ class Stack:
     id: str
     aws: Aws
     clock: Clock
-    failures: dict[tuple[str, Verb], str]  # (resource, verb): why it fails the next time
+    failures: dict[tuple[str, Verb], str]  # (resource, verb): the reason of the next failure
     made_at: datetime
     status: str = ""
     reason: str = ""
@@ -83,7 +83,7 @@ class Stack:
     resources: dict[str, Made] = field(default_factory=dict)
     outputs: Json = field(default_factory=dict)
     events: list[Json] = field(default_factory=list)  # the newest first
-    protected: bool = False  # from being deleted
+    protected: bool = False  # from deletion
     under_way: Iterator[None] | None = None
     to_take_back: list[Done] = field(default_factory=list)
     identities: dict[str, Json] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class Stack:
             self.status, self.reason = status, reason
         self.events.insert(0, event | more)
 
-    # --- what it can be told to do ---
+    # --- operations ---
 
     def create(self, plan: Plan, imports: set[str], on_failure: str) -> Iterator[None]:
         self.says("CREATE_IN_PROGRESS", "User Initiated")
@@ -168,11 +168,11 @@ class Stack:
         stuck += yield from self.remove(removed, "DeletionPolicy", attempts=CLEANUP_ATTEMPTS)
         for made in removed:
             self.resources.pop(made.name, None)
-        # What is stuck is left behind: rvedotrc/aws-cloudformation-stack-states#2.
+        # Some cannot be deleted and are left behind: rvedotrc/aws-cloudformation-stack-states#2.
         self.says("UPDATE_COMPLETE", NOT_ALL_DELETED if stuck else "")
 
     def go_back(self) -> Iterator[None]:
-        """Undo an update that failed, from wherever an earlier try was stuck."""
+        """Roll back a failed update; continues a rollback that failed earlier."""
         for done in [done for done in reversed(self.to_take_back) if done.verb == "update"]:
             assert done.before is not None
             self.says("UPDATE_IN_PROGRESS", made=done.before)
@@ -209,10 +209,10 @@ class Stack:
             self.gone_at = self.clock.stamp()
             self.says("DELETE_COMPLETE")
 
-    # --- forward ---
+    # --- creation and change ---
 
     def go_forward(self, plan: Plan, imports: set[str]) -> Steps:
-        """Make, change and take over what the template says; nothing is deleted yet."""
+        """Create, change and import the resources of the template; none is deleted yet."""
         self.to_take_back = []
         self.plan = plan = self.seen_from_here(plan)
         sorter = TopologicalSorter(plan.needs)
@@ -232,7 +232,7 @@ class Stack:
         return []
 
     def seen_from_here(self, plan: Plan) -> Plan:
-        """The template with the ids of the resources that are there."""
+        """The template with the ids of the existing resources."""
 
         def identify(_: Plan, name: str, attribute: str) -> Any:
             return self.identify(name, attribute)
@@ -240,7 +240,7 @@ class Stack:
         return Plan(plan.template, plan.given, plan.place, identify)
 
     def identify(self, name: str, attribute: str) -> Any:
-        """As it was when it was created: later changes by others are not noticed."""
+        """An attribute as it was at creation: later changes by others are not seen."""
         made = self.resources[name]
         if made.id not in self.identities:
             self.identities[made.id] = made.identities
@@ -249,7 +249,7 @@ class Stack:
         return self.identities[made.id][attribute]
 
     def task(self, plan: Plan, name: str, imports: set[str]) -> "Task | None":
-        """The change that a resource needs, begun with an event; None if it needs none."""
+        """The change that a resource needs, after its first event; None if it needs none."""
         wanted = plan.resource(name)
         about = {key: value for key, value in wanted.attributes.items() if key != "Condition"}
         kind = self.kind(wanted.type)
@@ -295,7 +295,7 @@ class Stack:
         verb: Verb = "create" if task.before is None or replaced else "update"
         self.to_take_back.append(Done(verb, made, task.before))
         if task.verb == "IMPORT":
-            # As realestate-com-au/stackup#96 got to see it.
+            # Words: realestate-com-au/stackup#96.
             self.says("IMPORT_COMPLETE", "Resource import completed.", made)
             tags = "Apply stack-level tags to imported resource if applicable."
             self.says("UPDATE_IN_PROGRESS", tags, made)
@@ -334,12 +334,12 @@ class Stack:
             raise NotSimulated(type)
         return KINDS[type](self.aws)
 
-    # --- away ---
+    # --- deletion ---
 
     def remove(
         self, those: list[Made], policy: str, *, goes_back: bool = False, attempts: int = 1
     ) -> Steps:
-        """Delete resources, each before those that it needs, but those that are kept."""
+        """Delete resources, each before those that it refers to, except those that are kept."""
         by_name = {made.name: made for made in those}
         needed_by: dict[str, set[str]] = {name: set() for name in by_name}
         for made in those:
@@ -394,7 +394,7 @@ class Stack:
 class Task:
     verb: Literal["CREATE", "UPDATE", "IMPORT"]
     after: Made
-    do: Callable[[], str]  # gives the id; raises Failed
+    do: Callable[[], str]  # returns the id; raises Failed
     before: Made | None = None
 
 

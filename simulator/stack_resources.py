@@ -1,8 +1,8 @@
-"""What the resources of infra/stack.yml stand for: the calls that make, change and delete them.
+"""The resource types of infra/stack.yml: the calls that create, change and delete them.
 
-Written after the section "Return values" and the update behaviour in CloudFormation's resource
-reference; the schemas of the types, which cfn-lint brings, say what replaces a resource and what
-names it. A property that nothing takes, or a type that is not here, is an error.
+Sources: "Return values" and the update behaviour in CloudFormation's resource reference; cfn-lint's
+schemas of the types say which properties replace a resource and which name it. A property without
+an effect, or a type that is missing here, is an error.
 """
 
 import json
@@ -22,16 +22,16 @@ Aws = Callable[[str], Any]
 
 
 class NotSimulated(NotImplementedError):
-    """CloudFormation has this, and the simulator does not."""
+    """A feature of CloudFormation that the simulator lacks."""
 
 
 class Failed(Exception):
-    """A resource could not be made, changed or deleted, and why."""
+    """The reason why a resource could not be created, changed or deleted."""
 
 
 @dataclass
 class Wanted:
-    """The properties that a resource shall have, and those it has; none may be overlooked."""
+    """The wanted and the present properties of a resource; each must be used."""
 
     properties: Mapping[str, Any]
     before: Mapping[str, Any] = field(default_factory=dict)
@@ -39,12 +39,12 @@ class Wanted:
 
     @property
     def changed(self) -> set[str]:
-        """Names of the properties that are not yet so; the default of one is not known here."""
+        """Names of the properties that differ. The defaults of properties are not known here."""
         names = self.properties.keys() | self.before.keys()
         return {name for name in names if self.properties.get(name) != self.before.get(name)}
 
     def take(self, *names: str) -> Json:
-        """Those of the properties that are there."""
+        """The wanted ones among these properties."""
         self.taken |= set(names)
         return {name: self.properties[name] for name in names if name in self.properties}
 
@@ -52,7 +52,7 @@ class Wanted:
         return self.take(*(self.properties.keys() | self.before.keys()))
 
     def take_new(self, *names: str) -> Json:
-        """Those that are to be changed. To take one away takes more than to leave it out."""
+        """The ones to change. A property cannot be removed by leaving it out."""
         new = {name for name in names if name in self.changed - self.taken}
         if gone := new - self.properties.keys():
             raise NotSimulated(f"the default of {', '.join(sorted(gone))}")
@@ -64,7 +64,7 @@ class Wanted:
 
 
 def lower(value: Any) -> Any:
-    """`ScanOnPush` as most other APIs have it: `scanOnPush`."""
+    """`ScanOnPush` in the spelling of most APIs: `scanOnPush`."""
     if isinstance(value, dict):
         return {key[0].lower() + key[1:]: lower(member) for key, member in value.items()}
     return [lower(item) for item in value] if isinstance(value, list) else value
@@ -74,20 +74,20 @@ class Kind:
     """A type of resource. What Ref gives is the id that `make` returns."""
 
     type: str
-    gone: tuple[str, ...] = ()  # what AWS says of one that is not there
+    gone: tuple[str, ...] = ()  # error codes for a missing one
 
     def __init__(self, aws: Aws) -> None:
         self.aws = aws
 
     def make(self, name: str, wanted: Wanted) -> str:
-        """Create it, under that name if it has no other. `adjust` does the rest."""
+        """Create it, under `name` if it has no other name. `adjust` sets the other properties."""
         raise NotImplementedError
 
     def adjust(self, id: str, wanted: Wanted) -> None:
-        """Make what is not yet so, of what can be changed in place."""
+        """Change the properties that differ and can be changed in place."""
 
     def attributes(self, id: str) -> Json:
-        """What GetAtt gives."""
+        """The value of GetAtt."""
         del id
         return {}
 
@@ -95,7 +95,7 @@ class Kind:
         raise NotImplementedError
 
     def look(self, id: str) -> bool:
-        """Whether one with that name is there. Only asked of types that are named."""
+        """Whether one with that name exists. Only for types with names."""
         raise NotImplementedError
 
     # --- for CloudFormation ---
@@ -111,7 +111,7 @@ class Kind:
 
     @property
     def naming(self) -> list[str]:
-        """The properties that name it; none where AWS makes up its id."""
+        """The properties that name it; none if AWS chooses its id."""
         names = [path.split("/")[2] for path in self.schema["primaryIdentifier"]]
         made_up = {path.split("/")[2] for path in self.schema.get("readOnlyProperties", [])}
         return [] if set(names) & made_up else names
@@ -131,7 +131,7 @@ class Kind:
         wanted.done(self.type)
 
     def remove(self, id: str, properties: Mapping[str, Any]) -> None:
-        """Delete it. What is gone already is no failure (the contract of delete handlers)."""
+        """Delete it. A missing resource is not an error (the contract of delete handlers)."""
         with failing(self.gone):
             self.delete(id, properties)
 
@@ -148,7 +148,7 @@ class Kind:
             raise
 
     def conflict(self, properties: Mapping[str, Any]) -> str:
-        """As aws-cloudformation/rain#744 got to see it."""
+        """Words: aws-cloudformation/rain#744."""
         id = "|".join(properties[key] for key in self.naming)
         return f"Resource of type '{self.type}' with identifier '{id}' already exists."
 
@@ -160,7 +160,7 @@ def handler(message: str, code: str) -> str:
 
 @contextmanager
 def failing(gone: Sequence[str] = ()) -> Iterator[None]:
-    """What AWS refuses becomes the reason of an event, but for those codes."""
+    """Turn a refusal of AWS into the reason of an event, except those with the given codes."""
     try:
         yield
     except ClientError as error:
@@ -174,7 +174,7 @@ def failing(gone: Sequence[str] = ()) -> Iterator[None]:
 
 @cache
 def schema(kind: str) -> Json:
-    """Of cfn-lint's data, without the seconds that cfn-lint takes to import."""
+    """A schema from cfn-lint's data, without the seconds that its import takes."""
     found = find_spec("cfnlint")
     assert found is not None
     assert found.origin is not None
@@ -254,7 +254,7 @@ class Cluster(Kind):
         return name
 
     def adjust(self, id: str, wanted: Wanted) -> None:
-        """Both members at once, and [] for no default strategy (PutClusterCapacityProviders)."""
+        """One call sets both members; [] is no default strategy (PutClusterCapacityProviders)."""
         if "CapacityProviders" in wanted.changed:
             providers = wanted.take("CapacityProviders").get("CapacityProviders", [])
             self.aws("ecs").put_cluster_capacity_providers(
@@ -351,7 +351,7 @@ class SecurityGroup(Kind):
             GroupName=name, Description=given["GroupDescription"], VpcId=given["VpcId"]
         )
         id = str(made["GroupId"])
-        if "SecurityGroupEgress" in wanted.properties:  # the rule that EC2 itself gives a group
+        if "SecurityGroupEgress" in wanted.properties:  # the rule that EC2 adds to a new group
             ec2.revoke_security_group_egress(GroupId=id, IpPermissions=[EVERYTHING])
         return id
 

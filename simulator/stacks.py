@@ -8,13 +8,13 @@ from typing import Any
 from simulator.simulation import SimulatedAws
 
 Json = dict[str, Any]
-PATIENCE = 50  # questions; no stack of ours needs more than a dozen
+PATIENCE = 50  # requests; no stack of the tests needs more than a dozen
 STACK = "a-stack"
 
 
 @dataclass
 class Operator:
-    """Asks CloudFormation, by change sets, and follows what happens to its end."""
+    """Creates and changes stacks by change sets, and waits until each operation ends."""
 
     aws: SimulatedAws
     template: str
@@ -36,7 +36,7 @@ class Operator:
         }
 
     def plan(self, template: str | None = None, *, kind: str = "UPDATE", **parameters: str) -> Json:
-        """A change set, once it is ready or has failed."""
+        """A change set that is ready or has failed."""
         request = self.request(template, **parameters)
         return self.ask_for(request | {"ChangeSetType": kind})
 
@@ -65,7 +65,7 @@ class Operator:
         return self.follow(stack)
 
     def follow(self, stack: str) -> str:
-        """What state it ends in, after as many questions as it takes."""
+        """The final state of a stack, which is polled until then."""
         for _ in range(PATIENCE):
             events = self.client.describe_stack_events(StackName=stack)["StackEvents"]
             own = [event for event in events if event["PhysicalResourceId"] == stack]
@@ -76,12 +76,12 @@ class Operator:
 
     @property
     def events(self) -> list[tuple[str, str]]:
-        """(resource, status) from the first to the last, of the stack that is there."""
+        """(resource, status) of each event of the present stack, from first to last."""
         found = self.client.describe_stack_events(StackName=self.stack)["StackEvents"]
         return [(event["LogicalResourceId"], event["ResourceStatus"]) for event in found][::-1]
 
     def reason(self, resource: str, status: str, stack: str | None = None) -> str:
-        """Of the last such event."""
+        """The reason in the last event of that status."""
         events = self.client.describe_stack_events(StackName=stack or self.stack)["StackEvents"]
         return next(
             str(event.get("ResourceStatusReason", ""))
@@ -105,7 +105,7 @@ class Operator:
 
 
 def actions(change_set: Json) -> dict[str, str]:
-    """What a change set does to each resource, such as "Add", "Modify", "Modify True"."""
+    """The action of a change set on each resource, for example "Add", "Modify", "Modify True"."""
     changes = [each["ResourceChange"] for each in change_set["Changes"]]
     return {
         each["LogicalResourceId"]: " ".join(
@@ -118,7 +118,7 @@ def actions(change_set: Json) -> dict[str, str]:
 
 
 def everything(aws: SimulatedAws) -> Json:
-    """What stacks make, as the services themselves describe it; no roles of AWS's own."""
+    """Every resource that stacks create, as its service describes it; no service-linked roles."""
     roles = [
         role
         for role in aws.client("iam").list_roles()["Roles"]
@@ -149,7 +149,7 @@ def everything(aws: SimulatedAws) -> Json:
         "targets": [
             each
             | elb.describe_target_group_attributes(TargetGroupArn=each["TargetGroupArn"])
-            # moto has a load balancer there as often as a listener has ever led from it
+            # moto lists a load balancer once for each listener that ever forwarded to it
             | {"LoadBalancerArns": list(set(each["LoadBalancerArns"]))}
             for each in targets
         ],
@@ -160,7 +160,7 @@ def everything(aws: SimulatedAws) -> Json:
 
 
 def clusters(aws: SimulatedAws) -> list[Json]:
-    """Without those that are deleted, which stay known for a while."""
+    """Without deleted ones, which AWS lists for a while."""
     ecs = aws.client("ecs")
     found = ecs.describe_clusters(clusters=ecs.list_clusters()["clusterArns"])["clusters"]
     return [cluster for cluster in found if cluster["status"] == "ACTIVE"]
@@ -176,7 +176,7 @@ def policies(aws: SimulatedAws, role: str) -> Json:
 
 
 def settled(value: Any) -> Any:
-    """Without what differs from call to call, lists in an order of their own."""
+    """Without values that differ from call to call, and with sorted lists."""
     if isinstance(value, dict):
         passing = {"ResponseMetadata"} | {key for key in value if key.endswith("Timestamp")}
         return {key: settled(member) for key, member in value.items() if key not in passing}

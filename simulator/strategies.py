@@ -1,4 +1,4 @@
-"""Deployment strategies: of these, only the rolling one is simulated.
+"""Deployment strategies. Only the rolling strategy is simulated.
 
 Source of the refusals: "Troubleshooting Amazon ECS blue/green deployments" (ECS Developer Guide).
 """
@@ -11,8 +11,8 @@ Json = dict[str, Any]
 
 
 def check(service: Json) -> None:
-    """Raises Refused if a strategy and the load balancers of a service do not go together, and
-    NotImplementedError for what is not simulated."""
+    """Raises Refused if a strategy does not fit the load balancers of a service, and
+    NotImplementedError if it is not simulated."""
     strategy = service.get("deploymentConfiguration", {}).get("strategy", "ROLLING")
     targets = service.get("loadBalancers", [])
     advanced = [target for target in targets if "advancedConfiguration" in target]

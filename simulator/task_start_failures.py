@@ -1,8 +1,7 @@
-"""What keeps a task from starting: its roles, its secrets, its image, its files, its log.
+"""Reasons why a task does not start: its roles, its secrets, its image, its files, its log.
 
-ECS takes on the execution role to do these things, so what it may is decided by the role's own
-policies. Wording: "Amazon ECS stopped tasks error messages" (ECS Developer Guide), and the threads
-that the lines name.
+ECS assumes the execution role for these steps, so the role's policies decide. Wording: "Amazon ECS
+stopped tasks error messages" (ECS Developer Guide), and the threads that the lines name.
 """
 
 from collections.abc import Iterator
@@ -26,7 +25,7 @@ ASSUMES_ROLES = "ecs-tasks.amazonaws.com"
 
 
 def services_of(task_definition: Json) -> Iterator[str]:
-    """What ECS asks before a container runs, as the names of VPC endpoints have it."""
+    """The services that ECS calls before a container runs, by the names of VPC endpoints."""
     for container in task_definition["containerDefinitions"]:
         if ".dkr.ecr." in container["image"]:
             yield from ("ecr.api", "ecr.dkr", "s3")
@@ -42,7 +41,7 @@ class Obstacles:
     world: World
 
     def before(self, deployment: Deployment) -> Outcome | None:
-        """What stops the tasks of a deployment before a container runs, if anything does."""
+        """The failure that stops the tasks of a deployment before a container runs, if any."""
         definition = deployment.task_definition
         for key in ("executionRoleArn", "taskRoleArn"):
             if key in definition and not self._assumes(definition[key]):
@@ -67,7 +66,7 @@ class Obstacles:
         return Blocked(reason) if reason else None
 
     def keep_from_writing(self, definition: Json, stream: Json) -> str:
-        """Why the lines of a container do not get to its log stream; empty if they do.
+        """Why the lines of a container do not reach its log stream; empty if they do.
 
         The log driver ignores this silently, and the task keeps running.
         """

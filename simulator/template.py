@@ -1,7 +1,7 @@
-"""A template of CloudFormation, as far as infra/stack.yml goes. What it does not know is an error.
+"""A CloudFormation template, with the features that infra/stack.yml uses. Others are errors.
 
-It says what a stack would ask AWS for: parameters checked, conditions decided, references resolved.
-It is our reading of CloudFormation; cfn-lint is the second opinion.
+It computes the requests of a stack: parameters checked, conditions decided, references resolved. It
+is our reading of CloudFormation's documentation; cfn-lint checks the template independently.
 """
 
 import re
@@ -157,7 +157,7 @@ class Stack:
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
-        """The values that a Ref gives. Raises BadTemplate where CloudFormation would take none."""
+        """The values of Ref. Raises BadTemplate if CloudFormation would refuse a parameter."""
         declared = self.template["Parameters"]
         if unknown := sorted(self.given.keys() - declared.keys()):
             names = ", ".join(unknown)
@@ -202,7 +202,7 @@ class Stack:
 
     @cached_property
     def broken_rules(self) -> list[str]:
-        """What the assertions of the template say against the parameters."""
+        """The messages of the template's assertions that the parameters break."""
         return [
             assertion["AssertDescription"]
             for rule in self.template.get("Rules", {}).values()
@@ -245,9 +245,9 @@ class Stack:
 
     @cached_property
     def needs(self) -> dict[str, set[str]]:
-        """The names of the resources, each with those that must be there before it."""
+        """The names of the resources, each with those that must exist before it."""
         needs: dict[str, set[str]] = {}
-        before = replace(self, identify=invented)  # nothing needs to be there to know that
+        before = replace(self, identify=invented)  # the order does not depend on ids
         for name, body in self.template["Resources"].items():
             if self.there(name):
                 needs[name] = set()

@@ -1,4 +1,4 @@
-"""What has botocore and moto go by the clock of the simulation, as long as it runs."""
+"""Make botocore and moto use the clock of the simulation while it runs."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,8 +17,8 @@ from simulator.clock import Clock
 class BackOff:
     """The module `time` as botocore.endpoint sees it, which calls only `sleep` of it.
 
-    A retry is never slow. Where it `takes_time`, its back-off moves the clock; by default it does
-    not, because botocore draws the seconds at random.
+    A retry never waits. If it `takes_time`, its back-off moves the clock; by default it does not,
+    because botocore chooses the seconds at random.
     """
 
     def __init__(self, pass_time: Callable[[float], None]) -> None:
@@ -31,7 +31,7 @@ class BackOff:
 
 
 def datetime_by(clock: Clock) -> type[datetime]:
-    """The class `datetime`, whose `now` is the clock's."""
+    """The class `datetime` with the clock's `now`."""
 
     class ByTheClock(datetime):
         @classmethod

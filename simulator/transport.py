@@ -1,4 +1,4 @@
-"""The way of a botocore client to the simulation within this process: no socket, no thread."""
+"""Connects a botocore client to the simulation in this process, without a socket or a thread."""
 
 from collections.abc import Callable, Mapping
 from io import BytesIO
@@ -25,16 +25,16 @@ Send = Callable[..., AWSResponse]  # a handler of botocore's event `before-send`
 
 
 class Body(BytesIO):
-    """What botocore reads an answer from."""
+    """The body of an answer, as botocore reads it."""
 
     def stream(self, **_: Any) -> Any:
         yield self.read()
 
 
 def through(answer: Callable[[Request], Answer]) -> Send:
-    """A handler that gives a prepared request to `answer`, in place of the network.
+    """A handler that passes a prepared request to `answer` instead of the network.
 
-    Raises what botocore's own HTTP session raises where the network fails, so its retries see it.
+    Raises the errors of botocore's own HTTP session if the network fails, so that it retries.
     """
 
     def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:

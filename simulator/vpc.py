@@ -19,7 +19,7 @@ class Ec2(Service):
     def reset(self) -> None:
         self.shared: dict[str, str] = {}  # by VPC: the other account that owns it
 
-    # --- what moto leaves out ---
+    # --- gaps of moto ---
 
     def complete_defaults(self) -> None:
         """A default VPC comes with an internet gateway, and its main route table with a route to
@@ -48,7 +48,7 @@ class Ec2(Service):
         return main
 
     def describe_subnets(self, parameters: Json) -> Json:
-        """moto names any of the ids that were asked for, and not the one that does not exist."""
+        """moto's error can name an id that exists; this one names the missing id."""
         known = {subnet["SubnetId"] for subnet in self.moto("DescribeSubnets", {})["Subnets"]}
         for subnet in parameters.get("SubnetIds", []):
             if subnet not in known:
@@ -65,7 +65,7 @@ class Ec2(Service):
     # Its subnets name their owner ("Identify the owner of a shared subnet", VPC User Guide).
     # Gateways, routes and endpoints are the owner's. AWS's guide says that a participant can
     # describe them ("Participant resources"); in aws/aws-cdk#18080 it finds none. Here it finds
-    # none, because a test must fear the worse.
+    # none, because that is the worse case.
 
     def describe_internet_gateways(self, parameters: Json) -> Json:
         self.complete_defaults()

@@ -1,4 +1,4 @@
-"""Whether a task gets out of its subnet to the services that ECS asks before a container runs.
+"""Whether a task reaches the services that ECS calls before a container runs.
 
 "Connect Amazon ECS applications to the internet" and "Amazon ECR interface VPC endpoints" (ECS and
 ECR guides), "Route priority" (VPC User Guide).
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 def services_out_of_reach(ec2: Ec2, network: Json, services: list[str]) -> Iterator[str]:
-    """Those of the services, such as "ecr.api", that a task does not reach from all its subnets."""
+    """The services, for example "ecr.api", that a task cannot reach from each of its subnets."""
     ec2.complete_defaults()
     is_public = network.get("assignPublicIp") == "ENABLED"
     for subnet in ec2.moto("DescribeSubnets", {"SubnetIds": network["subnets"]})["Subnets"]:
@@ -28,7 +28,7 @@ def services_out_of_reach(ec2: Ec2, network: Json, services: list[str]) -> Itera
 
 
 def route_table(ec2: Ec2, subnet: Json) -> Json:
-    """The route table of a subnet, or else the main one of the VPC."""
+    """The route table of a subnet, or the main one of the VPC if it has none."""
     asked = {"Filters": [{"Name": "association.subnet-id", "Values": [subnet["SubnetId"]]}]}
     found = ec2.moto("DescribeRouteTables", asked)["RouteTables"]
     table: Json = found[0] if found else ec2.main_route_table(subnet["VpcId"])
@@ -36,7 +36,7 @@ def route_table(ec2: Ec2, subnet: Json) -> Json:
 
 
 def leads_out(table: Json, *, is_public: bool) -> bool:
-    """An internet gateway serves only what has a public address; all else does not ask for one."""
+    """An internet gateway needs a public address; other targets of a route do not."""
     for route in table["Routes"]:
         if route.get("DestinationCidrBlock") == EVERYWHERE and route["State"] == "active":
             return is_public or not route.get("GatewayId", "").startswith("igw-")

@@ -1,4 +1,4 @@
-"""What several files say must agree. Each test names the files: change them together."""
+"""Values that several files repeat must agree. Each test names the files: change them together."""
 
 import json
 import re
@@ -201,7 +201,7 @@ def test_a_rollout_can_start_new_tasks_before_it_stops_old_ones() -> None:
 
 
 def in_the_stack(pattern: str) -> set[str]:
-    """What infra/stack.yml says there; it is not loaded, because its tags are CloudFormation's."""
+    """Matches in infra/stack.yml, read as text because its tags are CloudFormation's."""
     found = set(re.findall(pattern, (ROOT / "infra/stack.yml").read_text(encoding="utf-8")))
     assert found, f"infra/stack.yml has nothing like {pattern}"
     return found

@@ -1,4 +1,4 @@
-"""What the endpoints promise: made once with app/main.py, then yours."""
+"""The behaviour of the endpoints: made once with app/main.py, then yours."""
 
 import os
 

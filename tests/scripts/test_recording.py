@@ -16,7 +16,7 @@ themes = pytest.mark.parametrize("theme", recording.THEMES, ids=lambda theme: th
 def test_the_session_is_a_whole_rehearsal() -> None:
     titles = re.findall(r"^(\d)\. ", SESSION, re.MULTILINE)
     assert titles == [str(number) for number in range(1, 10)]
-    assert re.search(r"^It went as told, in \d+ s:$", SESSION, re.MULTILINE)
+    assert re.search(r"^All steps ended as expected, in \d+ s:$", SESSION, re.MULTILINE)
 
 
 @themes

@@ -1,4 +1,4 @@
-"""`make rehearse` tells a whole story, and what it tells has happened."""
+"""`make rehearse` runs every command, and the result of each is as its summary says."""
 
 import os
 import re
@@ -65,13 +65,13 @@ class RehearsalOutput:
 
     @property
     def steps(self) -> list[str]:
-        """What was told of each of the commands above."""
+        """The output of each of the commands above."""
         return re.split(r"^\d\. .*$", self.text, flags=re.MULTILINE)[2:]
 
     def sent(self, step: int, kind: str) -> list[str]:
-        """The operations that were asked for in a step, without their numbers."""
+        """The operations of a step, without their numbers of calls."""
         found = re.search(rf"^    {kind} +(.*(?:\n {{13}}.*)*)", self.steps[step], re.MULTILINE)
-        assert found, f"step {step} does not tell what it sent:\n{self.steps[step]}"
+        assert found, f"step {step} does not list its calls:\n{self.steps[step]}"
         names = " ".join(found[1].split()).split(", ")
         return [name.partition(" ")[0] for name in names if name != "none"]
 
@@ -85,7 +85,7 @@ def story() -> RehearsalOutput:
     return RehearsalOutput(out)
 
 
-def test_every_command_ends_as_its_story_says(story: RehearsalOutput) -> None:
+def test_every_command_ends_with_its_exit_code(story: RehearsalOutput) -> None:
     told = re.findall(r"^  \d  (\S.*?) +exit (\d) ", story.text, re.MULTILINE)
     assert [(command, int(code)) for command, code in told] == COMMANDS
     for step, (command, _) in zip(story.steps, COMMANDS, strict=True):
@@ -112,11 +112,11 @@ def test_a_bad_release_is_rolled_back_and_red_with_the_reason(story: RehearsalOu
     assert "RuntimeError: DATABASE_URL is not set" in bad
 
 
-def test_what_only_looks_changes_nothing(story: RehearsalOutput) -> None:
+def test_the_plan_and_the_status_change_nothing(story: RehearsalOutput) -> None:
     plan = ["cloudformation:CreateChangeSet", "cloudformation:DeleteStack"]
     assert story.sent(PLAN, "changes") == plan, "a plan is a change set, which is discarded"
     assert story.sent(STATUS, "changes") == []
-    assert "ecs:DescribeServices" in story.sent(STATUS, "looks")
+    assert "ecs:DescribeServices" in story.sent(STATUS, "reads")
 
 
 def test_a_deploy_makes_the_service_once_and_a_rollback_only_points_it_elsewhere(
@@ -129,7 +129,7 @@ def test_a_deploy_makes_the_service_once_and_a_rollback_only_points_it_elsewhere
     assert story.sent(BACK, "changes") == ["ecs:UpdateService"]
 
 
-def test_what_holds_data_is_kept(story: RehearsalOutput) -> None:
+def test_resources_with_data_are_kept(story: RehearsalOutput) -> None:
     last = story.steps[DESTROY]
     for kept in "AWS::ECR::Repository", "AWS::Logs::LogGroup":
         assert re.search(rf"kept +\w+ \({kept}\)", last)
@@ -153,15 +153,15 @@ def test_the_pictures_of_the_readme_show_what_a_rehearsal_prints(story: Rehearsa
     )
 
 
-def test_it_is_plain_where_nobody_sees_colours(story: RehearsalOutput) -> None:
+def test_its_output_in_a_pipe_has_no_colours(story: RehearsalOutput) -> None:
     assert "\x1b" not in story.text
 
 
-def test_a_story_that_ends_otherwise_is_red_and_says_why() -> None:
+def test_an_unexpected_result_fails_with_its_reason() -> None:
     other = """
 from scripts import rehearse
 command = "uv run --frozen -m infra provision --now"
-rehearse.STORY = (rehearse.Step("Fail", (command,), says=(), who="root"),)
+rehearse.STORY = (rehearse.Step("Fail", (command,), prints=(), who="root"),)
 rehearse.main()
 """
     with started("-c", other) as rehearsal:
@@ -169,8 +169,7 @@ rehearse.main()
     assert rehearsal.returncode == 1, f"{out}\n{err}"
     assert "error[usage]" in out, err
     assert err.splitlines()[-1] == (
-        "The story goes astray: `uv run --frozen -m infra provision --now` "
-        "ended with 2, and should with 0"
+        "The rehearsal failed: `uv run --frozen -m infra provision --now` ended with 2, expected 0"
     )
     assert "Traceback" not in err
 
@@ -179,7 +178,7 @@ def test_ctrl_c_leaves_nothing_running() -> None:
     with started() as rehearsal:
         assert rehearsal.stdout
         for line in rehearsal.stdout:
-            if line.startswith("    service "):  # the first script is at work
+            if line.startswith("    service "):  # the first command is running
                 break
         os.killpg(rehearsal.pid, signal.SIGINT)
         _, err = rehearsal.communicate()

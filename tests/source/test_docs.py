@@ -17,6 +17,7 @@ from infra.tool.provision.lost import names_of
 
 from scripts.reference import old, rendered
 from scripts.settings_page import CHANGES, NAMES, ROLES
+from scripts.site import SiteError, with_local_mermaid
 from simulator.template import load
 from tests.support.rendering import ROOT, Render
 
@@ -54,24 +55,49 @@ def links(page: Path) -> Iterator[str]:
             yield target
 
 
-def test_the_site_builds_without_a_warning_and_without_a_network(tmp_path: Path) -> None:
-    shutil.copy2(ROOT / "zensical.toml", tmp_path)
-    shutil.copytree(DOCS, tmp_path / "docs")
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the built site. Any warning, and any request to the network, is an error."""
+    folder = tmp_path_factory.mktemp("docs")
+    shutil.copy2(ROOT / "zensical.toml", folder)
+    shutil.copytree(DOCS, folder / "docs")
     nowhere = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
     done = subprocess.run(
         [sys.executable, "-m", "zensical", "build", "--strict"],
-        cwd=tmp_path,
+        cwd=folder,
         env=os.environ | nowhere,
         capture_output=True,
         text=True,
     )
     plain = re.sub(r"\x1b\[[0-9;]*m", "", done.stderr + done.stdout)
     assert done.returncode == 0, f"make docs shows it, too\n{plain}"
-    built = {
-        path.parent.relative_to(tmp_path / "build" / "site").as_posix()
-        for path in tmp_path.rglob("site/**/index.html")
-    }
-    assert len(built) == len(PAGES)
+    return folder / "build" / "site"
+
+
+def test_the_site_has_every_page(site: Path) -> None:
+    assert len(list(site.rglob("index.html"))) == len(PAGES)
+
+
+def test_a_published_page_loads_its_diagrams_from_the_site(site: Path) -> None:
+    [bundle] = site.glob("assets/javascripts/bundle.*.js")
+    theme = bundle.read_text(encoding="utf-8")
+    assert "unpkg.com/mermaid" in theme, "the theme loads Mermaid from elsewhere: correct CDN"
+    assert "unpkg.com/mermaid" not in with_local_mermaid(theme)
+    with pytest.raises(SiteError, match="0 times"):
+        with_local_mermaid("")
+
+
+def test_no_page_loads_anything_from_another_site(site: Path) -> None:
+    loading = re.compile(
+        r"<(?:script|img|iframe|source)[^>]*\ssrc=\"?(?:https?:)?//|@import|url\(\"?//"
+    )
+    sheet = re.compile(
+        r"<link[^>]*rel=\"?(?:stylesheet|preload|preconnect)[^>]*href=\"?(?:https?:)?//"
+    )
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert not loading.search(text), f"{page.relative_to(site)}: {loading.search(text)}"
+        assert not sheet.search(text), f"{page.relative_to(site)}: {sheet.search(text)}"
 
 
 def test_every_page_is_in_the_navigation() -> None:
@@ -154,7 +180,7 @@ def times_of(service: Path) -> dict[str, str]:
         f"{percent['maximumPercent']} %",
         "start period": f"{container['healthCheck']['startPeriod']} s",
         "grace period": f"{document['healthCheckGracePeriodSeconds']} s",
-        "health checks until it gets requests": f"{group['HealthyThresholdCount']}, "
+        "health checks before the first request": f"{group['HealthyThresholdCount']}, "
         f"{group['HealthCheckIntervalSeconds']} s apart",
         "deregistration delay": f"{attributes['deregistration_delay.timeout_seconds']} s",
         "idle timeout of the load balancer": f"{attributes['idle_timeout.timeout_seconds']} s",
@@ -166,8 +192,8 @@ def times_of(service: Path) -> dict[str, str]:
 
 def test_the_times_of_a_replacement_are_those_of_a_service(example: Render) -> None:
     page = DOCS / "explanation" / "task-replacement.md"
-    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| `", page.read_text("utf-8"), re.MULTILINE)
-    assert dict(rows) == times_of(example.path), f"{name_of(page)}: its table, and its picture"
+    times = re.findall(r"^- \*\*(.+)\*\*: (.+?) \(`", page.read_text("utf-8"), re.MULTILINE)
+    assert dict(times) == times_of(example.path), f"{name_of(page)}: its list, and its picture"
 
 
 def test_every_test_and_file_that_a_page_names_is_there(example: Render) -> None:

@@ -1,14 +1,16 @@
-"""Every error of the tool: its code is stable, its message complete and reviewed as a text."""
+"""Every error of the tool: its code is stable, its message complete.
+
+docs/reference/errors.md has all messages as one text, and tests/source/test_docs.py fails if one
+differs: read the difference of that page as a user would.
+"""
 
 import ast
 import importlib
 import inspect
-import os
 import pkgutil
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from string import Formatter
 from types import ModuleType
 
@@ -16,9 +18,6 @@ import infra.tool
 import pytest
 from infra.tool.aws import Kind
 from infra.tool.errors import ExitCode, Problem
-
-MESSAGES = Path(__file__).with_name("messages.txt")
-REGENERATE = "REGENERATE=yes uv run pytest tests/tool/test_errors.py"
 
 
 def modules() -> list[ModuleType]:
@@ -112,23 +111,6 @@ def test_no_error_is_left_unused() -> None:
     for module in modules():
         used |= {problem.code for site in sites(module) for problem in site.problems}
     assert problems().keys() - used == set(), "delete these: no code raises them"
-
-
-def as_text(found: Mapping[str, Problem]) -> str:
-    blocks = []
-    for code, problem in sorted(found.items()):
-        exit = "2, or 1 once AWS was changed" if problem.exit is None else int(problem.exit)
-        blocks.append(f"{code} (exit {exit})\n  {problem.message}\n  to fix it: {problem.remedy}\n")
-    return "\n".join(blocks)
-
-
-def test_every_message_was_reviewed_as_a_text() -> None:
-    text = as_text(problems())
-    if os.environ.get("REGENERATE"):
-        MESSAGES.write_text(text, encoding="utf-8")
-    assert MESSAGES.read_text(encoding="utf-8") == text, (
-        f"messages have changed: {REGENERATE}, then read the difference as a user would"
-    )
 
 
 def test_a_message_is_one_line_that_says_what_and_what_to_do() -> None:

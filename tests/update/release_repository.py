@@ -1,4 +1,4 @@
-"""A repository in which releases can be tried."""
+"""A repository for tests of releases."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from scripts.release import RECORDS, ROOT, git
 
 
 class ReleaseRepository:
-    """A copy of what a release is made of, with no release yet, in which releases can be tried."""
+    """A copy of the files of a release, without a release."""
 
     def __init__(self, folder: Path, template: Path) -> None:
         self.path = folder
@@ -43,7 +43,7 @@ class ReleaseRepository:
         git(self.path, "commit", "--quiet", "--allow-empty", "--message", "Change")
 
     def release(self, *words: str) -> tuple[int, str]:
-        """What scripts/release.py exits with, and says."""
+        """The exit code and the output of scripts/release.py."""
         script = self.path / "scripts" / "release.py"
         done = subprocess.run(
             [sys.executable, script, *words],
@@ -56,7 +56,7 @@ class ReleaseRepository:
         return done.returncode, done.stdout
 
     def record(self, *versions: str) -> None:
-        """Release each of them in turn, with a change of the template after it."""
+        """Release each version, with a change of the template after it."""
         for version in versions:
             code, said = self.release("record", version)
             assert code == 0, said

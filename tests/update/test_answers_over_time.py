@@ -1,4 +1,4 @@
-"""An answer that is legal in one version is legal in every later one, and means the same."""
+"""An answer that is valid in one version is valid in every later one, with the same meaning."""
 
 import re
 import shutil
@@ -24,7 +24,7 @@ from tests.update.next_release import a_question
 
 ANSWERS = ".copier-answers.yml"
 
-# Questions that have another name than they had: new by old.
+# Renamed questions: new name by old name.
 RENAMED: dict[str, dict[str, str]] = {HERE: {}, NEXT: RENAMED_NEXT}
 
 
@@ -36,7 +36,7 @@ def asked_in(published: History, version: str) -> dict[str, dict[str, Any]]:
 
 
 def choices(question: Mapping[str, Any], answers: Mapping[str, Any]) -> set[Any]:
-    """What may be chosen when the other answers are these."""
+    """The choices that these other answers allow."""
     offered = question["choices"]
     if isinstance(offered, str):
         offered = yaml.safe_load(jinja2.Template(offered).render(answers))
@@ -75,7 +75,7 @@ def test_a_choice_is_never_taken_away(published: History, start: str, end: str) 
     max_examples=50,
     deadline=None,
     derandomize=True,
-    phases=[Phase.generate],  # the first that is found says enough
+    phases=[Phase.generate],  # one counterexample is enough
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=st.data())
@@ -95,7 +95,7 @@ def test_a_validator_never_becomes_stricter(
 def test_a_new_question_has_a_default(published: History, start: str, end: str) -> None:
     here = asked_in(published, end)
     for name in here.keys() - asked_in(published, start).keys():
-        assert "default" in here[name], f"{name}: an update has nobody to ask"
+        assert "default" in here[name], f"{name}: an update without a terminal cannot ask"
 
 
 def test_a_new_question_left_at_its_default_changes_nothing_but_what_is_about_it(
@@ -128,7 +128,7 @@ def test_a_path_is_never_moved_or_removed(published: History, start: str, end: s
 def test_an_answers_file_says_the_same_in_a_later_version(
     published: History, tmp_path: Path, start: str, end: str
 ) -> None:
-    """As `start` wrote it, for sizes, names and texts of every kind."""
+    """An answers file written by `start`, for sizes, names and texts of every kind."""
     for name, answers in answer_sets().items():
         before = published.service(start, tmp_path / "before" / name, answers)
         stored = yaml.safe_load(before.text(ANSWERS))

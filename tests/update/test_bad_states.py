@@ -1,6 +1,6 @@
-"""Whatever state a service is in: Copier updates it, or says no and changes nothing.
+"""In any state of a service, Copier updates it, or refuses and changes nothing.
 
-What it says is Copier's own; docs/guides/update.md tells what each means and what to do.
+The refusals are Copier's own; docs/guides/update.md explains each of them and says what to do.
 """
 
 import os
@@ -149,7 +149,7 @@ REFUSED: dict[str, tuple[State, str]] = {
     "a number is none": (answers(r"^memory: .*", "memory: lots"), "invalid literal for int"),
 }
 
-# What git says of a template that it is not let into: the status it is answered, who asks, words.
+# Errors of git for a template that it cannot read: HTTP status, user in the URL, words.
 CLOSED = [
     (401, "", "could not read Username"),
     (401, "somebody:wrong@", "Authentication failed"),
@@ -167,7 +167,7 @@ OURS = {name for name in REFUSED if "by hand" in name or "cut off" in name}
 
 
 def copier(service: Owned, *words: str, folder: str = ".") -> subprocess.CompletedProcess[str]:
-    """Type the documented command, at which nobody can be asked."""
+    """Run the documented command without a terminal, so that it cannot ask."""
     return subprocess.run(
         [COPIER, "update", "--skip-answered", *words],
         cwd=service.path / folder,
@@ -179,13 +179,13 @@ def copier(service: Owned, *words: str, folder: str = ".") -> subprocess.Complet
 
 
 def files(service: Owned) -> dict[str, bytes]:
-    """Every file but those that git keeps for itself."""
+    """Every file outside of .git."""
     names = [name for name in service.path.rglob("*") if ".git" not in name.parts]
     return {str(n.relative_to(service.path)): n.read_bytes() for n in names if n.is_file()}
 
 
 def everything(service: Owned) -> tuple[dict[str, bytes], list[str]]:
-    """Every file, and what git knows: commit, branch, index, refs, stashes, what is under way."""
+    """Every file, and git's state: commit, branch, index, refs, stashes, an unfinished merge."""
 
     def ask(*words: str) -> str:
         done = subprocess.run(["git", *words], cwd=service.path, capture_output=True, text=True)
@@ -237,7 +237,7 @@ def test_a_template_that_git_is_not_let_into_changes_nothing(
 
 
 def test_the_documentation_says_what_to_do_about_each() -> None:
-    """And lists nothing that is not seen here. What is between quotation marks varies."""
+    """And lists no other refusal. The text in quotation marks varies."""
     table = (ROOT / "docs" / "guides" / "update.md").read_text().partition("## Troubleshooting")[2]
     cells = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
     told = {varying(says) for cell in cells for says in re.findall("`(.+?)`", cell)}
@@ -314,7 +314,7 @@ def updated_already(service: Owned) -> Owned:
 
 
 def older_answers(service: Owned) -> Owned:
-    """Its file of answers is restored from before an update."""
+    """Its answers file is restored from before an update."""
     updated_already(service).git("checkout", "HEAD~1", "--", ANSWERS)
     service.commit("Restore")
     return service
@@ -364,7 +364,7 @@ def test_a_service_from_before_the_first_release_is_updated_too(
 def test_an_update_that_is_interrupted_is_undone_and_done_again(
     published: History, tmp_path: Path
 ) -> None:
-    """Stopped as soon as it has begun to write; the two commands are from docs/guides/update.md."""
+    """Stopped when it begins to write; the two commands are from docs/guides/update.md."""
     service = published.service(HERE, tmp_path / "service")
     before = files(service)
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What was released stays on record, and nothing is released that is not ready."""
+"""Recorded releases are not edited, and an incomplete release is refused."""
 
 import subprocess
 import tomllib
@@ -21,7 +21,7 @@ def test_no_record_was_edited() -> None:
 
 
 def unlike_their_record(repository: Path, replayed: Path) -> list[str]:
-    """The release tags of `repository` that have no record, or another content than it."""
+    """The release tags of `repository` without a record, or with other content than recorded."""
 
     def listing(folder: Path, tag: str) -> bytes:
         return git(folder, "ls-tree", "-r", tag, *CONTENTS)

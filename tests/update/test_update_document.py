@@ -1,4 +1,4 @@
-"""docs/guides/update.md, typed: each block of commands does what the text around it says."""
+"""Each block of commands in docs/guides/update.md does what its section says."""
 
 import inspect
 import os
@@ -21,7 +21,7 @@ DOCUMENT = (ROOT / "docs" / "guides" / "update.md").read_text()
 
 
 def blocks() -> dict[str, list[str]]:
-    """The blocks of commands below each heading."""
+    """The blocks of commands of each section."""
     sections = re.split(r"^## (.+)$", DOCUMENT, flags=re.MULTILINE)
     found = {
         heading: re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
@@ -32,15 +32,15 @@ def blocks() -> dict[str, list[str]]:
 
 @dataclass(frozen=True)
 class Desk:
-    """Somebody at a shell in a service that follows 1.0.0, while 1.1.0 is out."""
+    """A shell in a service of version 1.0.0, when 1.1.0 is released."""
 
     service: Owned
     template: Path
 
     def types(self, heading: str, block: int = 0, old: str = "", new: str = "") -> str:
-        """Paste a block with `new` in place of `old`, and press Enter where it asks.
+        """Paste a block, with `new` in place of `old`, and answer each question with Enter.
 
-        The first command that fails ends it.
+        It ends with the first command that fails.
         """
         bin_folder = self.service.path.parent / "bin"
         path = os.pathsep.join([os.fspath(bin_folder), os.environ["PATH"]])
@@ -74,7 +74,7 @@ class Desk:
 
 
 def two_releases(published: History, folder: Path) -> History:
-    """The template as it stands here as 1.0.0, and what could come next as 1.1.0."""
+    """The present template as 1.0.0, and a synthetic next release as 1.1.0."""
     git(published.path, "clone", "--quiet", ".", str(folder))
     commits = [
         git(folder, "rev-parse", f"{tag}^{{commit}}").decode().strip() for tag in (HERE, NEXT)
@@ -208,7 +208,7 @@ def test_every_block_of_commands_is_played() -> None:
         for number in range(len(texts)):
             which = f", {number}[,)]" if number else r"(, 0)?\)"
             assert re.search(rf'types\("{heading}"{which}', played), (
-                f"nobody types block {number} below {heading}"
+                f"no test types block {number} of {heading}"
             )
 
 

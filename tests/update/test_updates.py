@@ -1,10 +1,10 @@
-"""Whatever its owner did: an update asks nothing, loses and moves nothing.
+"""After any edit of its owner, an update of a service asks nothing and loses nothing.
 
 Tested from each recorded release to the present tree, and from the present tree to a synthetic next
 release (SPANS in history.py).
 
-Work and update can be done in either order, and the same comes of it. So a service that somebody
-worked in and then updated is compared with a new one in which the same work is done.
+Edits and update have the same result in either order. So a service that was edited and then updated
+is compared with a new service of the later version in which the same edits are made.
 """
 
 import re
@@ -21,72 +21,77 @@ from tests.support.installed_service import InstalledService
 from tests.support.rendering import EXAMPLE, Answers
 from tests.update.history import HERE, MADE_ONCE, NEXT, SPANS, History, Owned
 from tests.update.next_release import RENAMED
-from tests.update.people import PEOPLE, POLICY, Person
+from tests.update.owner_edits import OWNER_EDITS, POLICY, OwnerEdit
 
-# Where both sides changed the same lines or lines that touch: from which version ("" is any), who,
-# in which file, and why it cannot be helped. From HERE: because of what next_release.py changes.
+# Expected conflicts: both sides changed the same lines or neighbouring lines. By the version that
+# the update starts from ("" is any), the edit and the file; with the reason why it cannot be
+# avoided. Those from HERE are due to the changes of next_release.py.
 CONFLICTS = {
-    (HERE, "widens the policy", POLICY): "a list of one item has no inside apart from its end",
-    (HERE, "sorts dependencies in", "pyproject.toml"): "beside the line that the next one raises",
+    (HERE, "widens the policy", POLICY): "in a list of one item, every place is next to the end",
+    (
+        HERE,
+        "sorts dependencies in",
+        "pyproject.toml",
+    ): "next to a line that the next release raises",
     (HERE, "raises pins", "pyproject.toml"): "both raised it",
     (HERE, "raises pins", "Dockerfile"): "both raised it",
     (HERE, "raises pins", ".github/workflows/ci.yml"): "both raised it",
     (HERE, "raises pins", ".github/workflows/deploy-ecs.yml"): "both raised it",
     (HERE, "raises pins", ".github/workflows/rollback-ecs.yml"): "both raised it",
     (HERE, "raises pins", ".github/workflows/template-update.yml"): "both raised it",
-    ("", "rewrites the readme", "README.md"): "nothing is left for a change to go into",
+    ("", "rewrites the readme", "README.md"): "no line of the template is left",
 }
 
-# All at once, except the one who leaves no README for the others to work in.
-TEAM = [person for person in PEOPLE if str(person) != "rewrites the readme"]
+# All edits together, except the one that leaves no README for the others.
+TEAM = [edit for edit in OWNER_EDITS if str(edit) != "rewrites the readme"]
 
 
-def listed(start: str, end: str, people: Sequence[Person]) -> set[str]:
-    """The files in which a conflict is to be expected, where the template changed them."""
+def listed(start: str, end: str, edits: Sequence[OwnerEdit]) -> set[str]:
+    """The files in which a conflict is expected, if the template changed them."""
     return {
         file
         for version, who, file in CONFLICTS
-        if who in map(str, people) and (not version or (version == start and end != start))
+        if who in map(str, edits) and (not version or (version == start and end != start))
     }
 
 
-def work(service: Owned, people: Sequence[Person]) -> None:
-    for person in people:
-        person.work(service)
+def work(service: Owned, edits: Sequence[OwnerEdit]) -> None:
+    for edit in edits:
+        edit.apply(service)
     service.commit("Work")
 
 
 def update(
     published: History,
     folder: Path,
-    people: Sequence[Person],
+    edits: Sequence[OwnerEdit],
     start: str,
     end: str,
     again: Answers = MappingProxyType({}),
 ) -> Owned:
-    """Let people work in a service made from `start`, update it to `end`, check what came of it.
+    """Make edits in a service of version `start`, update it to `end`, and check the result.
 
-    What is answered `again` is answered together with the update. Where a conflict was to be
-    expected, the owner's side is taken.
+    The answers `again` are given together with the update. An expected conflict is resolved by
+    taking the owner's side.
     """
-    answers = {key: value for person in people for key, value in person.answers.items()}
+    answers = {key: value for edit in edits for key, value in edit.answers.items()}
     mine = published.service(start, folder / "mine")
     if answers:
         mine.update(copier.VcsRef.CURRENT, **answers)
         mine.commit("Answer again")
     untouched = mine.tree()
-    work(mine, people)
+    work(mine, edits)
     worked = mine.tree()
 
     answers |= again
     new = published.service(end, folder / "new", {**EXAMPLE, **answers})
     offered = new.tree()
-    work(new, people)
+    work(new, edits)
 
     mine.update(copier.VcsRef.CURRENT if start == end else end, **again)
     changed = {name for name in worked if offered.get(name, "") != untouched.get(name, "")}
     conflicts = mine.conflicts()
-    assert conflicts == listed(start, end, people) & changed, (
+    assert conflicts == listed(start, end, edits) & changed, (
         f"from {start} to {end}: let the two stand apart (docs/decisions/room-for-both.md), or "
         f"list the conflict above, and why:\n{mine.git('diff', '--', *conflicts)}"
     )
@@ -107,59 +112,59 @@ def update(
     renamed = RENAMED if end == NEXT else {}
     kept = {key: stored[renamed.get(key, key)] for key in EXAMPLE}
     assert kept == {**EXAMPLE, **answers}
-    for person in people:
-        assert person.finds(mine), f"what {person} is lost, or elsewhere"
+    for edit in edits:
+        assert edit.is_present(mine), f"the edit '{edit}' is lost, or in another place"
     return mine
 
 
 def difference(mine: Owned, new: Owned, name: str) -> str:
     words = "git", "diff", "--no-index", new.path / name, mine.path / name
     done = subprocess.run(words, capture_output=True, text=True)
-    return f"{name} is not what the same work in a new service makes of it:\n{done.stdout}"
+    return f"{name} differs from that of a new service with the same edits:\n{done.stdout}"
 
 
 @pytest.mark.parametrize(("start", "end"), dict.fromkeys([SPANS[0], SPANS[-1]]))
-def test_what_a_whole_team_did_is_where_it_belongs(
+def test_an_update_keeps_many_edits_together(
     published: History, tmp_path: Path, start: str, end: str
 ) -> None:
     update(published, tmp_path, TEAM, start, end)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("person", PEOPLE, ids=str)
+@pytest.mark.parametrize("edit", OWNER_EDITS, ids=str)
 @pytest.mark.parametrize(("start", "end"), SPANS)
-def test_an_update_keeps_the_work_of_each_owner(
-    published: History, tmp_path: Path, start: str, end: str, person: Person
+def test_an_update_keeps_each_edit(
+    published: History, tmp_path: Path, start: str, end: str, edit: OwnerEdit
 ) -> None:
-    update(published, tmp_path, [person], start, end)
+    update(published, tmp_path, [edit], start, end)
 
 
-def test_work_that_was_not_done_is_not_found(published: History, tmp_path: Path) -> None:
-    """Or the checks above say nothing."""
+def test_no_edit_is_found_in_a_service_without_edits(published: History, tmp_path: Path) -> None:
+    """Otherwise the checks above could not fail."""
     untouched = published.service(HERE, tmp_path / "service")
-    assert [str(person) for person in PEOPLE if person.finds(untouched)] == []
+    assert [str(edit) for edit in OWNER_EDITS if edit.is_present(untouched)] == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", [HERE, NEXT])
-def test_who_answers_again_after_work_loses_nothing(
+def test_answering_again_after_edits_loses_none(
     published: History, tmp_path: Path, end: str
 ) -> None:
     """At the version that the service follows, and together with an update."""
     again = {"cpu": 2048, "memory": 8192, "cpu_architecture": "ARM64", "min_tasks": 2}
-    people = [person for person in TEAM if not person.answers]
-    update(published, tmp_path, people, HERE, end, again)
+    edits = [edit for edit in TEAM if not edit.answers]
+    update(published, tmp_path, edits, HERE, end, again)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", dict.fromkeys([SPANS[0][0], SPANS[-1][0]]))
-def test_after_it_the_linters_and_tests_of_the_service_are_green_and_a_conflict_is_red(
+def test_after_an_update_linters_and_tests_pass_and_a_conflict_marker_fails(
     published: History, tmp_path: Path, start: str
 ) -> None:
-    """As CI runs them: on a fresh clone, with what the whole team did.
+    """As CI runs them: on a fresh clone, with many edits.
 
-    Never from HERE to NEXT: NEXT names packages and images that do not exist yet. From HERE, the
-    update is another description at the same version.
+    Never from HERE to NEXT, because NEXT names packages and images that do not exist. From HERE,
+    the update changes the description at the same version.
     """
     again = {"description": "Says how an order stands"}
     updated = update(published, tmp_path, TEAM, start, HERE, again)

@@ -12,18 +12,18 @@ Json = dict[str, Any]
 
 
 def about_shape(operation: str, request: Mapping[str, Any]) -> list[str]:
-    """What the model of the AWS API refuses: unknown or missing members, wrong types, and values
+    """The complaints of the AWS API's model: unknown or missing members, wrong types, and values
     that are not in an enumeration."""
     shape = input_shape(operation)
     report = ParamValidator().validate(request, shape).generate_report().splitlines()
-    # What follows is a list of all members, often very long.
+    # The rest is a list of all members, often very long.
     return [line.partition(", must be one of:")[0] for line in report] or [
         *about_enumerations(request, shape)
     ]
 
 
 def about_enumerations(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
-    """What botocore leaves to AWS. The value has the members and types of the shape."""
+    """Complaints that botocore leaves to AWS. The value has the members and types of the shape."""
     if isinstance(shape, StructureShape):
         for name, member in value.items():
             where = f"{path}.{name}" if path else name

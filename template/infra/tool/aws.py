@@ -98,7 +98,7 @@ NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError, 
 
 
 class Kind(Enum):
-    """What kept AWS from carrying out a call, by the error that reports it."""
+    """The reason why AWS did not carry out a call, with the error that reports it."""
 
     REFUSED = REFUSED
     DENIED = DENIED

@@ -1,4 +1,4 @@
-"""What must hold before a deploy, one function per check.
+"""The checks before a deploy, one function for each.
 
 Each returns what it found, in a few words. If it does not hold it raises ToolError with what to do.
 None changes anything.

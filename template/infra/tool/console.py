@@ -55,7 +55,7 @@ class Console:
         self._err.print(Text(text), soft_wrap=True)
 
     def error(self, error: ToolError) -> None:
-        """What is wrong, then what to do; in a workflow both are one annotation."""
+        """Print the message, then the remedy; in a workflow both are one annotation."""
         if self.in_github:
             text = escaped(f"{error.message}\nTo fix it: {error.remedy}")
             file = f"file={error.file}," if error.file else ""
@@ -92,7 +92,7 @@ class Console:
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:
-        """What another program prints: a workflow's log folds it, and obeys no command in it."""
+        """Output of another program: a workflow's log folds it, and obeys no command in it."""
         self.say(f"::group::{one_line(title)}" if self.in_github else title)
         try:
             with self.quoted():

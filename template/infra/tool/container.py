@@ -105,7 +105,7 @@ def running(docker: Docker, image: str, chosen: Options) -> Iterator[Container]:
 
 
 def shell_of(docker: Docker, image: str) -> Sequence[str]:
-    """What runs a health check of the form CMD-SHELL. Raises ToolError if docker lacks the image.
+    """The shell of a CMD-SHELL health check. Raises ToolError if docker lacks the image.
 
     https://docs.docker.com/reference/dockerfile/#shell
     """

@@ -205,7 +205,7 @@ def volumes(task: Json, container: Json) -> Words:
 
 
 def left_out(task: Json, container: Json, cpus: int) -> Iterator[str]:
-    """What the container would have on ECS, and has not here."""
+    """Members of the task definition that take effect on ECS, but not here."""
     wanted, _ = size_of(task)
     if wanted > cpus:
         yield f"cpu: {wanted:g}, this machine has {cpus}"

@@ -169,7 +169,7 @@ def announce(target: Target, step: Step) -> None:
 
 
 def in_progress(revision: str) -> str:
-    """What continues in AWS while a deployment is watched."""
+    """The note on what continues in AWS if the watch of a deployment stops."""
     return f"The deployment of {revision} continues in ECS."
 
 

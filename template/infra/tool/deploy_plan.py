@@ -1,4 +1,4 @@
-"""What a deploy of this commit would change. Nothing is changed."""
+"""The changes that a deploy of this commit would make. Nothing is changed."""
 
 from collections.abc import Iterator
 from typing import Any

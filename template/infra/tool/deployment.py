@@ -38,7 +38,7 @@ def started(service: EcsService) -> Started:
 
 
 class Verdict(Enum):
-    """What became of a deployment."""
+    """The state or the outcome of a deployment."""
 
     IN_PROGRESS = "in progress"
     STEADY = "in steady state"
@@ -50,7 +50,7 @@ class Verdict(Enum):
 
 
 def verdict(before: Started, now: EcsService | None) -> Verdict:
-    """What became of a deployment, by the service as it is now; None if the service is gone.
+    """The verdict on a deployment, from the service as it is now; None if the service is gone.
 
     ECS leaves a deployment by itself only if it failed. So if another one is PRIMARY and ours has
     not failed, a person or another command started it.
@@ -72,7 +72,7 @@ def verdict(before: Started, now: EcsService | None) -> Verdict:
 
 
 def phase(before: Started, now: EcsService) -> str:
-    """What the deployment is waiting for, in words."""
+    """The step that the deployment waits for, in words."""
     ours = now.deployment(before.id)
     if ours is None:
         return "ECS does not list the deployment"
@@ -87,7 +87,7 @@ def phase(before: Started, now: EcsService) -> str:
 
 
 def awaited(ours: Deployment, now: EcsService) -> str:
-    """What keeps a deployment in progress."""
+    """The reason why a deployment is still in progress."""
     if ours.running < ours.desired:
         return "tasks to start"
     leaving = sum(each.running + each.pending for each in now.deployments if each.id != ours.id)

@@ -1,4 +1,4 @@
-"""What differs between a document and what runs. Pure.
+"""Differences between a document and the running service. Pure.
 
 Only members that the document names are compared, so AWS's defaults never show.
 """

@@ -76,7 +76,7 @@ class Docker:
         return client, daemon
 
     def builder(self, client: str) -> "Builder":
-        """What builds for a client of this version. Raises ToolError if nothing can."""
+        """The builder of a client of this version. Raises ToolError if there is none."""
         if self.run("buildx", "version").returncode:
             if major(client) >= FIRST_WITH_BUILDX:
                 raise NO_BUILDX(version=client)

@@ -34,7 +34,7 @@ COMMIT, DOCUMENT = "commit", "document"
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 
-# What a deploy adds to each scaling policy.
+# Members that a deploy adds to each scaling policy.
 ADDED_TO_POLICY = {
     "ServiceNamespace": "ecs",
     "ResourceId": "added",
@@ -55,7 +55,7 @@ class Documents:
 
     @property
     def platform(self) -> str:
-        """What the image is built for, as Docker names it."""
+        """The platform of the image, as Docker names it."""
         return PLATFORMS[self.task_definition["runtimePlatform"]["cpuArchitecture"]]
 
 

@@ -1,4 +1,4 @@
-"""What a workflow's run gets: outputs of the step, and a summary on the page of the run."""
+"""Results for a workflow's run: outputs of the step, and a summary on the page of the run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

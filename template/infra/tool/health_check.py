@@ -13,7 +13,7 @@ WRONG_CHECK = Problem(
 
 
 def health_command(container: Json, shell: Sequence[str]) -> list[str] | None:
-    """What to run in the container to learn whether it is healthy; None if it defines nothing.
+    """The command of the container's health check; None if it defines none.
 
     `shell` is that of the image. Raises ToolError if neither Docker nor ECS would run it.
     """

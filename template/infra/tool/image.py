@@ -145,7 +145,7 @@ def docker_of(target: Target) -> Docker:
 
 
 def ready_builder(docker: Docker, platform: str) -> Builder:
-    """What builds for a platform, once docker answers. Raises ToolError."""
+    """The builder for a platform, after docker has answered. Raises ToolError."""
     client, _ = docker.versions()
     builder = docker.builder(client)
     builder.require(platform)

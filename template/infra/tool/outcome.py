@@ -1,4 +1,4 @@
-"""What to say when a deployment has ended: nothing if it is in steady state, else why not."""
+"""The error of a deployment that has ended: none if it is in steady state."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain

@@ -61,7 +61,7 @@ SCALING_POLICIES = Quota(50, "policies", "Application Auto Scaling", "remove som
 # What IAM takes in a policy: policyDocumentType in the model of its API.
 NOT_IN_A_POLICY = re.compile(r"[^\t\n\r\x20-\xff]")
 
-# What a deploy adds to the JSON of a task definition: a digest to each image, and two tags.
+# A deploy adds this to the JSON of a task definition: a digest to each image, and two tags.
 ADDED_TO_CONTAINER = len("@sha256:") + 64
 ADDED_TAGS = 2
 ADDED_TO_TASK = 250

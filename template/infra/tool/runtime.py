@@ -1,4 +1,4 @@
-"""What a command works with. `cli` makes the real one, tests make their own."""
+"""The clock, network and terminal of a command. `cli` makes the real ones, tests their own."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

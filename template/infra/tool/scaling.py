@@ -19,7 +19,7 @@ NOT_SET = Problem(
 
 @dataclass(frozen=True)
 class Scaled:
-    """What applying the scaling did, for people."""
+    """The result of applying the scaling, as text."""
 
     deleted: Sequence[str]  # policies that the document does not name
     schedules: Sequence[str]  # scheduled actions that own the bounds

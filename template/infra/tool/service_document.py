@@ -1,4 +1,4 @@
-"""What infra/service.json may say: of a new service, and of one that exists. Pure."""
+"""Checks of infra/service.json, for a new service and for an existing one. Pure."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,10 +25,10 @@ UNSUPPORTED = {
     "placementStrategy": "Fargate places tasks by itself",
     "role": "ECS uses its service-linked role",
 }
-# What only a new service takes. An existing one must agree with the document already.
+# Members that only a new service takes. An existing one must agree with the document already.
 ONLY_NEW: dict[str, Any] = {"schedulingStrategy": "REPLICA", "tags": []}
 PROVIDERS = {"FARGATE", "FARGATE_SPOT"}
-# What a new service gets if a request leaves a member out, unless it is 0, false or empty:
+# The defaults of members that a request for a new service omits, unless 0, false or empty:
 # "CreateService" and "DeploymentConfiguration" of the ECS API Reference.
 DEFAULTS: dict[str, Any] = {
     "deploymentController": {"type": "ECS"},
@@ -49,7 +49,7 @@ MAY_BE_LEFT_OUT = {
 
 
 def complaints(document: Json) -> Iterator[str]:
-    """What is wrong with infra/service.json, whether the service exists or not."""
+    """Complaints about infra/service.json, whether the service exists or not."""
     for member in sorted(document.keys() & DERIVED.keys()):
         yield f"{member} comes from {DERIVED[member]}: remove it from this file"
     for member in sorted(document.keys() & UNSUPPORTED.keys()):
@@ -88,7 +88,7 @@ def about_capacity(document: Json) -> Iterator[str]:
 
 
 def about_deployments(document: Json) -> Iterator[str]:
-    """What a rolling deployment on Fargate is not, or could not do."""
+    """Complaints about members that a rolling deployment on Fargate does not support."""
     if document.get("schedulingStrategy", "REPLICA") != "REPLICA":
         yield 'schedulingStrategy must be "REPLICA": Fargate has no other'
     if (kind := document.get("deploymentController", {}).get("type", "ECS")) != "ECS":
@@ -112,7 +112,7 @@ def has_no_room(document: Json) -> bool:
 
 
 def complaints_about_update(document: Json, running: Mapping[str, Any]) -> Iterator[str]:
-    """What an existing service cannot take over. `running` is an answer of DescribeServices."""
+    """Members that an existing service cannot change. `running`: an answer of DescribeServices."""
     for member in sorted(document.keys() - members("UpdateService") - {"launchType"}):
         found = running.get(member) or ONLY_NEW.get(member)
         if as_set(document[member]) != as_set(found):
@@ -128,7 +128,7 @@ def complaints_about_update(document: Json, running: Mapping[str, Any]) -> Itera
 
 
 def left_out(document: Json, running: Mapping[str, Any]) -> dict[str, Any]:
-    """What the document could name and does not, by its path, with the value that the service has.
+    """Members that the document could name and does not, by path, with the service's value.
     Some of it is only in the answer's latest deployment."""
     primary: Mapping[str, Any] = next(
         (each for each in running.get("deployments", []) if each.get("status") == "PRIMARY"), {}

@@ -34,7 +34,7 @@ def container_port(task_definition: Json, names: Names) -> int:
 
 
 def common_request(document: Json, task_definition: Json, settings: Settings, stack: Stack) -> Json:
-    """What both requests share: the document, the cluster, the network and the target group."""
+    """The members of both requests: the document, the cluster, the network, the target group."""
     outputs, names = stack.outputs, settings.names
     return document | {
         "cluster": names.cluster,

@@ -56,7 +56,7 @@ def read(root: Path) -> Settings:
 
 
 def identity(section: Any) -> Identity | None:
-    """What every ARN must repeat; None if the section `service` itself is wrong."""
+    """The identity that every ARN repeats; None if the section `service` itself is wrong."""
     with suppress(ValidationError):
         service = Service.model_validate(section)
         return Identity(service.partition, service.region, service.account)

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
 @dataclass(frozen=True)
 class Identity:
-    """What every ARN of the service repeats."""
+    """The values that every ARN of the service repeats."""
 
     partition: str
     region: str

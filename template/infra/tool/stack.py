@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-# What a deploy and the status read of the outputs of infra/stack.yml.
+# The outputs of infra/stack.yml that a deploy and the status read.
 NEEDED_OUTPUTS = frozenset(
     {
         "AssignPublicIp",

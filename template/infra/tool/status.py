@@ -1,4 +1,4 @@
-"""What runs now and what to do next. `read_status` asks AWS; the rest is pure."""
+"""The running service, and what to do next. `read_status` asks AWS; the rest is pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

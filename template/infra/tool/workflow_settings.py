@@ -1,4 +1,4 @@
-"""What the workflows of the service take from its settings and documents."""
+"""The values that the workflows of the service take from its settings and documents."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -13,7 +13,7 @@ PROFILE = re.compile(r"([a-z]{2}(-gov)?|apac|global)\.")
 
 
 def models(settings: Settings) -> list[str]:
-    """What bedrock:InvokeModel must be granted for, without repetition."""
+    """The resources that bedrock:InvokeModel must be granted for, without repetition."""
     found = (
         arn for name in settings.permissions.bedrock_models for arn in model(name, here(settings))
     )

@@ -1,4 +1,4 @@
-"""What a change set does to each resource, and its request. Pure."""
+"""The change of each resource in a change set, and the request for one. Pure."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a month costs without traffic. Pure."""
+"""The cost of a month without traffic. Pure."""
 
 import re
 from collections.abc import Iterator

@@ -14,7 +14,7 @@ PLACE = r"[a-z0-9-]+:[0-9]{12}"  # region and account
 
 @dataclass(frozen=True)
 class Shape:
-    """What an ARN is after its partition, as a regular expression, and an example."""
+    """The form of an ARN after its partition, as a regular expression, and an example."""
 
     rest: str
     what: str
@@ -60,7 +60,7 @@ def complaints(task_definition: Json, settings: Settings) -> Iterator[str]:
 
 
 def complaint(need: Need, settings: Settings) -> str:
-    """What is wrong with a member; empty if nothing is."""
+    """The complaint about a member; empty if it is right."""
     if "*" in need.value or "?" in need.value:
         return "a wildcard grants others too"
     own = here(settings)

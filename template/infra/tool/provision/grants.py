@@ -1,4 +1,4 @@
-"""What the execution role must be granted for a task definition, as ARNs. Pure.
+"""The ARNs that the execution role needs for a task definition. Pure.
 
 ECS assumes that role before a container runs, to pull images, read secrets and files, and write the
 log: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
@@ -24,7 +24,7 @@ SIX_CHARACTERS = "-??????"
 
 
 class Kind(Enum):
-    """What an ARN is: the parameter of infra/stack.yml that grants it, and the word for it."""
+    """The kind of an ARN: the parameter of infra/stack.yml that grants it, and its name in text."""
 
     SECRET = ("SecretArns", "secret")
     PARAMETER = ("ParameterArns", "secret")
@@ -67,14 +67,14 @@ def here(settings: Settings) -> Identity:
 
 
 def grants(task_definition: Json, settings: Settings) -> Grants:
-    """What the stack must grant beside the repository and the log group of the service."""
+    """Grants that the stack needs beside the repository and the log group of the service."""
     return Grants(
         grant for need in needs(task_definition, settings) for grant in need.grants
     ) - of_the_stack(settings)
 
 
 def of_the_stack(settings: Settings) -> Grants:
-    """What the stack grants without being asked."""
+    """The grants that the stack has always."""
     names, own = settings.names, here(settings)
     return Grants(
         [

@@ -66,7 +66,7 @@ def read_zones(target: Target, subnets: Iterable[str]) -> Mapping[str, str]:
 
 
 def loss(change: Change, used: AbstractSet[str]) -> str:
-    """What keeps requests from the tasks afterwards, in words; empty if nothing does."""
+    """Why requests would not reach the tasks after the change; empty if they would."""
     if not is_judged(change):
         return ""
     if change.type in (LISTENER, LISTENER_RULE):

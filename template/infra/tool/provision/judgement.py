@@ -154,7 +154,7 @@ def balancer_of(arn: str) -> str:
 
 
 def describe(change: Change) -> str:
-    """What becomes of a resource, and for which properties."""
+    """The change of a resource, and the properties that cause it."""
     causes = f" for its {', '.join(change.causes)}" if change.causes else ""
     text = f"{change.resource} ({change.type}) {ENDS[change.action]}{causes}"
     if name := kept_name(change):

@@ -1,4 +1,4 @@
-"""What a deploy may set of the network and of ECS Exec. Pure.
+"""Limits of a deploy: the network, public addresses and ECS Exec that it may set. Pure.
 
 ops/iam-policy-github-actions.json cannot name the subnets. So provisioning writes a second policy
 beside it, for the deploy role and the group of the deploy user, that denies all others, public
@@ -59,8 +59,9 @@ def in_stack(parameters: Mapping[str, str]) -> frozenset[str]:
 
 
 def kept(uses: Limits, had: Mapping[str, str], live: Limits | None) -> Limits:
-    """What the running service uses stays allowed until a deploy has replaced it. Nothing else is
-    added, because the deploy role itself can change the service."""
+    """The limits that the running service uses and that were allowed before: they stay allowed
+    until a deploy has replaced it. The deploy role itself can change the service, so a use that
+    was not allowed adds nothing."""
     # A service that was provisioned before there were limits.
     first = Limits(in_stack(had), had.get("AssignPublicIp") == "ENABLED", execute_command=False)
     return uses & (live or first)

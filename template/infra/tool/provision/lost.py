@@ -1,4 +1,4 @@
-"""What a stack keeps: the names of its resources, and resources that were deleted by hand.
+"""The names that a stack cannot change, and resources that were deleted by hand.
 
 CloudFormation believes that a resource exists until it deletes it itself. A repository, a log group
 or a cluster that is created again under its name is the stack's again. A role that is created again

@@ -17,7 +17,7 @@ GRANTS = {kind.parameter: kind.word for kind in Kind} | {
 
 @dataclass(frozen=True)
 class Choices:
-    """What the settings leave open, or what is read elsewhere."""
+    """Values that the settings leave open, or that are read elsewhere."""
 
     grants: Grants  # of the execution role
     subject: str
@@ -62,7 +62,7 @@ def of_kind(grants: Grants, kind: Kind) -> list[str]:
 
 
 def granted(had: Mapping[str, str]) -> Grants:
-    """What the stack grants the execution role today."""
+    """The permissions that the stack grants the execution role today."""
     return Grants(Grant(arn, kind) for kind in Kind for arn in listed(had.get(kind.parameter, "")))
 
 

@@ -48,7 +48,7 @@ def print_plan(target: Target, survey: Survey) -> None:
 
 
 def print_changes(target: Target, survey: Survey, planned: ChangeSet) -> None:
-    """What the change set does, whom the trust moves to, and what is granted and revoked."""
+    """Print the changes of the stack, the trust, the allowed clients, the grants and the limits."""
     target.fact("stack", f"{planned.stack}: {change.summary(planned.changes)}")
     subject, issuer = survey.parameters["GitHubSubject"], target.settings.github.issuer
     for text in trust.changes(survey.trust, issuer, subject):
@@ -66,7 +66,7 @@ def print_changes(target: Target, survey: Survey, planned: ChangeSet) -> None:
 
 
 def print_policy(target: Target, survey: Survey) -> None:
-    """What differs between the policy of the deploy role and the document."""
+    """Print the differences between the policy of the deploy role and the document."""
     if survey.live.deploy is None:
         return
     folder, _, name = policies.DEPLOY.partition("/")

@@ -32,7 +32,7 @@ NAMES = (NAME, LIMITS)
 
 @dataclass(frozen=True)
 class Live:
-    """What the deploy role has now."""
+    """The policies of the deploy role as they are now."""
 
     deploy: Json | None = None  # None: no policy
     limits: Limits | None = None  # None: no policy, or another than provisioning writes

@@ -1,4 +1,4 @@
-"""What makes a deletion fail halfway. It is asked before anything is deleted."""
+"""Protections that make a deletion fail halfway. They are checked before anything is deleted."""
 
 from collections.abc import Iterator
 

@@ -50,7 +50,7 @@ def widen_limits(target: Target, found: Survey) -> None:
 
 
 def print_result(target: Target, found: Survey) -> None:
-    """What a deploy finds now. Raises ToolError if that is not enough for one."""
+    """Print the costs, the URL and the next step. Raises ToolError if no deploy could follow."""
     stack, domain = checks.ready_stack(target), target.settings.https.domain
     target.fact("costs", str(found.cost))
     target.fact("url", stack.url)

@@ -133,7 +133,7 @@ def gateways(target: Target, vpc: str) -> Sequence[Json]:
 
 
 def judge(view: View, needed: Needs) -> tuple[list[ToolError], list[str]]:
-    """What is certain to fail, and what is in doubt. In a shared VPC nothing is certain."""
+    """Certain failures, and doubts. In a shared VPC no failure is certain."""
     errors = [*load_balancer_errors(view), *task_errors(view, needed)]
     doubts = [*hidden(view), *load_balancer_doubts(view), *task_doubts(view, needed)]
     if not view.shared_by:
@@ -209,7 +209,7 @@ def task_doubts(view: View, needed: Needs) -> Iterator[str]:
 
 
 def unserved(view: View, subnet: Subnet, needed: Needs, least: Served) -> str:
-    """What tasks that need endpoints do not reach, in words; empty if endpoints serve all of it,
+    """Services that tasks without a route do not reach, in words; empty if endpoints serve all,
     or cannot be seen."""
     table = view.table(subnet)
     if table is None or view.endpoints is None or not view.needs_endpoints(subnet):

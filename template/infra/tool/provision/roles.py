@@ -1,5 +1,6 @@
-"""What an account has once, for every service in it: GitHub's identity provider, and the roles that
-AWS itself assumes. They are created if missing, and never deleted."""
+"""Resources that an account has once: GitHub's identity provider, and the roles that AWS itself
+assumes. They are created if missing, and never deleted.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ SERVICE_ROLES = (
 
 @dataclass(frozen=True)
 class Missing:
-    """What the account lacks."""
+    """The provider and the roles that the account lacks."""
 
     provider: Provider
     roles: Sequence[ServiceRole]

@@ -74,7 +74,7 @@ class Needs:
 
 
 def needs(task_definition: Json, granted: Grants) -> Needs:
-    """What a task must reach to start; `granted` is what its execution role may read."""
+    """The services that a task must reach to start; its execution role may read `granted`."""
     containers = task_definition["containerDefinitions"]
     others = [each["image"] for each in containers if ".dkr.ecr." not in each["image"]]
     services = ["ecr.api", "ecr.dkr", "s3"]  # the layers of an image are in S3
@@ -112,7 +112,7 @@ def served(service: str, region: str, endpoints: Iterable[Json], table: Json) ->
 def missing(
     needed: Needs, region: str, endpoints: Sequence[Json], table: Json, least: Served
 ) -> Iterator[str]:
-    """What tasks do not reach through endpoints, in words. `least` is how well they must serve."""
+    """Services that no endpoint serves at least as well as `least`, in words."""
     enough = {Served.YES, least}
     without = [
         service

@@ -1,4 +1,4 @@
-"""What runs now: the revisions of the service's deployments, and what their tasks use."""
+"""The revisions of the service's deployments, and the resources that their tasks use."""
 
 import re
 from collections.abc import Iterator, Mapping

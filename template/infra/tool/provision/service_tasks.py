@@ -81,7 +81,7 @@ class Wait:
             clock.sleep(settings.poll_seconds)
 
     def look(self) -> str:
-        """What is waited for, in words; empty once all is gone. Raises AwsError."""
+        """The services and tasks that are left, in words; empty if none is. Raises AwsError."""
         with tolerating("ClusterNotFoundException"):
             service = read_service(self.target.aws, self.target.settings.names)
             if service:

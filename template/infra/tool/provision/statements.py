@@ -1,4 +1,4 @@
-"""What differs between two policies, statement by statement. Pure."""
+"""Differences between two policies, statement by statement. Pure."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -198,8 +198,8 @@ def require_changeable(target: Target, stack: StackState | None) -> None:
 
 
 def kept_grants(target: Target, now: Running, had: Mapping[str, str], wanted: Grants) -> Grants:
-    """What revisions that run need stays granted, so that provisioning and deploying can come in
-    any order. The deploy role writes revisions: so they add nothing to what the stack grants."""
+    """The present grants that running revisions need, so that provisioning and deploying can come
+    in any order. The deploy role can write revisions, so a revision adds no grant."""
     kept, has = Grants(), granted(had)
     for name, task_definition in now.task_definitions.items():
         found = grants.grants(task_definition, target.settings)

@@ -1,4 +1,4 @@
-"""What changes for the present users of resources that the stack takes over."""
+"""Changes for the present users of resources that the stack takes over."""
 
 from collections.abc import Iterator, Sequence
 

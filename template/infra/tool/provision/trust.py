@@ -32,7 +32,7 @@ def read(target: Target) -> Trust:
 
 
 def parse(policy: Any) -> Trust:
-    """What of a trust policy is about web identities, also if it was changed by hand."""
+    """The part of a trust policy about web identities, also if it was changed by hand."""
     statements = policy.get("Statement", []) if isinstance(policy, dict) else []
     issuers: list[str] = []
     subjects: list[str] = []

@@ -1,7 +1,7 @@
-"""Those who own a service and work in it.
+"""Edits that an owner can make in a service, before or after an update.
 
-What a person does comes out the same whether before or after an update, and is found again by what
-the files mean, not by how they look.
+The result must be the same in both orders. `is_present` reads the meaning of the files, not their
+layout.
 """
 
 import os
@@ -27,15 +27,15 @@ STACK = "infra/stack.yml"
 WORKFLOWS = Path(".github/workflows")
 
 
-class Person:
-    answers: ClassVar[Mapping[str, object]] = {}  # where they are not those of the example
+class OwnerEdit:
+    answers: ClassVar[Mapping[str, object]] = {}  # that differ from those of the example
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         """Change files."""
         raise NotImplementedError
 
-    def finds(self, service: Owned) -> bool:
-        """Whether all of the work is there, each part where it belongs."""
+    def is_present(self, service: Owned) -> bool:
+        """Whether all parts of the edit are present, each in its place."""
         raise NotImplementedError
 
     def __str__(self) -> str:
@@ -63,7 +63,7 @@ def python_project(service: Owned) -> Any:
 
 
 def loaded(service: Owned, name: str | Path) -> Any:
-    """A YAML file; CloudFormation's tags are read as what they stand on."""
+    """A YAML file. A tag of CloudFormation is read as its value."""
 
     class Loader(yaml.SafeLoader):
         pass
@@ -84,14 +84,14 @@ def statement(service: Owned, sid: str) -> Any:
     return found
 
 
-class AddsDependencies(Person):
-    """As uv's own documentation says."""
+class AddsDependencies(OwnerEdit):
+    """By `uv add`, as uv's documentation says."""
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         run(service, "uv", "add", "--quiet", "--frozen", "anyio>=4,<5", "pydantic>=2,<3")
         run(service, "uv", "add", "--quiet", "--frozen", "--dev", "iniconfig>=2,<3")
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         project = python_project(service)
         added = {"anyio>=4,<5", "pydantic>=2,<3"}
         return added <= set(project["project"]["dependencies"]) and (
@@ -99,14 +99,14 @@ class AddsDependencies(Person):
         )
 
 
-class SortsDependenciesIn(Person):
-    """By hand, in the alphabet's order, right beside the template's own."""
+class SortsDependenciesIn(OwnerEdit):
+    """By hand, in alphabetical order, beside the template's own."""
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         insert(service.path / "pyproject.toml", '  "fastapi', '"click>=8,<9",\n')
         insert(service.path / "pyproject.toml", '  "shellcheck', '"pluggy>=1,<2",\n')
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         project = python_project(service)
         return (
             "click>=8,<9" in project["project"]["dependencies"]
@@ -114,10 +114,10 @@ class SortsDependenciesIn(Person):
         )
 
 
-class WritesTheApp(Person):
-    """Their own in place of the example, in the file that was made once and in one beside it."""
+class WritesTheApp(OwnerEdit):
+    """Replaces the example app, in the file that is made once and in a new one beside it."""
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         main, tests = service.path / "app" / "main.py", service.path / "tests" / "test_main.py"
         replace(main, r"^class Article(.|\n)*?(?=^@app.get)", "")
         replace(main, r"^@app.post(.|\n)*?(?=^# The middleware)", "")
@@ -155,8 +155,8 @@ class WritesTheApp(Person):
             run(service, "ruff", "check", "--quiet", "--fix", "--no-cache", name)
             run(service, "ruff", "format", "--quiet", "--no-cache", name)
 
-    def finds(self, service: Owned) -> bool:
-        """That the route answers is for their test to say."""
+    def is_present(self, service: Owned) -> bool:
+        """Whether the route answers is tested by the test that the edit adds."""
         main, tests = service.text("app/main.py"), service.text("tests/test_main.py")
         return (
             "reading-time" not in main + tests
@@ -166,10 +166,10 @@ class WritesTheApp(Person):
         )
 
 
-class TurnsKnobs(Person):
+class TurnsKnobs(OwnerEdit):
     """Changes settings of every kind."""
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         change(service.path, "permissions.tracing", "xray")
         change(service.path, "permissions.s3_read_buckets", ["orders", "invoices"])
         change(service.path, "logs.retention_days", 90)
@@ -177,7 +177,7 @@ class TurnsKnobs(Person):
         change(service.path, "github.environment", "live")
         change(service.path, "deploy.test_secrets.API_KEY", "a-key-of-the-tests")
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         found = tomllib.loads(service.text("infra/settings.toml"))
         mine: dict[str, dict[str, Any]] = {
             "permissions": {"tracing": "xray", "s3_read_buckets": ["orders", "invoices"]},
@@ -191,10 +191,10 @@ class TurnsKnobs(Person):
         return all(keys.items() <= found[section].items() for section, keys in mine.items())
 
 
-class BuildsMoreIntoTheImage(Person):
-    """A package of the system, a build step and a variable."""
+class BuildsMoreIntoTheImage(OwnerEdit):
+    """A Debian package, a build step and a variable."""
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         dockerfile = service.path / "Dockerfile"
         insert(dockerfile, "COPY gunicorn.conf.py", "COPY models /code/srv/models\n")
         insert(
@@ -208,7 +208,7 @@ class BuildsMoreIntoTheImage(Person):
         )
         insert(dockerfile, "USER 10001", "ENV MODELS=/srv/models\n")
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         stages = re.split(r"^FROM ", service.text("Dockerfile"), flags=re.MULTILINE)
         build, last = stages[-2], stages[-1]
         return (
@@ -218,15 +218,15 @@ class BuildsMoreIntoTheImage(Person):
         )
 
 
-class FillsTheContainer(Person):
-    """An environment variable, a secret, and a number of their own."""
+class FillsTheContainer(OwnerEdit):
+    """An environment variable, a secret, and another stop timeout."""
 
     secret: ClassVar = {
         "name": "STRIPE_KEY",
         "valueFrom": "arn:aws:ssm:us-east-1:1:parameter/stripe",
     }
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         def change(task: Any) -> None:
             app = task["containerDefinitions"][0]
             app["environment"].append({"name": "CURRENCY", "value": "EUR"})
@@ -235,7 +235,7 @@ class FillsTheContainer(Person):
 
         edit_json(service.path / TASK, change)
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         app = container(service, "-container")
         return (
             {"name": "CURRENCY", "value": "EUR"} in app["environment"]
@@ -244,10 +244,10 @@ class FillsTheContainer(Person):
         )
 
 
-class AddsASidecar(Person):
-    """A second container, with an environment and a log as the first has."""
+class AddsASidecar(OwnerEdit):
+    """A second container, with an environment and a log like the first one."""
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         def change(task: Any) -> None:
             log = task["containerDefinitions"][0]["logConfiguration"]
             sidecar = {
@@ -263,15 +263,15 @@ class AddsASidecar(Person):
 
         edit_json(service.path / TASK, change)
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         app, sidecar = container(service, "-container"), container(service, "collector")
         environment, log = sidecar.get("environment"), sidecar.get("logConfiguration")
         mine = [{"name": "LEVEL", "value": "warn"}]
         return bool(environment == mine and log == app["logConfiguration"])
 
 
-class WidensThePolicy(Person):
-    """An action, a resource and a condition in statements of the template, and one of their own."""
+class WidensThePolicy(OwnerEdit):
+    """An action and a condition in statements of the template, and a new statement."""
 
     mine: ClassVar = {
         "Sid": "ReadTheModels",
@@ -280,7 +280,7 @@ class WidensThePolicy(Person):
         "Resource": ["arn:aws:s3:::my-company-models/*"],
     }
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         def change(policy: Any) -> None:
             named = {statement["Sid"]: statement for statement in policy["Statement"]}
             named["PushImages"]["Action"].append("ecr:BatchDeleteImage")
@@ -291,7 +291,7 @@ class WidensThePolicy(Person):
 
         edit_json(service.path / POLICY, change)
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         return (
             statement(service, "PushImages")["Action"][-1] == "ecr:BatchDeleteImage"
             and statement(service, "ReadTheLog")["Action"][-1] == "logs:DescribeLogStreams"
@@ -301,10 +301,10 @@ class WidensThePolicy(Person):
         )
 
 
-class GrowsTheStack(Person):
+class GrowsTheStack(OwnerEdit):
     """A parameter, a resource and an output at the end of each, and a number in the middle."""
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         path = service.path / STACK
         insert(path, "Rules:", "QueueName:\n  Type: String\n  Default: orders\n\n", margin=2)
         orders = """
@@ -318,7 +318,7 @@ class GrowsTheStack(Person):
         replace(path, r"(?<=HealthyThresholdCount: )2$", "4")
         append(path, "QueueUrl:\n  Value: !Ref Orders\n", margin=2)
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         stack = loaded(service, STACK)
         return bool(
             stack["Parameters"].get("QueueName") == {"Type": "String", "Default": "orders"}
@@ -328,10 +328,10 @@ class GrowsTheStack(Person):
         )
 
 
-class ExtendsTheWorkflows(Person):
+class ExtendsTheWorkflows(OwnerEdit):
     """A job at the end of CI, a step in the middle of it, and a step after the deploy."""
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         ci = service.path / WORKFLOWS / "ci.yml"
         insert(
             ci,
@@ -364,7 +364,7 @@ class ExtendsTheWorkflows(Person):
             margin=6,
         )
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         jobs = loaded(service, WORKFLOWS / "ci.yml")["jobs"]
         checks = [step["name"] for step in jobs["check"]["steps"]]
         deploy = loaded(service, WORKFLOWS / "deploy-ecs.yml")["jobs"]["deploy"]["steps"]
@@ -375,16 +375,16 @@ class ExtendsTheWorkflows(Person):
         )
 
 
-class ExplainsInTheReadme(Person):
-    """A section, a row and a sentence among what the template says."""
+class ExplainsInTheReadme(OwnerEdit):
+    """A section, a row and a sentence among those of the template."""
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         readme = service.path / "README.md"
         insert(readme, "## Run it", "## What it is for\n\nIt says how an order stands.\n\n")
         insert(readme, "| workers and timeouts", "| orders | `app/orders.py` |\n")
         append(readme, "\n\n## Who to ask\n\nThe orders team.\n")
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         text = service.text("README.md")
         sections = re.findall(r"^## (.+)$", text, re.MULTILINE)
         table = text.partition("## Where a fact lives")[2].partition("\n## ")[0]
@@ -395,64 +395,64 @@ class ExplainsInTheReadme(Person):
         )
 
 
-class RewritesTheReadme(Person):
-    """Keeps nothing of what the template says."""
+class RewritesTheReadme(OwnerEdit):
+    """Keeps nothing of the template's text."""
 
     text: ClassVar = "# Orders\n\nEverything about it is in our wiki.\n\nAsk the orders team.\n"
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         (service.path / "README.md").write_text(self.text)
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         return service.text("README.md") == self.text
 
 
-class DeletesFiles(Person):
-    """What they have no use for."""
+class DeletesFiles(OwnerEdit):
+    """Deletes files that the owner does not use."""
 
     unwanted = "AGENTS.md", ".github/dependabot.yml", ".github/workflows/template-update.yml"
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         for name in self.unwanted:
             (service.path / name).unlink()
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         return not any((service.path / name).exists() for name in self.unwanted)
 
 
-class UsesJq(Person):
-    """Edits one document with jq, and lays all of them out with it."""
+class UsesJq(OwnerEdit):
+    """Edits one document with jq, and formats all of them with it."""
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         program = '.containerDefinitions[0].environment += [{"name": "LOCALE", "value": "de"}]'
         for name in service.git("ls-files", "*.json").split():
             text = run(service, "jq", program if name == TASK else ".", name)
             (service.path / name).write_text(text)
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         app = container(service, "-container")
         return bool(app["environment"][-1] == {"name": "LOCALE", "value": "de"})
 
 
-class FormatsEverything(Person):
-    """Runs the formatters over the whole service, and its scripts, after a file of their own."""
+class FormatsEverything(OwnerEdit):
+    """Adds two files, then runs the formatters over the whole service."""
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         (service.path / "app" / "prices.py").write_text("PRICES = { 'small':1 ,\n  'large': 2 }\n")
         (service.path / "infra" / "seed.sh").write_text("#!/usr/bin/env bash\necho   seeded\n")
         run(service, "ruff", "check", "--quiet", "--fix", "--no-cache")
         run(service, "ruff", "format", "--quiet", "--no-cache")
         run(service, "shfmt", "--write", ".")
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         return (service.path / "app" / "prices.py").exists() and (
             service.text("app/prices.py") == 'PRICES = {"small": 1, "large": 2}\n'
             and "\necho seeded\n" in service.text("infra/seed.sh")
         )
 
 
-class MovesHouse(Person):
-    """Has another name, another region and other sizes than the service began with."""
+class MovesHouse(OwnerEdit):
+    """Answers the questions again, with another name, another region and other sizes."""
 
     answers: ClassVar[Mapping[str, object]] = {
         "app_name": "order-desk",
@@ -464,10 +464,10 @@ class MovesHouse(Person):
         "max_tasks": 8,
     }
 
-    def work(self, service: Owned) -> None:
-        """All that there is to do was answering again."""
+    def apply(self, service: Owned) -> None:
+        """Nothing: the new answers are the whole edit."""
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         settings = tomllib.loads(service.text("infra/settings.toml"))
         task = service.json(TASK)
         return (
@@ -480,29 +480,29 @@ class MovesHouse(Person):
         )
 
 
-class WorksOnWindows(Person):
-    """An editor there ends each line with CR LF."""
+class WorksOnWindows(OwnerEdit):
+    """Saves files with an editor that ends each line with CR LF."""
 
     names = ("pyproject.toml", "infra/settings.toml", TASK, "app/main.py", "README.md", SERVICE)
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         append(service.path / "pyproject.toml", '\n[tool.orders]\ncurrency = "EUR"\n')
         for name in self.names:
             path = service.path / name
             path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
 
-    def finds(self, service: Owned) -> bool:
-        """Their lines are there, and nothing else of it reaches the repository."""
+    def is_present(self, service: Owned) -> bool:
+        """Whether the added lines are present, and git stores no CR."""
         stored = service.git("ls-files", "--eol").splitlines()
         return all(line.startswith(("i/lf ", "i/none ")) for line in stored) and (
             python_project(service)["tool"].get("orders") == {"currency": "EUR"}
         )
 
 
-class AddsLinters(Person):
-    """A hook at the end, a rule among the rules."""
+class AddsLinters(OwnerEdit):
+    """A hook at the end, and a ruff rule among the rules."""
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         append(
             service.path / ".pre-commit-config.yaml",
             """
@@ -517,7 +517,7 @@ class AddsLinters(Person):
         )
         insert(service.path / "pyproject.toml", '  "PT",', '"ICN",\n')
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         [repo] = loaded(service, ".pre-commit-config.yaml")["repos"]
         rules = python_project(service)["tool"]["ruff"]["lint"]["select"]
         return bool(
@@ -525,10 +525,10 @@ class AddsLinters(Person):
         )
 
 
-class TunesTheServer(Person):
-    """Timeouts that agree with each other, and a scaling of their own."""
+class TunesTheServer(OwnerEdit):
+    """Timeouts that agree with each other, and another target of the scaling."""
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         replace(
             service.path / "gunicorn.conf.py", r"^graceful_timeout = \d+", "graceful_timeout = 20"
         )
@@ -540,7 +540,7 @@ class TunesTheServer(Person):
 
         edit_json(service.path / "infra" / "autoscaling.json", change)
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         server = service.text("gunicorn.conf.py")
         policies = service.json("infra/autoscaling.json")["policies"]
         targets = {
@@ -554,19 +554,19 @@ class TunesTheServer(Person):
         )
 
 
-class RaisesPins(Person):
-    """By hand, or by a bot that was asked to look after actions, images and bounds too."""
+class RaisesPins(OwnerEdit):
+    """By hand, or by a bot that also raises actions, images and bounds."""
 
     checkout: ClassVar = f"actions/checkout@{'7' * 40}  # v77.0.0"
 
-    def work(self, service: Owned) -> None:
+    def apply(self, service: Owned) -> None:
         for path in sorted((service.path / WORKFLOWS).glob("*.yml")):
             pin = r"actions/checkout@[0-9a-f]{40}  # v[\d.]+"
             path.write_text(re.sub(pin, self.checkout, path.read_text()))
         replace(service.path / "Dockerfile", r"(?<=-slim-)trixie", "forky")
         replace(service.path / "pyproject.toml", r'"fastapi>=[\d.]+,<1"', '"fastapi>=0.165,<2"')
 
-    def finds(self, service: Owned) -> bool:
+    def is_present(self, service: Owned) -> bool:
         workflows = (service.path / WORKFLOWS).glob("*.yml")
         return (
             all(self.checkout in path.read_text() for path in workflows)
@@ -575,4 +575,4 @@ class RaisesPins(Person):
         )
 
 
-PEOPLE = [person() for person in Person.__subclasses__()]
+OWNER_EDITS = [edit() for edit in OwnerEdit.__subclasses__()]
