@@ -13,6 +13,7 @@ from botocore.session import Session, get_session
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.moto_api._internal.models import moto_api_backend
 
+from simulator.api_models import LOADER
 from simulator.clock import Clock
 from simulator.protocol import Json, in_utc
 from simulator.refusal import Refused
@@ -33,6 +34,8 @@ class Account:
 
     def __post_init__(self) -> None:
         self._session: Session = get_session()
+        self._session.register_component("data_loader", LOADER)
+        self.iam_changes = 0  # what was read in IAM is true until this number changes
         self._clients: dict[str, Any] = {}
         self._stubber = BotocoreStubber()
         self._stubber.enabled = True
@@ -60,6 +63,8 @@ class Account:
 
     def moto(self, service: str, operation: str, parameters: Json | None = None) -> Json:
         """The answer of moto to an operation of the API. Raises Refused if moto refuses it."""
+        if service == "iam" and not operation.startswith(("Get", "List")):
+            self.iam_changes += 1
         if service not in self._clients:
             client = self.client(service, self._to_moto)
             # Policies stay as IAM writes them: the caller has them read by its own client.
@@ -86,4 +91,5 @@ class Account:
     def reset(self) -> None:
         """Delete everything. moto has one state for a process, so an account is not shared."""
         self.clock.reset()
+        self.iam_changes += 1
         moto_api_backend.reset()

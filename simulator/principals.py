@@ -41,6 +41,8 @@ class Principals:
 
     account: Account
     sessions: dict[str, Credentials] = field(default_factory=dict)
+    # With the number of changes of IAM at which they were read: each call of a deploy needs them.
+    _policies: dict[Principal, tuple[int, list[Json]]] = field(default_factory=dict)
 
     def reset(self) -> None:
         self.sessions.clear()
@@ -127,7 +129,7 @@ class Principals:
         """
         if principal.kind == "root":
             return
-        policies = list(self.policies(principal))
+        policies = self.policies(principal)
         for need in needs:
             why = denial(policies, need)
             if why and need.is_probe:
@@ -143,8 +145,15 @@ class Principals:
                     403,
                 )
 
-    def policies(self, principal: Principal) -> Iterator[Json]:
+    def policies(self, principal: Principal) -> list[Json]:
         """Inline and attached policies of a role, or of a user and its groups."""
+        changes, found = self._policies.get(principal, (-1, []))
+        if changes != self.account.iam_changes:
+            found = list(self._read_policies(principal))
+            self._policies[principal] = self.account.iam_changes, found
+        return found
+
+    def _read_policies(self, principal: Principal) -> Iterator[Json]:
         yield from self._policies_of(principal.kind.capitalize(), principal.name)
         if principal.kind == "user":
             asked = {"UserName": principal.name}

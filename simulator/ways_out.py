@@ -16,8 +16,11 @@ def services_out_of_reach(ec2: Ec2, network: Json, services: list[str]) -> Itera
     """The services, for example "ecr.api", that a task cannot reach from each of its subnets."""
     ec2.complete_defaults()
     is_public = network.get("assignPublicIp") == "ENABLED"
-    for subnet in ec2.moto("DescribeSubnets", {"SubnetIds": network["subnets"]})["Subnets"]:
-        table = route_table(ec2, subnet)
+    subnets = ec2.moto("DescribeSubnets", {"SubnetIds": network["subnets"]})["Subnets"]
+    vpcs = sorted({subnet["VpcId"] for subnet in subnets})
+    tables = ec2.moto("DescribeRouteTables", {"Filters": [{"Name": "vpc-id", "Values": vpcs}]})
+    for subnet in subnets:
+        table = route_table(tables["RouteTables"], subnet)
         if leads_out(table, is_public=is_public):
             continue
         there = {"Filters": [{"Name": "vpc-id", "Values": [subnet["VpcId"]]}]}
@@ -27,12 +30,15 @@ def services_out_of_reach(ec2: Ec2, network: Json, services: list[str]) -> Itera
                 yield service
 
 
-def route_table(ec2: Ec2, subnet: Json) -> Json:
+def route_table(tables: list[Json], subnet: Json) -> Json:
     """The route table of a subnet, or the main one of the VPC if it has none."""
-    asked = {"Filters": [{"Name": "association.subnet-id", "Values": [subnet["SubnetId"]]}]}
-    found = ec2.moto("DescribeRouteTables", asked)["RouteTables"]
-    table: Json = found[0] if found else ec2.main_route_table(subnet["VpcId"])
-    return table
+    main: Json = {}
+    for table in (table for table in tables if table["VpcId"] == subnet["VpcId"]):
+        for association in table["Associations"]:
+            if association.get("SubnetId") == subnet["SubnetId"]:
+                return table
+            main = table if association["Main"] else main
+    return main
 
 
 def leads_out(table: Json, *, is_public: bool) -> bool:

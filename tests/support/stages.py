@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from infra.tool import api_model
+from infra.tool.aws import Aws
 
 from simulator.forked_copy import run_in_fork
 from simulator.simulation import SimulatedAws
@@ -49,6 +51,24 @@ class Account:
         return self.checkout.copy(self.folder / str(self.clones))
 
 
+def warm_up(aws: SimulatedAws) -> None:
+    """Ask each service once: botocore and moto load much for it, and every fork of this process
+    would load it again. A fork takes 0.4 s of CPU for a provision instead of 0.9 (2026-11-28)."""
+    tool = Aws(aws.session(), aws.account.region)
+    tool.cloudformation.describe_stacks()
+    tool.cloudwatch.describe_alarms()
+    tool.ec2.describe_vpcs()
+    tool.ecr.describe_repositories()
+    tool.ecs.list_clusters()
+    tool.elbv2.describe_load_balancers()
+    tool.iam.list_roles()
+    tool.logs.describe_log_groups()
+    tool.scaling.describe_scalable_targets(ServiceNamespace="ecs")
+    tool.sts.get_caller_identity()
+    for operation in "RegisterTaskDefinition", "PutScalingPolicy":
+        api_model.members(operation)
+
+
 def deploy(checkout: Checkout) -> None:
     checkout.release()
     checkout.run("deploy").expect(0)
@@ -58,6 +78,7 @@ def deploy(checkout: Checkout) -> None:
 def account(
     started_aws: SimulatedAws, example: Render, tmp_path_factory: pytest.TempPathFactory
 ) -> Account:
+    warm_up(started_aws)
     return Account(started_aws, example, tmp_path_factory.mktemp("account"))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from botocore.model import ListShape, MapShape, Shape, StructureShape
+from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
 from botocore.session import get_session
 from botocore.validate import ParamValidator
 
@@ -45,10 +45,14 @@ def members(operation: str) -> frozenset[str]:
     return frozenset(shape.members)
 
 
-@cache
 def input_shape(operation: str) -> Shape:
     """The input of an operation, as botocore's model describes it."""
     service = "application-autoscaling" if operation == "PutScalingPolicy" else "ecs"
-    shape = get_session().get_service_model(service).operation_model(operation).input_shape
+    shape = service_model(service).operation_model(operation).input_shape
     assert shape is not None
     return shape
+
+
+@cache
+def service_model(service: str) -> ServiceModel:
+    return get_session().get_service_model(service)
