@@ -13,7 +13,16 @@ from urllib.error import HTTPError
 
 sys.path.insert(0, os.fspath(Path(__file__).resolve().parents[1]))  # it is run as a file
 
-from scripts.narration import ROOT, UV, program_of, render_example, run, say, show
+from scripts.narration import (
+    ROOT,
+    UV,
+    print_uv_hint,
+    program_of,
+    render_example,
+    run,
+    say,
+    show,
+)
 
 SERVICE = ROOT / "build" / "ai-assistant"
 START_UP = 30  # seconds; it takes one
@@ -99,8 +108,9 @@ def main() -> None:
 
 Your own service, from this template:
 
-  uvx copier copy {ROOT} ../my-service
+  uvx copier copy {ROOT} {ROOT.parent / "my-service"}
 """)
+    print_uv_hint()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,12 @@ def coloured(text: str, colour: str) -> str:
     return f"\033[{colour}m{text}\033[0m" if IN_COLOUR else text
 
 
+def print_uv_hint() -> None:
+    """On a machine without uv, `make` installs one that is not on the PATH."""
+    if not shutil.which("uv"):
+        print("These commands need uv on your PATH: https://docs.astral.sh/uv/\n")
+
+
 def say(title: str) -> None:
     print(f"\n{coloured(title, BOLD)}", flush=True)
 

@@ -32,6 +32,7 @@ from scripts.narration import (
     UV,
     YELLOW,
     coloured,
+    print_uv_hint,
     render_example,
     run,
     say,
@@ -285,6 +286,7 @@ def print_end(story: list[Result], service: Path, seconds: float) -> None:
 
 The service of this rehearsal is in {os.path.relpath(service)}.
 """)
+    print_uv_hint()
 
 
 def rehearse(service: Path, *, engine: bool) -> None:

@@ -27,7 +27,7 @@ AUTHOR = "-c", "user.name=Release", "-c", "user.email=release@example.com"
 
 
 def git(folder: Path, *words: str, stdin: bytes | None = None) -> bytes:
-    """What git prints. Raises CalledProcessError."""
+    """The output of git. Raises CalledProcessError."""
     done = subprocess.run(["git", *words], cwd=folder, input=stdin, check=True, capture_output=True)
     return done.stdout
 
@@ -73,7 +73,10 @@ def become(folder: Path, commit: str) -> None:
     git(folder, "rm", "-r", "--quiet", "--force", "--ignore-unmatch", ".")
     archive = git(ROOT, "archive", "--format=tar", commit, *CONTENTS)
     with tarfile.open(fileobj=BytesIO(archive)) as tar:
-        tar.extractall(folder, filter="data")
+        if hasattr(tarfile, "data_filter"):  # since Python 3.11.4; git made the archive
+            tar.extractall(folder, filter="data")
+        else:
+            tar.extractall(folder)
     git(folder, "add", "--all", "--force")
 
 
@@ -108,7 +111,7 @@ def notes(version: str) -> str:
 
 
 def findings(version: str) -> list[str]:
-    """What keeps HEAD from being the release `version`, each with what to do."""
+    """Reasons why HEAD is not the release `version`, each with a remedy."""
     found = []
     if git(ROOT, "tag", "--list", f"v{version}"):
         found.append(f"v{version} is released, and what is released never changes: take the next.")

@@ -197,7 +197,7 @@ def test_the_maximum_of_tasks_is_at_least_the_minimum(template: Path, tmp_path: 
     )
 
 
-# What a person gets who answers nothing but name, account and region.
+# The answers of a service for which only name, account and region were given.
 DEFAULTS = {
     "description": "ai-assistant on AWS ECS Fargate",
     "github_repository": "",
@@ -210,7 +210,9 @@ DEFAULTS = {
 
 
 def test_a_default_is_the_smallest_service(template: Path, tmp_path: Path) -> None:
-    identity = {key: EXAMPLE[key] for key in asked() if key not in DEFAULTS}
+    required = [key for key in asked() if "default" not in questions()[key]]
+    assert sorted([*required, *DEFAULTS]) == sorted(asked()), "name each default in DEFAULTS"
+    identity = {key: EXAMPLE[key] for key in required}
     service = render(template, tmp_path / "service", identity)
     found = yaml.safe_load(service.text(ANSWERS_FILE))
     for key, value in DEFAULTS.items():
@@ -221,7 +223,7 @@ def test_a_default_is_the_smallest_service(template: Path, tmp_path: Path) -> No
 
 
 def test_every_question_has_bad_answers_to_refuse() -> None:
-    assert REFUSED.keys() == questions().keys()
+    assert REFUSED.keys() == questions().keys(), "name wrong answers to each question in REFUSED"
     assert len(CASES) >= 40
 
 
@@ -252,4 +254,4 @@ def test_identity_is_never_guessed(template: Path, tmp_path: Path, key: str) -> 
 
 
 def test_the_example_answers_every_question_and_no_other() -> None:
-    assert list(EXAMPLE) == asked()
+    assert list(EXAMPLE) == asked(), "example-answers.yml: each question once, in their order"

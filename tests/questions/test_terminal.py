@@ -37,7 +37,8 @@ def message(name: str, **answers: str) -> list[str]:
 
 
 def test_every_question_that_takes_text_is_refused_once_below() -> None:
-    assert REFUSED.keys() == {name for name in asked() if "validator" in questions()[name]}
+    validated = {name for name in asked() if "validator" in questions()[name]}
+    assert REFUSED.keys() == validated, "name one wrong answer to each of these in REFUSED"
 
 
 def test_questions_examples_and_the_next_steps_can_be_read(template: Path, tmp_path: Path) -> None:
