@@ -9,11 +9,10 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError
 from botocore.handlers import json_decode_policies
-from botocore.session import Session, get_session
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.moto_api._internal.models import moto_api_backend
 
-from simulator.api_models import LOADER
+from simulator.api_models import plain_session
 from simulator.clock import Clock
 from simulator.protocol import Json, in_utc
 from simulator.refusal import Refused
@@ -33,8 +32,7 @@ class Account:
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        self._session: Session = get_session()
-        self._session.register_component("data_loader", LOADER)
+        self._session = plain_session()
         self.iam_changes = 0  # what was read in IAM is true until this number changes
         self._clients: dict[str, Any] = {}
         self._stubber = BotocoreStubber()

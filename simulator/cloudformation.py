@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Any
 
 import yaml
-from botocore.exceptions import ClientError
 
 from simulator.change_details import Details, context, without_values
 from simulator.clock import Clock
@@ -233,21 +232,22 @@ class CloudFormation:
     def missing_parameter(self, plan: Plan) -> str:
         """CloudFormation looks up parameters of EC2's types. Words: nrdg/cloudknot#193."""
         ec2 = self.aws("ec2")
+        lists = {
+            "AWS::EC2::VPC::Id": lambda: (vpc["VpcId"] for vpc in ec2.describe_vpcs()["Vpcs"]),
+            "AWS::EC2::Subnet::Id": lambda: (
+                subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]
+            ),
+        }
         for name, rule in plan.template["Parameters"].items():
-            values = plan.parameters[name]
-            for value in values if isinstance(values, list) else [values]:
-                try:
-                    if "AWS::EC2::VPC::Id" in rule["Type"]:
-                        ec2.describe_vpcs(VpcIds=[value])
-                    elif "AWS::EC2::Subnet::Id" in rule["Type"]:
-                        ec2.describe_subnets(SubnetIds=[value])
-                except ClientError as error:
-                    if not error.response["Error"]["Code"].endswith(".NotFound"):
-                        raise
-                    return (
-                        f"Parameter validation failed: parameter value {value} for parameter name"
-                        f" {name} does not exist"
-                    )
+            for kind in (kind for kind in lists if kind in rule["Type"]):
+                values = plan.parameters[name]
+                known = set(lists[kind]())
+                for value in values if isinstance(values, list) else [values]:
+                    if value not in known:
+                        return (
+                            f"Parameter validation failed: parameter value {value} for parameter"
+                            f" name {name} does not exist"
+                        )
         return ""
 
     def delete_change_set(self, parameters: Json) -> Json:

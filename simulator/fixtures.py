@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.config import Config
-from botocore.session import get_session
 
+from simulator.api_models import plain_session
 from simulator.simulation import SimulatedAws
 
 Json = dict[str, Any]
@@ -106,7 +106,7 @@ class Ground:
     def client(self, service: str, principal: str = "root", *, region: str = "us-east-1") -> Any:
         """A client that sends each request once, over HTTP as the AWS CLI does."""
         given = self.aws.world.principals.credentials(principal)
-        return get_session().create_client(
+        return plain_session().create_client(
             service,
             region_name=region,
             endpoint_url=f"http://{self.aws.address}",

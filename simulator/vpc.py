@@ -49,11 +49,11 @@ class Ec2(Service):
 
     def describe_subnets(self, parameters: Json) -> Json:
         """moto's error can name an id that exists; this one names the missing id."""
-        known = {subnet["SubnetId"] for subnet in self.moto("DescribeSubnets", {})["Subnets"]}
-        for subnet in parameters.get("SubnetIds", []):
-            if subnet not in known:
+        if wanted := parameters.get("SubnetIds"):
+            known = {subnet["SubnetId"] for subnet in self.moto("DescribeSubnets", {})["Subnets"]}
+            if missing := next((subnet for subnet in wanted if subnet not in known), ""):
                 raise Refused(
-                    "InvalidSubnetID.NotFound", f"The subnet ID '{subnet}' does not exist"
+                    "InvalidSubnetID.NotFound", f"The subnet ID '{missing}' does not exist"
                 )
         answer = self.moto("DescribeSubnets", parameters)
         for subnet in answer["Subnets"]:

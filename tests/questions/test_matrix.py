@@ -13,10 +13,18 @@ import pytest
 import yaml
 
 from simulator.fargate import FARGATE
-from tests.support.answer_matrix import OPTIONS, all_pairs, answer_sets, cells, pairs
+from tests.support.answer_matrix import OPTIONS, all_pairs, cells, pair_sets, pairs, size_sets
 from tests.support.document_checks import policy_findings, task_findings, unexpected
 from tests.support.linting import lint
-from tests.support.rendering import ANSWERS_FILE, TEMPLATED, Render, asked, render, rendered_name
+from tests.support.rendering import (
+    ANSWERS_FILE,
+    TEMPLATED,
+    Answers,
+    Render,
+    asked,
+    render,
+    rendered_name,
+)
 
 VARYING = sorted(map(rendered_name, TEMPLATED))
 LEFT_OVER = re.compile(r"(?i)your[-_ ](app|account|region|repo)|change_?me|todo|fixme|placeholder")
@@ -31,21 +39,30 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def whole(template: Path, folder: Path) -> list[Render]:
     """A render for each size of processor."""
-    sets = {answers["cpu"]: answers for answers in answer_sets().values()}
+    sets = {answers["cpu"]: answers for answers in pair_sets().values()}
     return [render(template, folder / "whole" / str(cpu), sets[cpu]) for cpu in FARGATE]
 
 
-@pytest.fixture(scope="module")
-def renders(varying: Path, folder: Path, whole: list[Render]) -> list[Render]:
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(pair_sets, id="pairs"),
+        pytest.param(size_sets, id="sizes", marks=pytest.mark.slow),
+    ],
+)
+def renders(
+    request: pytest.FixtureRequest, varying: Path, folder: Path, whole: list[Render]
+) -> list[Render]:
     """A render for each set of answers; the plain files are links to those of a whole one."""
+    sets: dict[str, Answers] = request.param()
     ignore = shutil.ignore_patterns(*(Path(name).name for name in VARYING))
-    for name in answer_sets():
+    for name in sets:
         shutil.copytree(whole[0].path, folder / name, copy_function=os.link, ignore=ignore)
-    return [render(varying, folder / name, answers) for name, answers in answer_sets().items()]
+    return [render(varying, folder / name, answers) for name, answers in sets.items()]
 
 
 def test_the_matrix_has_every_size_and_every_pair_of_options() -> None:
-    sets = answer_sets().values()
+    sets = [*pair_sets().values(), *size_sets().values()]
     sizes = {(answers["cpu"], answers["memory"]) for answers in sets}
     assert sizes == {(cpu, mib) for cpu, memories in FARGATE.items() for mib in memories}
     assert len(sizes) == 74
@@ -54,12 +71,24 @@ def test_the_matrix_has_every_size_and_every_pair_of_options() -> None:
     assert answered | {"memory"} == set(asked()), "OPTIONS in tests/support/answers.py"
 
 
+def wrong_memories(cpu: int) -> list[int]:
+    """In MiB, those next to the sizes of the processor first."""
+    sizes = FARGATE[cpu]
+    others = {mib for memories in FARGATE.values() for mib in memories} - set(sizes)
+    below = [mib for mib in sorted(others, reverse=True) if mib < min(sizes)]
+    above = [mib for mib in sorted(others) if mib > max(sizes)]
+    between = sorted(others - {*below, *above})
+    return [*between[:1], *below[:1], *above[:1], *between[1:], *below[1:], *above[1:]]
+
+
+@pytest.mark.parametrize("is_next", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("cpu", FARGATE)
 def test_no_other_memory_goes_with_a_processor(
-    varying: Path, tmp_path: Path, example: Render, cpu: int
+    varying: Path, tmp_path: Path, example: Render, cpu: int, is_next: bool
 ) -> None:
-    others = {mib for memories in FARGATE.values() for mib in memories} - set(FARGATE[cpu])
-    for memory in sorted(others | {min(FARGATE[cpu]) - 1, max(FARGATE[cpu]) * 2}):
+    wrong = wrong_memories(cpu)
+    chosen = [min(FARGATE[cpu]) - 1, *wrong[:3]] if is_next else [max(FARGATE[cpu]) * 2, *wrong[3:]]
+    for memory in chosen:
         refusal = "nothing"
         try:
             render(varying, tmp_path / "service", {**example.answers, "cpu": cpu, "memory": memory})
@@ -82,15 +111,18 @@ def test_the_default_memory_is_the_smallest(varying: Path, tmp_path: Path, examp
 
 
 def test_every_file_can_be_parsed(whole: list[Render], renders: list[Render]) -> None:
-    for service in renders:
-        for path in service.path.rglob("*.json"):
-            service.json(str(path.relative_to(service.path)))
+    first = whole[0]
+    for path in [*first.path.rglob("*.yml"), *first.path.rglob("*.yaml")]:
+        yaml.compose(path.read_text())  # not loaded: CloudFormation's tags are its own
+    for path in first.path.rglob("*.json"):
+        first.json(str(path.relative_to(first.path)))
+    for service in renders:  # the other files are the same in each
+        for name in VARYING:
+            if name.endswith(".json"):
+                service.json(name)
+            if name.endswith(".toml"):
+                tomllib.loads(service.text(name))
         yaml.compose(service.text(ANSWERS_FILE))
-    for service in whole:
-        for path in [*service.path.rglob("*.yml"), *service.path.rglob("*.yaml")]:
-            yaml.compose(path.read_text())  # not loaded: CloudFormation's tags are its own
-        for path in service.path.rglob("*.toml"):
-            tomllib.loads(path.read_text())
 
 
 def test_the_answers_come_back_as_they_were_given(renders: list[Render]) -> None:

@@ -6,8 +6,9 @@ from scripts.questions import FIRST, OTHER, PAGE, page
 from tests.support.rendering import asked
 
 
-def test_the_table_is_what_renders_say(template: Path) -> None:
-    assert page(template) == PAGE.read_text(), "make reference, then commit"
+def test_the_table_is_what_renders_say(varying: Path) -> None:
+    """The other files are the same whatever the answers: tests/questions/test_matrix.py."""
+    assert page(varying) == PAGE.read_text(), "make reference, then commit"
 
 
 def test_the_table_has_every_question_with_another_answer() -> None:

@@ -172,12 +172,12 @@ CASES = [
     ("key", "value", "message"), CASES, ids=[f"{k}={v!a}"[:60] for k, v, _ in CASES]
 )
 def test_a_bad_answer_is_refused_and_nothing_is_written(
-    template: Path, tmp_path: Path, key: str, value: object, message: str
+    varying: Path, tmp_path: Path, key: str, value: object, message: str
 ) -> None:
     destination = tmp_path / "service"
     refusal = "nothing"
     try:
-        render(template, destination, {**EXAMPLE, key: value})
+        render(varying, destination, {**EXAMPLE, key: value})
     except Exception as error:
         refusal = str(error)
     assert re.search(message, refusal), (
@@ -186,10 +186,10 @@ def test_a_bad_answer_is_refused_and_nothing_is_written(
     assert not destination.exists(), f"{key}={value!r} was refused but left files behind"
 
 
-def test_the_maximum_of_tasks_is_at_least_the_minimum(template: Path, tmp_path: Path) -> None:
+def test_the_maximum_of_tasks_is_at_least_the_minimum(varying: Path, tmp_path: Path) -> None:
     refusal = "nothing"
     try:
-        render(template, tmp_path / "service", {**EXAMPLE, "min_tasks": 3, "max_tasks": 2})
+        render(varying, tmp_path / "service", {**EXAMPLE, "min_tasks": 3, "max_tasks": 2})
     except ValueError as error:
         refusal = str(error)
     assert "'max_tasks': for example 3: at least the minimum, which is 3" in refusal, (
@@ -209,11 +209,11 @@ DEFAULTS = {
 }
 
 
-def test_a_default_is_the_smallest_service(template: Path, tmp_path: Path) -> None:
+def test_a_default_is_the_smallest_service(varying: Path, tmp_path: Path) -> None:
     required = [key for key in asked() if "default" not in questions()[key]]
     assert sorted([*required, *DEFAULTS]) == sorted(asked()), "name each default in DEFAULTS"
     identity = {key: EXAMPLE[key] for key in required}
-    service = render(template, tmp_path / "service", identity)
+    service = render(varying, tmp_path / "service", identity)
     found = yaml.safe_load(service.text(ANSWERS_FILE))
     for key, value in DEFAULTS.items():
         assert found[key] == value, (
@@ -227,29 +227,29 @@ def test_every_question_has_bad_answers_to_refuse() -> None:
     assert len(CASES) >= 40
 
 
-def test_a_message_starts_with_an_answer_that_is_accepted(template: Path, tmp_path: Path) -> None:
+def test_a_message_starts_with_an_answer_that_is_accepted(varying: Path, tmp_path: Path) -> None:
     for key, (_, bad) in REFUSED.items():
         if "validator" not in questions()[key]:
             continue
         starts = re.compile(f"Validation error for question '{key}': for example ([^:]+):")
         with pytest.raises(ValueError, match=starts) as refusal:
-            render(template, tmp_path / "refused", {**EXAMPLE, key: bad[0]})
+            render(varying, tmp_path / "refused", {**EXAMPLE, key: bad[0]})
         [advice] = starts.findall(str(refusal.value))
-        render(template, tmp_path / key, {**EXAMPLE, key: advice})
+        render(varying, tmp_path / key, {**EXAMPLE, key: advice})
 
 
 def test_an_unknown_answer_is_an_error_here_because_copier_ignores_it(
-    template: Path, tmp_path: Path
+    varying: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match="no such question: app_nmae"):
-        render(template, tmp_path / "service", {**EXAMPLE, "app_nmae": "typo"})
+        render(varying, tmp_path / "service", {**EXAMPLE, "app_nmae": "typo"})
 
 
 @pytest.mark.parametrize("key", ["app_name", "aws_account_id", "aws_region"])
-def test_identity_is_never_guessed(template: Path, tmp_path: Path, key: str) -> None:
+def test_identity_is_never_guessed(varying: Path, tmp_path: Path, key: str) -> None:
     answers = {k: v for k, v in EXAMPLE.items() if k != key}
     with pytest.raises(ValueError, match=f'"{key}" is required'):
-        render(template, tmp_path / "service", answers)
+        render(varying, tmp_path / "service", answers)
     assert not (tmp_path / "service").exists()
 
 

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import pytest
@@ -31,80 +32,74 @@ def client(request: pytest.FixtureRequest, ground: Ground) -> OneTryClient:
     return ground.client if request.param == "over HTTP" else in_process
 
 
-def cli(aws: SimulatedAws, command: str, principal: str = "root") -> Any:
+def cli(aws: SimulatedAws, command: str) -> Any:
     """The command itself, as a script would call it."""
     return subprocess.run(
         ["aws", *command.split()],
-        env=os.environ | aws.environment(principal),
+        env=os.environ | aws.environment(),
         capture_output=True,
         text=True,
     )
 
 
-ERRORS = {
-    "json": (
-        "ecs describe-services --cluster nowhere --services app",
-        "An error occurred (ClusterNotFoundException) when calling the DescribeServices operation: "
-        "Cluster not found.",
-    ),
-    "query": (
-        "iam get-role --role-name nobody",
-        "An error occurred (NoSuchEntity) when calling the GetRole operation: Role nobody not ",
-    ),
-    "ec2": (
-        "ec2 describe-subnets --subnet-ids subnet-0123",
-        "An error occurred (InvalidSubnetID.NotFound) when calling the DescribeSubnets operation: ",
-    ),
-    "cloudformation": (
-        "cloudformation describe-stacks --stack-name nothing",
-        "An error occurred (ValidationError) when calling the DescribeStacks operation: Stack with "
-        "id nothing does not exist",
-    ),
-}
+def refusal(ask: Callable[..., object], **parameters: object) -> str:
+    with pytest.raises(ClientError) as refused:
+        ask(**parameters)
+    return str(refused.value)
 
 
-@pytest.mark.parametrize("protocol", ERRORS)
-def test_an_error_has_the_shape_of_its_protocol(aws: SimulatedAws, protocol: str) -> None:
-    command, error = ERRORS[protocol]
-    done = cli(aws, command)
-    assert done.returncode == 255
-    assert error in done.stderr
+def test_an_error_has_the_shape_of_its_protocol(client: OneTryClient) -> None:
+    found = refusal(client("ecs").describe_services, cluster="nowhere", services=["app"])
+    assert "(ClusterNotFoundException) when calling the DescribeServices operation" in found
+    assert found.endswith(": Cluster not found.")
+    found = refusal(client("iam").get_role, RoleName="nobody")
+    assert "(NoSuchEntity) when calling the GetRole operation" in found
+    assert found.endswith(": Role nobody not found")
+    found = refusal(client("ec2").describe_subnets, SubnetIds=["subnet-0123"])
+    assert "(InvalidSubnetID.NotFound) when calling the DescribeSubnets operation" in found
+    found = refusal(client("cloudformation").describe_stacks, StackName="nothing")
+    assert "(ValidationError) when calling the DescribeStacks operation" in found
+    assert found.endswith(": Stack with id nothing does not exist")
 
 
 DENIED = {
-    "ecs list-task-definitions": "AccessDeniedException",
-    "ecr get-authorization-token": "AccessDeniedException",
-    "cloudwatch describe-alarms": "AccessDenied",
-    "cloudformation describe-stacks --stack-name app": "AccessDenied",
-    "elbv2 describe-load-balancers": "AccessDenied",
+    ("ecs", "list_task_definitions"): "AccessDeniedException",
+    ("ecr", "get_authorization_token"): "AccessDeniedException",
+    ("cloudwatch", "describe_alarms"): "AccessDenied",
+    ("cloudformation", "describe_stacks"): "AccessDenied",
+    ("elbv2", "describe_load_balancers"): "AccessDenied",
 }
 
 
-@pytest.mark.parametrize("command", DENIED)
-def test_a_denial_is_called_what_the_service_calls_it(ground: Ground, command: str) -> None:
-    done = cli(ground.aws, command, "role/execution")
+@pytest.mark.parametrize(("service", "operation"), DENIED)
+def test_a_denial_is_called_what_the_service_calls_it(
+    ground: Ground, client: OneTryClient, service: str, operation: str
+) -> None:
+    ask = getattr(client(service, "role/execution"), operation)
+    if operation != "get_authorization_token":  # which the execution role is allowed
+        found = refusal(ask)
+        assert f"An error occurred ({DENIED[service, operation]}) when calling the " in found
+        assert "because no identity-based policy allows the " in found
     ground.allow("execution", {"Effect": "Deny", "Action": "*", "Resource": "*"})
-    explicit = cli(ground.aws, command, "role/execution")
-    if command != "ecr get-authorization-token":
-        assert f"An error occurred ({DENIED[command]}) when calling the " in done.stderr
-        assert "because no identity-based policy allows the " in done.stderr
-    assert "with an explicit deny in an identity-based policy" in explicit.stderr
-    assert "User: arn:aws:sts::123456789012:assumed-role/execution/test is not" in explicit.stderr
+    explicit = refusal(ask)
+    assert f"({DENIED[service, operation]})" in explicit
+    assert "with an explicit deny in an identity-based policy" in explicit
+    assert "User: arn:aws:sts::123456789012:assumed-role/execution/test is not" in explicit
 
 
 @pytest.mark.parametrize(
-    ("command", "error"),
+    ("service", "operation", "error"),
     [
-        ("sts get-caller-identity", "InvalidClientTokenId"),
-        ("ecs list-clusters", "UnrecognizedClientException"),
+        ("sts", "get_caller_identity", "InvalidClientTokenId"),
+        ("ecs", "list_clusters", "UnrecognizedClientException"),
     ],
 )
 def test_credentials_that_nobody_was_given_are_refused(
-    aws: SimulatedAws, command: str, error: str
+    client: OneTryClient, service: str, operation: str, error: str
 ) -> None:
-    done = cli(aws, command, "nobody")
-    assert f"An error occurred ({error}) when calling the " in done.stderr
-    assert "The security token included in the request is invalid." in done.stderr
+    found = refusal(getattr(client(service, "nobody"), operation))
+    assert f"An error occurred ({error}) when calling the " in found
+    assert "The security token included in the request is invalid." in found
 
 
 def test_everybody_is_who_they_are_by_either_way(ground: Ground, client: OneTryClient) -> None:
@@ -196,11 +191,12 @@ def test_the_cli_tries_again_where_it_was_throttled(aws: SimulatedAws) -> None:
     assert [call.error for call in aws.calls] == ["ThrottlingException", ""]
 
 
-def test_a_token_can_expire_in_the_middle(aws: SimulatedAws) -> None:
-    aws.faults.expire_tokens(after=1)
-    assert cli(aws, "ecs list-clusters").returncode == 0
-    assert "(ExpiredTokenException)" in cli(aws, "ecs list-clusters").stderr
-    assert "(ExpiredToken)" in cli(aws, "iam list-roles").stderr
+def test_a_token_can_expire_in_the_middle(ground: Ground, client: OneTryClient) -> None:
+    ecs, iam = client("ecs"), client("iam")
+    ground.aws.faults.expire_tokens(after=1)
+    ecs.list_clusters()
+    assert "(ExpiredTokenException)" in refusal(ecs.list_clusters)
+    assert "(ExpiredToken)" in refusal(iam.list_roles)
 
 
 def test_a_dropped_connection_is_no_answer(ground: Ground, client: OneTryClient) -> None:

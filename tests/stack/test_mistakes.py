@@ -11,13 +11,23 @@ from typing import Any, NamedTuple
 import pytest
 
 from simulator.template import BadTemplate, references
-from tests.stack import invariants as i
+from tests.stack.invariants import (
+    INVARIANTS,
+    Invariant,
+    alarms,
+    load_balancer,
+    names,
+    outputs,
+    permissions,
+    reachability,
+    template,
+)
 from tests.stack.rendered_service import ALL, SWITCHES, RenderedService
 from tests.support.rendering import Render
 
 
 class Mistake(NamedTuple):
-    breaks: i.Invariant
+    breaks: Invariant
     right: str
     wrong: str
     file: str = "infra/stack.yml"
@@ -29,464 +39,464 @@ TASK = "infra/task-definition.json"
 # fmt: off
 MISTAKES: dict[str, Mistake] = {
     "a misspelt reference": Mistake(
-        i.every_reference_has_a_target_and_nothing_waits_for_itself,
+        template.every_reference_has_a_target_and_nothing_waits_for_itself,
         "TargetGroupArn: !Ref TargetGroup\n", "TargetGroupArn: !Ref TargetGruop\n",
     ),
     "a misspelt attribute": Mistake(
-        i.every_reference_has_a_target_and_nothing_waits_for_itself,
+        template.every_reference_has_a_target_and_nothing_waits_for_itself,
         "!GetAtt LoadBalancer.DNSName", "!GetAtt LoadBalancer.DnsName",
     ),
     "a condition that is not there": Mistake(
-        i.every_reference_has_a_target_and_nothing_waits_for_itself,
+        template.every_reference_has_a_target_and_nothing_waits_for_itself,
         "Condition: HasTracing", "Condition: IsTraced",
     ),
     "a reference to what only a certificate makes": Mistake(
-        i.every_reference_has_a_target_and_nothing_waits_for_itself,
+        template.every_reference_has_a_target_and_nothing_waits_for_itself,
         "!If [HasCertificate, !Ref HttpsListener, nothing]", "!Ref HttpsListener",
     ),
     "two groups that wait for each other": Mistake(
-        i.every_reference_has_a_target_and_nothing_waits_for_itself,
+        template.every_reference_has_a_target_and_nothing_waits_for_itself,
         "          CidrIp: 0.0.0.0/0\n\n  # A separate resource",
         "          DestinationSecurityGroupId: !GetAtt LoadBalancerSecurityGroup.GroupId\n"
         "\n  # A separate resource",
     ),
     "a function that nobody knows": Mistake(
-        i.every_reference_has_a_target_and_nothing_waits_for_itself,
+        template.every_reference_has_a_target_and_nothing_waits_for_itself,
         "!Split [", "!Splitt [",
     ),
     "a parameter without use": Mistake(
-        i.every_parameter_and_condition_is_used,
+        template.every_parameter_and_condition_is_used,
         "RetentionInDays: !Ref LogRetentionDays", "RetentionInDays: 30",
     ),
     "a condition without use": Mistake(
-        i.every_parameter_and_condition_is_used,
+        template.every_parameter_and_condition_is_used,
         "    Condition: HasTracing\n", "",
     ),
     "a parameter that nothing feeds": Mistake(
-        i.every_parameter_has_a_source,
+        template.every_parameter_has_a_source,
         "  TaskRoleName:\n", "  Boundary:\n    Type: String\n  TaskRoleName:\n",
     ),
     "a setting that is gone": Mistake(
-        i.every_parameter_has_a_source,
+        template.every_parameter_has_a_source,
         's3_read_buckets = []\n', "", SETTINGS,
     ),
     "a default beside the setting": Mistake(
-        i.only_what_may_be_empty_has_a_default,
+        template.only_what_may_be_empty_has_a_default,
         "  LogRetentionDays:\n", "  LogRetentionDays:\n    Default: 30\n",
     ),
     "no default where a setting is empty": Mistake(
-        i.only_what_may_be_empty_has_a_default,
+        template.only_what_may_be_empty_has_a_default,
         '  DomainName:\n    Type: String\n    Default: ""\n', "  DomainName:\n    Type: String\n",
     ),
     "a task definition in the stack": Mistake(
-        i.nothing_of_the_service_is_in_the_stack,
+        template.nothing_of_the_service_is_in_the_stack,
         "Type: AWS::ECS::Cluster", "Type: AWS::ECS::TaskDefinition",
     ),
     "too many comments": Mistake(
-        i.cloudformation_takes_the_template_inline,
+        template.cloudformation_takes_the_template_inline,
         "Resources:\n", "Resources:\n" + f"  # {'x' * 116}\n" * 300,
     ),
     "images that go with the stack": Mistake(
-        i.only_images_and_logs_are_kept,
+        template.only_images_and_logs_are_kept,
         "    DeletionPolicy: Retain\n", "",
     ),
     "images that were there, and that a failed first try takes along": Mistake(
-        i.only_images_and_logs_are_kept,
+        template.only_images_and_logs_are_kept,
         "DeletionPolicy: Retain\n", "DeletionPolicy: RetainExceptOnCreate\n",
     ),
     "a log that a replacement deletes": Mistake(
-        i.only_images_and_logs_are_kept,
+        template.only_images_and_logs_are_kept,
         "    UpdateReplacePolicy: Retain\n    Properties:\n      LogGroupName",
         "    Properties:\n      LogGroupName",
     ),
     "a role that is kept": Mistake(
-        i.only_images_and_logs_are_kept,
+        template.only_images_and_logs_are_kept,
         "    Type: AWS::IAM::Role\n", "    Type: AWS::IAM::Role\n    DeletionPolicy: Retain\n",
     ),
     "the wrong role's name": Mistake(
-        i.names_are_those_of_the_settings,
+        names.names_are_those_of_the_settings,
         "RoleName: !Ref TaskRoleName", "RoleName: !Ref ExecutionRoleName",
     ),
     "another name for the log": Mistake(
-        i.names_are_those_of_the_documents,
+        names.names_are_those_of_the_documents,
         '[names]\n', '[names]\nlog_group = "/aws/ai-assistant-app"\n', SETTINGS,
     ),
     "another name for the role": Mistake(
-        i.names_are_those_of_the_documents,
+        names.names_are_those_of_the_documents,
         "-execution", "-exec", TASK,
     ),
     "a name that grew": Mistake(
-        i.the_longest_names_are_not_too_long,
+        names.the_longest_names_are_not_too_long,
         "${AppName}-alb", "${AppName}-load-balancer",
     ),
     "one name for all services": Mistake(
-        i.two_services_can_share_an_account,
+        names.two_services_can_share_an_account,
         "Name: !Sub ${AppName}-tg", "Name: targets",
     ),
     "443 open without a certificate": Mistake(
-        i.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        reachability.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "            - !Ref AWS::NoValue\n          - !Ref AWS::NoValue\n",
         "            - !Ref AWS::NoValue\n"
         "          - {IpProtocol: tcp, FromPort: 443, ToPort: 443, CidrIp: 0.0.0.0/0}\n",
     ),
     "a listener that nobody reaches": Mistake(
-        i.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        reachability.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "FromPort: 80, ToPort: 80,", "FromPort: 8080, ToPort: 8080,",
     ),
     "an address without a mask": Mistake(
-        i.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        reachability.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "CidrIp: 0.0.0.0/0", "CidrIp: 0.0.0.0",
     ),
     "open to everywhere, too": Mistake(
-        i.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        reachability.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "          - IsOpenToAll\n", "          - HasCertificate\n",
     ),
     "https that is open to everywhere": Mistake(
-        i.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        reachability.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "            - IsOpenToAll\n", "            - HasCertificate\n",
     ),
     "open to all but those of IPv4": Mistake(
-        i.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        reachability.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "!And [!Not [!Condition HasIpv4Ranges], !Not [!Condition HasIpv6Ranges]]",
         "!Not [!Condition HasIpv4Ranges]",
     ),
     "a range that is allowed in vain": Mistake(
-        i.every_allowed_range_is_an_entry_however_many_there_are,
+        reachability.every_allowed_range_is_an_entry_however_many_there_are,
         "          - HasIpv4Range7\n", "          - HasIpv4Range8\n",
     ),
     "a range of the other condition": Mistake(
-        i.every_allowed_range_is_an_entry_however_many_there_are,
+        reachability.every_allowed_range_is_an_entry_however_many_there_are,
         "HasIpv6Range5: !Not [!Equals [!Select [4,", "HasIpv6Range5: !Not [!Equals [!Select [5,",
     ),
     "too few commas": Mistake(
-        i.every_allowed_range_is_an_entry_however_many_there_are,
+        reachability.every_allowed_range_is_an_entry_however_many_there_are,
         '[9, !Split [",", !Sub "${AllowedIpv6Cidrs},,,,,,,,,"]]',
         '[9, !Split [",", !Sub "${AllowedIpv6Cidrs},,,,,,,,"]]',
     ),
     "room for more ranges than a group has": Mistake(
-        i.the_allowed_ranges_fit_into_a_security_group,
+        reachability.the_allowed_ranges_fit_into_a_security_group,
         "MaxEntries: 20", "MaxEntries: 40",
     ),
     "a listener for https without a certificate": Mistake(
-        i.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        reachability.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "    Condition: HasCertificate\n", "",
     ),
     "a load balancer that reaches everything": Mistake(
-        i.the_load_balancer_reaches_the_tasks_and_nothing_else,
+        reachability.the_load_balancer_reaches_the_tasks_and_nothing_else,
         "DestinationSecurityGroupId: !GetAtt TaskSecurityGroup.GroupId", "CidrIp: 0.0.0.0/0",
     ),
     "tasks that the world reaches": Mistake(
-        i.only_the_load_balancer_reaches_the_tasks,
+        reachability.only_the_load_balancer_reaches_the_tasks,
         "SourceSecurityGroupId: !GetAtt LoadBalancerSecurityGroup.GroupId", "CidrIp: 0.0.0.0/0",
     ),
     "tasks that the world reaches too": Mistake(
-        i.only_the_load_balancer_reaches_the_tasks,
+        reachability.only_the_load_balancer_reaches_the_tasks,
         "      GroupDescription: From the load balancer to the tasks\n",
         "      GroupDescription: From the load balancer to the tasks\n      SecurityGroupIngress:\n"
         "        - {IpProtocol: tcp, FromPort: 8080, ToPort: 8080, CidrIp: 0.0.0.0/0}\n",
     ),
     "a task's port that changed alone": Mistake(
-        i.only_the_load_balancer_reaches_the_tasks,
+        reachability.only_the_load_balancer_reaches_the_tasks,
         '"containerPort": 8080', '"containerPort": 8000', TASK,
     ),
     "tasks that cannot pull their image": Mistake(
-        i.the_tasks_reach_whatever_they_call,
+        reachability.the_tasks_reach_whatever_they_call,
         '          IpProtocol: "-1"\n          CidrIp: 0.0.0.0/0\n',
         '          IpProtocol: "-1"\n          CidrIp: 10.0.0.0/8\n',
     ),
     "private subnets that the tasks do not get": Mistake(
-        i.everything_is_in_the_one_network,
+        reachability.everything_is_in_the_one_network,
         "!If [HasTaskSubnets, !Ref TaskSubnetIds, !Ref SubnetIds]", "!Ref SubnetIds",
     ),
     "a load balancer without a public address": Mistake(
-        i.everything_is_in_the_one_network,
+        reachability.everything_is_in_the_one_network,
         "Scheme: !Ref LoadBalancerScheme", "Scheme: internet-facing",
     ),
     "targets that are instances": Mistake(
-        i.tasks_are_targets_by_address,
+        load_balancer.tasks_are_targets_by_address,
         "TargetType: ip", "TargetType: instance",
     ),
     "another port for the targets": Mistake(
-        i.tasks_are_targets_by_address,
+        load_balancer.tasks_are_targets_by_address,
         "      Protocol: HTTP\n      Port: 8080\n", "      Protocol: HTTP\n      Port: 80\n",
     ),
     "a health check without a slash": Mistake(
-        i.the_load_balancer_asks_for_health_where_the_container_does,
+        load_balancer.the_load_balancer_asks_for_health_where_the_container_does,
         "HealthCheckPath: /health", "HealthCheckPath: health",
     ),
     "health that any answer proves": Mistake(
-        i.the_load_balancer_asks_for_health_where_the_container_does,
+        load_balancer.the_load_balancer_asks_for_health_where_the_container_does,
         'HttpCode: "200"', 'HttpCode: "200-499"',
     ),
     "health that is asked elsewhere": Mistake(
-        i.the_load_balancer_asks_for_health_where_the_container_does,
+        load_balancer.the_load_balancer_asks_for_health_where_the_container_does,
         "GET /health", "GET /docs", TASK,
     ),
     "a health check slower than its interval": Mistake(
-        i.a_bad_task_is_found_soon_and_a_slow_check_is_no_failure,
+        load_balancer.a_bad_task_is_found_soon_and_a_slow_check_is_no_failure,
         "HealthCheckTimeoutSeconds: 5", "HealthCheckTimeoutSeconds: 10",
     ),
     "health that comes after the grace period": Mistake(
-        i.a_bad_task_is_found_soon_and_a_slow_check_is_no_failure,
+        load_balancer.a_bad_task_is_found_soon_and_a_slow_check_is_no_failure,
         "      HealthyThresholdCount: 2", "      HealthyThresholdCount: 10",
     ),
     "a way in that ends nowhere": Mistake(
-        i.every_way_in_ends_at_the_tasks,
+        load_balancer.every_way_in_ends_at_the_tasks,
         "          - Type: forward\n            TargetGroupArn: !Ref TargetGroup\n",
         "          - Type: fixed-response\n            FixedResponseConfig: {StatusCode: 503}\n",
     ),
     "a redirect without a certificate": Mistake(
-        i.http_leads_to_https_where_there_is_a_certificate_and_after_it_answers,
+        load_balancer.http_leads_to_https_where_there_is_a_certificate_and_after_it_answers,
         "        - !If\n          - HasCertificate\n          - Type: redirect",
         "        - !If\n          - HasDomainName\n          - Type: redirect",
     ),
     "a redirect for a while": Mistake(
-        i.http_leads_to_https_where_there_is_a_certificate_and_after_it_answers,
+        load_balancer.http_leads_to_https_where_there_is_a_certificate_and_after_it_answers,
         "HTTP_301", "HTTP_302",
     ),
     "a redirect before https answers": Mistake(
-        i.http_leads_to_https_where_there_is_a_certificate_and_after_it_answers,
+        load_balancer.http_leads_to_https_where_there_is_a_certificate_and_after_it_answers,
         "    Metadata:\n", "    Metadata: {}\n    ReadMe:\n",
     ),
     "the default protocols of an API call": Mistake(
-        i.https_has_the_certificate_and_no_old_protocol,
+        load_balancer.https_has_the_certificate_and_no_old_protocol,
         "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09", "ELBSecurityPolicy-2016-08",
     ),
     "headers that are let through": Mistake(
-        i.the_load_balancer_drops_headers_that_servers_read_differently,
+        load_balancer.the_load_balancer_drops_headers_that_servers_read_differently,
         'Value: "true"', 'Value: "false"',
     ),
     "a server that hangs up first": Mistake(
-        i.the_server_outlives_an_idle_connection,
+        load_balancer.the_server_outlives_an_idle_connection,
         "keepalive = 75", "keepalive = 60", "gunicorn.conf.py",
     ),
     "a longer idle timeout alone": Mistake(
-        i.the_server_outlives_an_idle_connection,
+        load_balancer.the_server_outlives_an_idle_connection,
         'Value: "60"', 'Value: "300"',
     ),
     "a shorter deregistration delay": Mistake(
-        i.no_request_is_cut_off_by_a_rollout,
+        load_balancer.no_request_is_cut_off_by_a_rollout,
         'Value: "50"', 'Value: "30"',
     ),
     "a deregistration delay of a day": Mistake(
-        i.no_request_is_cut_off_by_a_rollout,
+        load_balancer.no_request_is_cut_off_by_a_rollout,
         'Value: "50"', 'Value: "99999"',
     ),
     "a longer graceful timeout alone": Mistake(
-        i.no_request_is_cut_off_by_a_rollout,
+        load_balancer.no_request_is_cut_off_by_a_rollout,
         "graceful_timeout = 30", "graceful_timeout = 40", "gunicorn.conf.py",
     ),
     "a managed policy": Mistake(
-        i.every_permission_is_a_policy_of_its_own,
+        permissions.every_permission_is_a_policy_of_its_own,
         "      RoleName: !Ref TaskRoleName\n",
         "      RoleName: !Ref TaskRoleName\n"
         "      ManagedPolicyArns: [arn:aws:iam::aws:policy/AdministratorAccess]\n",
     ),
     "a trust in tasks of every account": Mistake(
-        i.only_tasks_of_this_account_and_region_take_their_roles,
+        permissions.only_tasks_of_this_account_and_region_take_their_roles,
         "              StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}\n", "",
     ),
     "a trust in every service of ECS": Mistake(
-        i.only_tasks_of_this_account_and_region_take_their_roles,
+        permissions.only_tasks_of_this_account_and_region_take_their_roles,
         "Principal: {Service: ecs-tasks.amazonaws.com}", "Principal: {Service: ecs.amazonaws.com}",
     ),
     "a trust in tasks of every region": Mistake(
-        i.only_tasks_of_this_account_and_region_take_their_roles,
+        permissions.only_tasks_of_this_account_and_region_take_their_roles,
         ":ecs:${AWS::Region}:${AWS::AccountId}:*", ":ecs:*:${AWS::AccountId}:*",
     ),
     "a trust in every audience": Mistake(
-        i.exactly_one_subject_of_github_takes_the_deploy_role,
+        permissions.exactly_one_subject_of_github_takes_the_deploy_role,
         "                token.actions.githubusercontent.com:aud: sts.amazonaws.com\n", "",
     ),
     "a trust in subjects that look alike": Mistake(
-        i.exactly_one_subject_of_github_takes_the_deploy_role,
+        permissions.exactly_one_subject_of_github_takes_the_deploy_role,
         "              StringEquals:\n                token", "              StringLike:\n"
         "                token",
     ),
     "a trust in two subjects": Mistake(
-        i.exactly_one_subject_of_github_takes_the_deploy_role,
+        permissions.exactly_one_subject_of_github_takes_the_deploy_role,
         ":sub: !Ref GitHubSubject", ':sub: [!Ref GitHubSubject, "repo:a/b:pull_request"]',
     ),
     "a subject with a star": Mistake(
-        i.a_subject_of_many_branches_is_refused,
+        permissions.a_subject_of_many_branches_is_refused,
         "AllowedPattern: ^[^*?]+:[^*?]+$", "AllowedPattern: ^.+:.+$",
     ),
     "every repository to pull from": Mistake(
-        i.the_execution_role_does_exactly_what_the_task_definition_needs,
+        permissions.the_execution_role_does_exactly_what_the_task_definition_needs,
         "              - !GetAtt Repository.Arn\n", '              - "*"\n',
     ),
     "every image of the account that hosts GuardDuty's agent": Mistake(
-        i.the_execution_role_does_exactly_what_the_task_definition_needs,
+        permissions.the_execution_role_does_exactly_what_the_task_definition_needs,
         "repository/aws-guardduty-agent-fargate", "repository/*",
     ),
     "every bucket of files": Mistake(
-        i.the_execution_role_does_exactly_what_the_task_definition_needs,
+        permissions.the_execution_role_does_exactly_what_the_task_definition_needs,
         "Resource: !Ref FileBucketArns", 'Resource: "*"',
     ),
     "files that the app reads": Mistake(
-        i.the_execution_role_does_exactly_what_the_task_definition_needs,
+        permissions.the_execution_role_does_exactly_what_the_task_definition_needs,
         "      RoleName: !Ref ExecutionRole\n      PolicyName: read-files",
         "      RoleName: !Ref TaskRole\n      PolicyName: read-files",
     ),
     "log groups that are created where they are written to": Mistake(
-        i.the_execution_role_does_exactly_what_the_task_definition_needs,
+        permissions.the_execution_role_does_exactly_what_the_task_definition_needs,
         "Resource: !Ref CreatedLogGroupArns", "Resource: !Ref OtherLogGroupArns",
     ),
     "images of others without need": Mistake(
-        i.the_execution_role_does_exactly_what_the_task_definition_needs,
+        permissions.the_execution_role_does_exactly_what_the_task_definition_needs,
         "    Condition: HasImageRepositories\n", "    Condition: HasSecrets\n",
     ),
     "every secret to read": Mistake(
-        i.the_execution_role_does_exactly_what_the_task_definition_needs,
+        permissions.the_execution_role_does_exactly_what_the_task_definition_needs,
         "Resource: !Ref SecretArns", 'Resource: "*"',
     ),
     "secrets that are parameters": Mistake(
-        i.the_execution_role_does_exactly_what_the_task_definition_needs,
+        permissions.the_execution_role_does_exactly_what_the_task_definition_needs,
         "Resource: !Ref ParameterArns", "Resource: !Ref SecretArns",
     ),
     "secrets that the app reads": Mistake(
-        i.the_execution_role_does_exactly_what_the_task_definition_needs,
+        permissions.the_execution_role_does_exactly_what_the_task_definition_needs,
         "      RoleName: !Ref ExecutionRole\n      PolicyName: read-secrets",
         "      RoleName: !Ref TaskRole\n      PolicyName: read-secrets",
     ),
     "a right to make log groups": Mistake(
-        i.the_execution_role_does_exactly_what_the_task_definition_needs,
+        permissions.the_execution_role_does_exactly_what_the_task_definition_needs,
         "              - logs:CreateLogStream\n",
         "              - logs:CreateLogGroup\n              - logs:CreateLogStream\n",
     ),
     "every key": Mistake(
-        i.the_execution_role_does_exactly_what_the_task_definition_needs,
+        permissions.the_execution_role_does_exactly_what_the_task_definition_needs,
         "Resource: !Ref SecretsKeyArn", 'Resource: "*"',
     ),
     "a key that opens all that it locks": Mistake(
-        i.a_key_opens_what_the_execution_role_reads_and_no_other_permission_has_a_condition,
+        permissions.a_key_opens_what_the_execution_role_reads_and_no_other_permission_has_a_condition,
         "                  - !Sub ssm.${AWS::Region}.amazonaws.com*\n",
         "                  - !Sub lambda.${AWS::Region}.amazonaws.com*\n",
     ),
     "traces without a setting": Mistake(
-        i.the_task_role_may_do_what_the_settings_say_and_nothing_without,
+        permissions.the_task_role_may_do_what_the_settings_say_and_nothing_without,
         "    Condition: HasTracing\n", "",
     ),
     "every model": Mistake(
-        i.the_task_role_may_do_what_the_settings_say_and_nothing_without,
+        permissions.the_task_role_may_do_what_the_settings_say_and_nothing_without,
         "Resource: !Ref BedrockModelArns",
         "Resource: !Sub arn:${AWS::Partition}:bedrock:*::foundation-model/*",
     ),
     "objects of the last bucket only": Mistake(
-        i.the_task_role_may_do_what_the_settings_say_and_nothing_without,
+        permissions.the_task_role_may_do_what_the_settings_say_and_nothing_without,
         '!Join ["/*,", !Ref S3BucketArns]', '!Join [",", !Ref S3BucketArns]',
     ),
     "a deploy role that the stack lets do things": Mistake(
-        i.the_stack_grants_the_deploy_role_nothing,
+        permissions.the_stack_grants_the_deploy_role_nothing,
         "      RoleName: !Ref TaskRole\n      PolicyName: send-traces",
         "      RoleName: !Ref DeployRole\n      PolicyName: send-traces",
     ),
     "a star among the actions": Mistake(
-        i.a_star_stands_only_where_iam_knows_no_resource,
+        permissions.a_star_stands_only_where_iam_knows_no_resource,
         "ecr:BatchGetImage", "ecr:Batch*",
     ),
     "a star among the resources": Mistake(
-        i.a_star_stands_only_where_iam_knows_no_resource,
+        permissions.a_star_stands_only_where_iam_knows_no_resource,
         "Resource: !GetAtt LogGroup.Arn", 'Resource: "*"',
     ),
     "a misspelt action": Mistake(
-        i.iam_accepts_every_policy,
+        permissions.iam_accepts_every_policy,
         "ssm:GetParameters", "ssm:GetParamters",
     ),
     "a login to one repository": Mistake(
-        i.iam_accepts_every_policy,
+        permissions.iam_accepts_every_policy,
         'Resource: "*"  # this action has no resource type', "Resource: !GetAtt Repository.Arn",
     ),
     "two policies of one name": Mistake(
-        i.iam_accepts_every_policy,
+        permissions.iam_accepts_every_policy,
         "PolicyName: read-parameters", "PolicyName: read-secrets",
     ),
     "an ARN of one partition": Mistake(
-        i.every_arn_is_of_this_partition_and_account,
+        permissions.every_arn_is_of_this_partition_and_account,
         "arn:${AWS::Partition}:iam", "arn:aws:iam",
     ),
     "an ARN of one account": Mistake(
-        i.every_arn_is_of_this_partition_and_account,
+        permissions.every_arn_is_of_this_partition_and_account,
         ":ecs:${AWS::Region}:${AWS::AccountId}:service", ":ecs:${AWS::Region}:*:service",
     ),
     "tags that move": Mistake(
-        i.images_are_immutable_and_scanned,
+        permissions.images_are_immutable_and_scanned,
         "IMMUTABLE", "MUTABLE",
     ),
     "images that nobody scans": Mistake(
-        i.images_are_immutable_and_scanned,
+        permissions.images_are_immutable_and_scanned,
         "ScanOnPush: true", "ScanOnPush: false",
     ),
     "an alarm on another load balancer": Mistake(
-        i.every_alarm_watches_this_load_balancer,
+        alarms.every_alarm_watches_this_load_balancer,
         "Value: !GetAtt LoadBalancer.LoadBalancerFullName", "Value: !Ref LoadBalancer",
     ),
     "an alarm on nothing": Mistake(
-        i.every_alarm_watches_this_load_balancer,
+        alarms.every_alarm_watches_this_load_balancer,
         "HTTPCode_ELB_5XX_Count", "HTTPCode_ELB_5XX",
     ),
     "an alarm on silence": Mistake(
-        i.every_alarm_watches_this_load_balancer,
+        alarms.every_alarm_watches_this_load_balancer,
         "TreatMissingData: notBreaching", "TreatMissingData: breaching",
     ),
     "silence that is taken for health": Mistake(
-        i.an_outage_is_heard_of_without_any_request,
+        alarms.an_outage_is_heard_of_without_any_request,
         "TreatMissingData: breaching", "TreatMissingData: notBreaching",
     ),
     "a load balancer under the name of the domain": Mistake(
-        i.the_load_balancer_is_told_under_its_own_name,
+        outputs.the_load_balancer_is_told_under_its_own_name,
         "Value: !GetAtt LoadBalancer.DNSName", "Value: !Ref DomainName",
     ),
     "an alarm that tells nobody": Mistake(
-        i.alarms_act_only_where_there_is_a_topic,
+        alarms.alarms_act_only_where_there_is_a_topic,
         '      AlarmActions: !If [HasAlarmTopic, [!Ref AlarmTopicArn], !Ref "AWS::NoValue"]\n', "",
     ),
     "an alarm that tells an empty topic": Mistake(
-        i.alarms_act_only_where_there_is_a_topic,
+        alarms.alarms_act_only_where_there_is_a_topic,
         'OKActions: !If [HasAlarmTopic, [!Ref AlarmTopicArn], !Ref "AWS::NoValue"]',
         "OKActions: [!Ref AlarmTopicArn]",
     ),
     "an alarm for an average of errors": Mistake(
-        i.an_alarm_rings_after_three_bad_minutes_as_its_description_says,
+        alarms.an_alarm_rings_after_three_bad_minutes_as_its_description_says,
         "Statistic: Sum", "Statistic: Average",
     ),
     "an alarm that looks once an hour": Mistake(
-        i.an_alarm_rings_after_three_bad_minutes_as_its_description_says,
+        alarms.an_alarm_rings_after_three_bad_minutes_as_its_description_says,
         "Period: 60", "Period: 3600",
     ),
     "one failure that takes a task out": Mistake(
-        i.the_load_balancer_asks_every_ten_seconds_and_believes_three_failures,
+        alarms.the_load_balancer_asks_every_ten_seconds_and_believes_three_failures,
         "UnhealthyThresholdCount: 3", "UnhealthyThresholdCount: 2",
     ),
     "deployments of every service": Mistake(
-        i.failed_deployments_of_exactly_this_service_are_told,
+        alarms.failed_deployments_of_exactly_this_service_are_told,
         "service/${ClusterName}/${ServiceName}", "service/${ClusterName}/*",
     ),
     "deployments of whatever outcome": Mistake(
-        i.failed_deployments_of_exactly_this_service_are_told,
+        alarms.failed_deployments_of_exactly_this_service_are_told,
         "            - SERVICE_DEPLOYMENT_FAILED\n",
         "            - SERVICE_DEPLOYMENT_FAILED\n            - SERVICE_DEPLOYMENT_COMPLETED\n",
     ),
     "a rule without a target": Mistake(
-        i.failed_deployments_of_exactly_this_service_are_told,
+        alarms.failed_deployments_of_exactly_this_service_are_told,
         "    Condition: HasAlarmTopic\n", "",
     ),
     "an output that is gone": Mistake(
-        i.the_outputs_are_what_the_scripts_read,
+        outputs.the_outputs_are_what_the_scripts_read,
         "  AssignPublicIp:\n    Value: !Ref AssignPublicIp\n", "",
     ),
     "the label of the other order": Mistake(
-        i.every_alarm_watches_this_load_balancer,
+        alarms.every_alarm_watches_this_load_balancer,
         "${LoadBalancer.LoadBalancerFullName}/${TargetGroup.TargetGroupFullName}",
         "${TargetGroup.TargetGroupFullName}/${LoadBalancer.LoadBalancerFullName}",
     ),
     "a url that the certificate is not for": Mistake(
-        i.the_url_is_one_that_answers,
+        outputs.the_url_is_one_that_answers,
         "!If [HasDomainName, !Ref DomainName, !GetAtt LoadBalancer.DNSName]",
         "!GetAtt LoadBalancer.DNSName",
     ),
     "a certificate without a name": Mistake(
-        i.a_certificate_without_its_name_is_refused,
+        outputs.a_certificate_without_its_name_is_refused,
         'Assert: !Not [!Equals [!Ref DomainName, ""]]', 'Assert: !Equals [!Ref VpcId, !Ref VpcId]',
     ),
 }
@@ -511,7 +521,7 @@ def test_a_mistake_is_noticed(example: Render, tmp_path: Path, name: str) -> Non
 
 def test_every_promise_has_been_broken_once() -> None:
     broken_by_some = {mistake.breaks.__name__ for mistake in MISTAKES.values()}
-    assert i.INVARIANTS.keys() == broken_by_some, "add a mistake that breaks the promise"
+    assert INVARIANTS.keys() == broken_by_some, "add a mistake that breaks the promise"
 
 
 def without_conditions(service: RenderedService, **changed: str) -> dict[str, Any]:
@@ -567,7 +577,9 @@ def test_cfn_lint_finds_a_mistake_and_nothing_else_whatever_the_settings(
     for name, switch in {"nothing": {}, "everything": ALL, **some}.items():
         paths.append(tmp_path / f"{name}.json")
         paths[-1].write_text(json.dumps(without_conditions(service, **switch)))
-    mistake = Mistake(i.images_are_immutable_and_scanned, "ScanOnPush: true", "ScanOnPull: true")
+    mistake = Mistake(
+        permissions.images_are_immutable_and_scanned, "ScanOnPush: true", "ScanOnPull: true"
+    )
     wrong = broken(example, tmp_path / "wrong", mistake).render.path / "infra" / "stack.yml"
 
     tool = Path(sys.executable).parent / "cfn-lint"

@@ -1,4 +1,4 @@
-"""The answer sets that every invariant is checked on: all sizes, and every pair of options."""
+"""The answer sets that every invariant is checked on: every pair of options, and all sizes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, cycle
@@ -64,19 +64,15 @@ def all_pairs() -> set[Pair]:
 
 
 def cells() -> Iterator[Cell]:
-    """As many cells for each processor as it has memory sizes, then more until each pair is there.
+    """Cells until each pair is in one.
 
     Greedy: an option that is still free takes the value that covers the most new pairs.
     """
     counts = [len(values) for values in OPTIONS.values()]
     uncovered = all_pairs()
-    wanted = [index for index, sizes in enumerate(FARGATE.values()) for _ in sizes]
-    while wanted or uncovered:
-        if wanted:
-            chosen = {0: wanted.pop(0)}
-        else:
-            option, value, other, other_value = min(uncovered)
-            chosen = {option: value, other: other_value}
+    while uncovered:
+        option, value, other, other_value = min(uncovered)
+        chosen = {option: value, other: other_value}
         for option in range(len(counts)):
             if option not in chosen:
                 gains = [
@@ -89,8 +85,8 @@ def cells() -> Iterator[Cell]:
         yield cell
 
 
-def answer_sets() -> dict[str, Answers]:
-    """The answers of each cell, by a name that is also a legal folder."""
+def pair_sets() -> dict[str, Answers]:
+    """Answers for each cell, by a name that is also a legal folder."""
     memory = {cpu: cycle(sizes) for cpu, sizes in FARGATE.items()}
     sets: dict[str, Answers] = {}
     for number, cell in enumerate(cells()):
@@ -100,3 +96,16 @@ def answer_sets() -> dict[str, Answers]:
         answers["memory"] = next(memory[answers["cpu"]])
         sets[f"{number:03d}-{answers['app_name']}"] = answers
     return sets
+
+
+def size_sets() -> dict[str, Answers]:
+    """Answers for each size that no set of `pair_sets` has."""
+    pairs = list(pair_sets().values())
+    had = {(answers["cpu"], answers["memory"]) for answers in pairs}
+    sizes = ((cpu, mib) for cpu, memories in FARGATE.items() for mib in memories)
+    others = cycle(pairs)
+    return {
+        f"{cpu}-{mib}": {**next(others), "cpu": cpu, "memory": mib}
+        for cpu, mib in sizes
+        if (cpu, mib) not in had
+    }

@@ -18,6 +18,8 @@ from tests.support.checkout import Checkout
 from tests.support.rendering import Render
 from tests.support.stack_by_calls import provision
 
+Step = Callable[[Checkout], object]
+
 STAGES = ("rendered", "provisioned", "deployed", "deployed_twice")
 
 
@@ -27,28 +29,36 @@ class Account:
     def __init__(self, aws: SimulatedAws, render: Render, folder: Path) -> None:
         self.aws, self.render, self.folder = aws, render, folder
         self.stage = len(STAGES)
+        self.prepared: Step | None = None  # what was done after that stage
         self.resets = -1  # another one means that another test has the account
         self.clones = 0
 
-    def bring_to(self, stage: str) -> Checkout:
-        """A clone of the service for one test."""
+    def bring_to(self, stage: str, then: Step | None = None) -> Checkout:
+        """A clone of the service for one test. `then` prepares the account for all that pass it."""
         wanted = STAGES.index(stage)
-        if self.stage > wanted or self.resets != self.aws.resets:
-            self.aws.reset()
-            self.resets = self.aws.resets
-            self.checkout = Checkout(self.aws, self.folder / "0")
-            if not self.checkout.folder.exists():
-                self.render.copy_to(self.checkout.folder)
-                self.checkout.begin()
-            self.stage = 0
-        steps: tuple[Callable[[Checkout], object], ...] = (provision, deploy, deploy)
-        for step in steps[self.stage : wanted]:
+        is_past = self.stage > wanted or self.prepared not in (None, then)
+        if is_past or self.resets != self.aws.resets:
+            self.begin()
+        way: list[Step] = [provision, deploy, deploy]
+        steps = way[self.stage : wanted]
+        if then and not self.prepared:
+            steps.append(then)
+        for step in steps:
             self.stage = len(STAGES)  # begin anew if the step fails
             step(self.checkout)
-        self.stage = wanted
+        self.stage, self.prepared = wanted, then
         self.aws.calls.clear()
+        return self.checkout.copy(self.new_folder())
+
+    def begin(self) -> None:
+        self.aws.reset()
+        self.resets = self.aws.resets
+        self.checkout = Checkout.of(self.render, self.aws, self.new_folder())
+        self.stage, self.prepared = 0, None
+
+    def new_folder(self) -> Path:
         self.clones += 1
-        return self.checkout.copy(self.folder / str(self.clones))
+        return self.folder / str(self.clones)
 
 
 def warm_up(aws: SimulatedAws) -> None:
@@ -115,14 +125,16 @@ def order_by_stage(items: list[pytest.Item], folder: Path) -> None:
 
 
 def stage_of(item: pytest.Item) -> tuple[str, int]:
-    stages = [STAGES.index(name) for name in getattr(item, "fixturenames", ()) if name in STAGES]
-    return str(item.path), max(stages, default=-1)
+    """Tests that prepare the account for themselves come last."""
+    fixtures = set(getattr(item, "fixturenames", ()))
+    stages = [number for number, name in enumerate(STAGES) if name in fixtures]
+    return str(item.path), max(stages, default=len(STAGES) if "account" in fixtures else -1)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a test that begins at a stage in a fork."""
-    if not set(STAGES) & set(pyfuncitem.fixturenames):
+    if "account" not in pyfuncitem.fixturenames:
         return None
     wanted = inspect.signature(pyfuncitem.obj).parameters
     arguments = {name: pyfuncitem.funcargs[name] for name in wanted}

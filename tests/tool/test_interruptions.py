@@ -7,10 +7,15 @@ import pytest
 from infra.tool import cli
 
 from tests.support.checkout import Checkout, Run
+from tests.support.slow import numbers
 from tests.support.targets import bench
 
 # The calls of one run. test_the_numbers_of_calls_are_right fails if a command makes others.
 FIRST_DEPLOY, NEXT_DEPLOY, ROLLBACK = 18, 23, 18
+# Of each run, one call of each phase: checks, revision, start, watch, tag of the image, scaling.
+QUICK_FIRST_DEPLOY = 2, 4, 5, 6, 13, 15
+QUICK_NEXT_DEPLOY = 4, 6, 7, 8, 14, 18, 20
+QUICK_ROLLBACK = 3, 6, 7, 9, 17
 CONTINUES = "To find out, run this again: uv run --frozen -m infra"
 
 
@@ -35,7 +40,7 @@ def expect_calls(run: Run, name: str, number: int) -> None:
 # --- at every call: AWS has carried it out, and the tool has no answer yet ---
 
 
-@pytest.mark.parametrize("call", range(FIRST_DEPLOY))
+@pytest.mark.parametrize("call", numbers(FIRST_DEPLOY, quick=QUICK_FIRST_DEPLOY))
 def test_a_first_deploy_that_is_stopped_completes_when_it_is_run_again(
     provisioned: Checkout, call: int
 ) -> None:
@@ -46,7 +51,7 @@ def test_a_first_deploy_that_is_stopped_completes_when_it_is_run_again(
     expect_deployed(provisioned)
 
 
-@pytest.mark.parametrize("call", range(NEXT_DEPLOY))
+@pytest.mark.parametrize("call", numbers(NEXT_DEPLOY, quick=QUICK_NEXT_DEPLOY))
 def test_a_deploy_that_is_stopped_completes_when_it_is_run_again(
     deployed: Checkout, call: int
 ) -> None:
@@ -57,7 +62,7 @@ def test_a_deploy_that_is_stopped_completes_when_it_is_run_again(
     expect_deployed(deployed)
 
 
-@pytest.mark.parametrize("call", range(ROLLBACK))
+@pytest.mark.parametrize("call", numbers(ROLLBACK, quick=QUICK_ROLLBACK))
 def test_a_rollback_that_is_stopped_completes_when_it_is_run_again(
     deployed_twice: Checkout, call: int
 ) -> None:

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from botocore import xform_name
 from botocore.session import get_session
-from infra.tool.commands import deploy
+from infra.tool.commands import app, deploy
 from infra.tool.settings_file import known_settings
+from typer import TyperException
 
 from simulator.policies import trusts
 from tests.support.document_checks import api_findings
@@ -135,13 +136,10 @@ def test_every_command_of_the_tool_exists(example: Render) -> None:
     }
     assert {words.split()[0] for words in told} >= {"status", "logs", "check"}
     for words in told:
-        done = subprocess.run(
-            [sys.executable, "-B", "-m", "infra", *words.split(), "--help"],
-            cwd=example.path,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"{TOOL}{words}: {done.stderr}"
+        try:
+            app(args=[*words.split(), "--help"], standalone_mode=False)
+        except TyperException as error:
+            pytest.fail(f"{TOOL}{words}: {error.format_message()}")
 
 
 def test_every_setting_exists(example: Render) -> None:
@@ -354,12 +352,12 @@ def test_every_exit_code_of_a_deploy_is_told(example: Render) -> None:
 
 
 def test_no_description_changes_what_the_readme_is_made_of(
-    template: Path, example: Render, tmp_path: Path
+    varying: Path, example: Render, tmp_path: Path
 ) -> None:
     """It is somebody's own words, and some of them are Markdown."""
     for number, text in enumerate(("<!-- a service", "~~~ text", "<<<<<<< HEAD", "# Title", "---")):
         answers = {**example.answers, "description": text}
-        readme = render(template, tmp_path / str(number), answers).text("README.md")
+        readme = render(varying, tmp_path / str(number), answers).text("README.md")
         assert f"\n\n> {text}\n\n" in readme, "quoted, it ends where the quotation ends"
         rest = readme.replace(f"> {text}\n", "")
         assert rest == example.text("README.md").replace(

@@ -8,6 +8,7 @@ import pytest
 
 from simulator.deployments import Task
 from tests.support.checkout import Checkout, Run
+from tests.support.slow import numbers
 
 NAME = "ai-assistant"
 TAKES_DOWN = [
@@ -443,6 +444,7 @@ def test_a_lost_answer_to_a_deletion_leaves_it_open(
 # --- stopped at any call: AWS has carried it out, and the tool has no answer yet ---
 
 CALLS = 29  # of a run with --purge; the next test fails if AWS carries out more or fewer
+QUICK = 3, 8, 9, 10, 14, 19, 22, 23, 27  # one call of each phase
 
 
 def test_it_has_so_many_calls(deployed: Checkout) -> None:
@@ -454,7 +456,7 @@ def carried_out(run: Run) -> list[str]:
     return [call.name for call in run.calls if not call.error]
 
 
-@pytest.mark.parametrize("call", range(CALLS))
+@pytest.mark.parametrize("call", numbers(CALLS, quick=QUICK))
 def test_stopped_at_any_call_and_run_again_it_ends_right(deployed: Checkout, call: int) -> None:
     deployed.aws.faults.interrupt(after=call, late=True)
     run = destroy(deployed, "--purge").expect(130)

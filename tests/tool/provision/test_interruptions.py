@@ -5,9 +5,14 @@ from infra.tool.provision.roles import SERVICE_ROLES
 
 from simulator.faults import THROTTLED
 from tests.support.checkout import Checkout, Run
+from tests.support.slow import numbers
 
 # The calls of one run that AWS carries out. The first two tests fail if a command makes others.
 NEW, UPDATE, PLAN = 28, 33, 10
+# Of each run, one call of each phase: checks, change set, roles, execution, watch, documents.
+QUICK_NEW = 0, 5, 8, 9, 16, 17, 24, 27
+QUICK_UPDATE = 2, 18, 22, 23, 29, 31
+QUICK_PLAN = 4, 5, 9
 EXECUTES = "cloudformation:ExecuteChangeSet"
 CREATES = "cloudformation:CreateChangeSet"
 
@@ -40,7 +45,7 @@ def test_an_update_has_so_many_calls(existing: Checkout) -> None:
 # --- at every call: AWS has carried it out, and the tool has no answer yet ---
 
 
-@pytest.mark.parametrize("call", range(NEW))
+@pytest.mark.parametrize("call", numbers(NEW, quick=QUICK_NEW))
 def test_a_first_provision_that_is_stopped_completes_when_it_is_run_again(
     new: Checkout, call: int
 ) -> None:
@@ -48,7 +53,7 @@ def test_a_first_provision_that_is_stopped_completes_when_it_is_run_again(
     expect_completed_by_another_run(new)
 
 
-@pytest.mark.parametrize("call", range(UPDATE))
+@pytest.mark.parametrize("call", numbers(UPDATE, quick=QUICK_UPDATE))
 def test_an_update_that_is_stopped_completes_when_it_is_run_again(
     existing: Checkout, call: int
 ) -> None:
@@ -57,7 +62,7 @@ def test_an_update_that_is_stopped_completes_when_it_is_run_again(
     expect_completed_by_another_run(existing)
 
 
-@pytest.mark.parametrize("call", range(PLAN))
+@pytest.mark.parametrize("call", numbers(PLAN, quick=QUICK_PLAN))
 def test_a_plan_that_is_stopped_does_not_keep_the_next_provision_from_its_work(
     new: Checkout, call: int
 ) -> None:

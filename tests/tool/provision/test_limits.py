@@ -11,6 +11,7 @@ from infra.tool.provision.limits import Limits, changed, document, kept, parse
 
 from tests.support.checkout import SUBJECT, Checkout, Run
 from tests.support.document_checks import policy_findings
+from tests.support.stages import Account
 from tests.support.vpcs import default_vpc
 
 Json = dict[str, Any]
@@ -95,8 +96,13 @@ def test_a_change_is_told_permission_by_permission() -> None:
 # --- what whoever deploys is denied ---
 
 
-def set_up(deployed: Checkout) -> Checkout:
+@pytest.fixture
+def limited(account: Account) -> Checkout:
     """A running service whose deploy role and deploy user were provisioned."""
+    return account.bring_to("deployed", then=limit)
+
+
+def limit(deployed: Checkout) -> None:
     deployed.aws.client("iam").create_user(UserName="deployer")
     deployed.set("github.subject", SUBJECT)
     deployed.set("github.deploy_user", "deployer")
@@ -105,7 +111,6 @@ def set_up(deployed: Checkout) -> Checkout:
     provision(deployed)
     deploy(deployed).expect(0)  # without a public address
     provision(deployed)
-    return deployed
 
 
 def provision(checkout: Checkout) -> None:
@@ -146,30 +151,28 @@ def expect_denied(checkout: Checkout, client: Any, **changes: Any) -> None:
 
 
 @pytest.mark.parametrize("principal", PRINCIPALS)
-def test_other_networks_and_ecs_exec_are_denied(deployed: Checkout, principal: str) -> None:
-    service = set_up(deployed)
-    own, client = network(service), ecs(service, principal)
-    other = own | {"subnets": [foreign_subnet(service)]}
+def test_other_networks_and_ecs_exec_are_denied(limited: Checkout, principal: str) -> None:
+    own, client = network(limited), ecs(limited, principal)
+    other = own | {"subnets": [foreign_subnet(limited)]}
     both = own | {"subnets": own["subnets"] + other["subnets"]}
     public = own | {"assignPublicIp": "ENABLED"}
     for changed_network in (other, both, public):
         changes = {"networkConfiguration": {"awsvpcConfiguration": changed_network}}
-        expect_denied(service, client, **changes)
-    expect_denied(service, client, enableExecuteCommand=True)
-    update(service, client, networkConfiguration={"awsvpcConfiguration": own})
-    update(service, client, enableExecuteCommand=False)
+        expect_denied(limited, client, **changes)
+    expect_denied(limited, client, enableExecuteCommand=True)
+    update(limited, client, networkConfiguration={"awsvpcConfiguration": own})
+    update(limited, client, enableExecuteCommand=False)
 
 
 @pytest.mark.parametrize("principal", PRINCIPALS)
-def test_a_service_is_not_created_elsewhere(deployed: Checkout, principal: str) -> None:
-    service = set_up(deployed)
-    names, own = service.settings.names, network(service)
-    running = service.revision
-    other = own | {"subnets": [foreign_subnet(service)]}
-    service.aws.client("ecs").delete_service(
+def test_a_service_is_not_created_elsewhere(limited: Checkout, principal: str) -> None:
+    names, own = limited.settings.names, network(limited)
+    running = limited.revision
+    other = own | {"subnets": [foreign_subnet(limited)]}
+    limited.aws.client("ecs").delete_service(
         cluster=names.cluster, service=names.service, force=True
     )
-    client = ecs(service, principal)
+    client = ecs(limited, principal)
     with pytest.raises(ClientError, match=r"ecs:CreateService .* with an explicit deny"):
         client.create_service(
             cluster=names.cluster,
@@ -182,32 +185,30 @@ def test_a_service_is_not_created_elsewhere(deployed: Checkout, principal: str) 
 
 
 @pytest.mark.parametrize("principal", PRINCIPALS)
-def test_deploys_and_rollbacks_pass(deployed: Checkout, principal: str) -> None:
-    service = set_up(deployed)
-    deploy(service, principal).expect(0)
-    run = service.run("rollback", principal=principal).expect(0)
+def test_deploys_and_rollbacks_pass(limited: Checkout, principal: str) -> None:
+    deploy(limited, principal).expect(0)
+    run = limited.run("rollback", principal=principal).expect(0)
     assert "networkConfiguration" not in run.request("ecs:UpdateService")
 
 
 # --- what an administrator changes ---
 
 
-def test_tasks_move_to_other_subnets(deployed: Checkout) -> None:
+def test_tasks_move_to_other_subnets(limited: Checkout) -> None:
     """Old and new ones are allowed until the tasks have moved, then the new ones alone."""
-    service = set_up(deployed)
-    before = network(service)["subnets"]
-    new = foreign_subnet(service)
-    service.set("tasks.subnets", [new])
-    plan = service.administer("provision", "--plan").expect(0)
+    before = network(limited)["subnets"]
+    new = foreign_subnet(limited)
+    limited.set("tasks.subnets", [new])
+    plan = limited.administer("provision", "--plan").expect(0)
     assert f"limits      to allow: tasks in {new}" in plan.out
     assert "to deny" not in plan.out
-    provision(service)
-    assert allowed(service) == {*before, new}
-    service.run("rollback", "1").expect(0)
-    deploy(service).expect(0)
-    assert network(service)["subnets"] == [new]
-    provision(service)
-    assert allowed(service) == {new}
+    provision(limited)
+    assert allowed(limited) == {*before, new}
+    limited.run("rollback", "1").expect(0)
+    deploy(limited).expect(0)
+    assert network(limited)["subnets"] == [new]
+    provision(limited)
+    assert allowed(limited) == {new}
 
 
 def allowed(checkout: Checkout) -> set[str]:
@@ -221,50 +222,45 @@ def allowed(checkout: Checkout) -> set[str]:
     return set(found.subnets)
 
 
-def test_a_deploy_while_the_stack_gets_other_subnets_is_not_denied(deployed: Checkout) -> None:
-    service = set_up(deployed)
-    new = foreign_subnet(service)
-    service.set("tasks.subnets", [new])
+def test_a_deploy_while_the_stack_gets_other_subnets_is_not_denied(limited: Checkout) -> None:
+    new = foreign_subnet(limited)
+    limited.set("tasks.subnets", [new])
     seen: list[set[str]] = []
-    service.aws.moments.when(EXECUTES, lambda: seen.append(allowed(service)))
-    provision(service)
-    assert seen == [{*network(service)["subnets"], new}]
+    limited.aws.moments.when(EXECUTES, lambda: seen.append(allowed(limited)))
+    provision(limited)
+    assert seen == [{*network(limited)["subnets"], new}]
 
 
-def test_a_service_that_was_moved_by_hand_makes_no_subnet_allowed(deployed: Checkout) -> None:
-    service = set_up(deployed)
-    own = network(service)
-    other = own | {"subnets": [foreign_subnet(service)]}
-    update(service, service.aws.client("ecs"), networkConfiguration={"awsvpcConfiguration": other})
-    provision(service)
-    assert allowed(service) == set(own["subnets"])
+def test_a_service_that_was_moved_by_hand_makes_no_subnet_allowed(limited: Checkout) -> None:
+    own = network(limited)
+    other = own | {"subnets": [foreign_subnet(limited)]}
+    update(limited, limited.aws.client("ecs"), networkConfiguration={"awsvpcConfiguration": other})
+    provision(limited)
+    assert allowed(limited) == set(own["subnets"])
 
 
-def test_ecs_exec_is_allowed_once_the_document_asks_for_it(deployed: Checkout) -> None:
-    service = set_up(deployed)
-    document = service.document(SERVICE) | {"enableExecuteCommand": True}
-    service.write(SERVICE, json.dumps(document))
-    run = deploy(service).expect(1, "aws-denied")
+def test_ecs_exec_is_allowed_once_the_document_asks_for_it(limited: Checkout) -> None:
+    document = limited.document(SERVICE) | {"enableExecuteCommand": True}
+    limited.write(SERVICE, json.dumps(document))
+    run = deploy(limited).expect(1, "aws-denied")
     assert "uv run --frozen -m infra provision" in run.err
-    plan = service.administer("provision", "--plan").expect(0)
+    plan = limited.administer("provision", "--plan").expect(0)
     assert "limits      to allow: ECS Exec" in plan.out
-    provision(service)
-    deploy(service).expect(0)
-    assert service.ecs_service["enableExecuteCommand"] is True
+    provision(limited)
+    deploy(limited).expect(0)
+    assert limited.ecs_service["enableExecuteCommand"] is True
 
 
-def test_public_addresses_are_allowed_if_the_settings_say_so(deployed: Checkout) -> None:
-    service = set_up(deployed)
-    service.set("tasks.public_ip", True)
-    provision(service)
-    deploy(service).expect(0)
-    assert network(service)["assignPublicIp"] == "ENABLED"
+def test_public_addresses_are_allowed_if_the_settings_say_so(limited: Checkout) -> None:
+    limited.set("tasks.public_ip", True)
+    provision(limited)
+    deploy(limited).expect(0)
+    assert network(limited)["assignPublicIp"] == "ENABLED"
 
 
-def test_a_destroy_leaves_no_limits_behind(deployed: Checkout) -> None:
-    service = set_up(deployed)
-    service.run("destroy", principal="root", typed="ai-assistant").expect(0)
-    iam = service.aws.client("iam")
+def test_a_destroy_leaves_no_limits_behind(limited: Checkout) -> None:
+    limited.run("destroy", principal="root", typed="ai-assistant").expect(0)
+    iam = limited.aws.client("iam")
     assert iam.list_groups()["Groups"] == []
     names = [role["RoleName"] for role in iam.list_roles()["Roles"]]
-    assert service.settings.names.deploy_role not in names
+    assert limited.settings.names.deploy_role not in names

@@ -1,0 +1,24 @@
+"""A promise of infra/stack.yml, as a function that is called with a rendered service."""
+
+from collections.abc import Callable
+
+from simulator.template import BadTemplate, Stack
+from tests.stack.rendered_service import (
+    RenderedService,
+)
+
+Invariant = Callable[[RenderedService], None]
+INVARIANTS: dict[str, Invariant] = {}
+
+
+def invariant(function: Invariant) -> Invariant:
+    INVARIANTS[function.__name__] = function
+    return function
+
+
+def refusal(stack: Stack) -> str:
+    """What CloudFormation says against the parameters."""
+    try:
+        return "\n".join(stack.broken_rules) if stack.parameters else ""
+    except BadTemplate as refused:
+        return str(refused)

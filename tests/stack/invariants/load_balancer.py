@@ -1,0 +1,105 @@
+"""Load balancer, listeners, targets."""
+
+import re
+
+from tests.stack.invariants.invariant import invariant
+from tests.stack.rendered_service import (
+    CERTIFICATE,
+    RenderedService,
+)
+
+
+@invariant
+def tasks_are_targets_by_address(service: RenderedService) -> None:
+    target = service.stack().resources["TargetGroup"].properties
+    assert target["TargetType"] == "ip", "a task on Fargate has a network interface, no instance"
+    assert (target["Protocol"], target["Port"]) == ("HTTP", service.port)
+
+
+@invariant
+def the_load_balancer_asks_for_health_where_the_container_does(service: RenderedService) -> None:
+    target = service.stack().resources["TargetGroup"].properties
+    asked = re.findall(r"GET (\S+) HTTP", " ".join(service.container["healthCheck"]["command"]))
+    assert [target["HealthCheckPath"]] == asked == ["/health"], "one path, with its slash"
+    assert target["Matcher"] == {"HttpCode": "200"}
+    assert target.get("HealthCheckPort", "traffic-port") == "traffic-port"
+    assert target.get("HealthCheckProtocol", "HTTP") == "HTTP"
+
+
+@invariant
+def a_bad_task_is_found_soon_and_a_slow_check_is_no_failure(service: RenderedService) -> None:
+    target = service.stack().resources["TargetGroup"].properties
+    interval = target["HealthCheckIntervalSeconds"]
+    assert target["HealthCheckTimeoutSeconds"] < interval
+    assert interval * target["UnhealthyThresholdCount"] <= 30
+    grace = service.render.json("infra/service.json")["healthCheckGracePeriodSeconds"]
+    assert interval * target["HealthyThresholdCount"] < grace, "or no task is healthy in time"
+
+
+@invariant
+def every_way_in_ends_at_the_tasks(service: RenderedService) -> None:
+    """ECS takes no service whose target group is behind no listener."""
+    for stack in service.stacks:
+        secure = bool(stack.parameters["CertificateArn"])
+        target = stack.outputs["TargetGroupArn"]
+        assert target.partition(":targetgroup/")[2] == (
+            f"{service.settings.service.name}-tg/0123456789abcdef"
+        )
+        forward = [{"Type": "forward", "TargetGroupArn": target}]
+        listeners = {
+            each.properties["Port"]: each.properties
+            for each in stack.of_type("AWS::ElasticLoadBalancingV2::Listener")
+        }
+        assert listeners[443 if secure else 80]["DefaultActions"] == forward
+        for listener in listeners.values():
+            balancer = f"loadbalancer/app/{service.settings.service.name}-alb/0123456789abcdef"
+            assert listener["LoadBalancerArn"] == service.place.arn(
+                "elasticloadbalancing", balancer
+            )
+
+
+@invariant
+def http_leads_to_https_where_there_is_a_certificate_and_after_it_answers(
+    service: RenderedService,
+) -> None:
+    to_https = {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}
+    for stack in service.stacks:
+        [action] = stack.resources["HttpListener"].properties["DefaultActions"]
+        secure = bool(stack.parameters["CertificateArn"])
+        assert (action["Type"] == "redirect") is secure
+        if secure:
+            assert action == {"Type": "redirect", "RedirectConfig": to_https}
+            assert stack.order.index("HttpsListener") < stack.order.index("HttpListener"), (
+                "or visitors are sent to a port where nothing listens yet"
+            )
+
+
+@invariant
+def https_has_the_certificate_and_no_old_protocol(service: RenderedService) -> None:
+    listener = service.variants["certificate"].resources["HttpsListener"].properties
+    assert (listener["Protocol"], listener["Port"]) == ("HTTPS", 443)
+    assert listener["Certificates"] == [{"CertificateArn": CERTIFICATE}]
+    assert listener["SslPolicy"].startswith("ELBSecurityPolicy-TLS13-1-2-Res-"), (
+        "TLS 1.2 and 1.3 with forward secrecy, and nothing older"
+    )
+
+
+@invariant
+def the_load_balancer_drops_headers_that_servers_read_differently(service: RenderedService) -> None:
+    assert service.load_balancer("routing.http.drop_invalid_header_fields.enabled") == "true"
+
+
+@invariant
+def the_server_outlives_an_idle_connection(service: RenderedService) -> None:
+    idle = int(service.load_balancer("idle_timeout.timeout_seconds"))
+    assert service.gunicorn("keepalive") > idle, "or the load balancer answers 502 now and then"
+
+
+@invariant
+def no_request_is_cut_off_by_a_rollout(service: RenderedService) -> None:
+    idle = int(service.load_balancer("idle_timeout.timeout_seconds"))
+    delay = int(service.load_balancer("deregistration_delay.timeout_seconds"))
+    graceful = service.gunicorn("graceful_timeout")
+    assert delay >= graceful + 20, "the guide's margin"
+    assert delay + graceful >= idle, "as long as the load balancer waits for an answer"
+    assert delay <= 120, "each rollout waits for so long"

@@ -1,0 +1,47 @@
+"""Outputs of the stack: what the tool reads."""
+
+from tests.stack.invariants.invariant import invariant, refusal
+from tests.stack.rendered_service import (
+    CERTIFICATE,
+    RenderedService,
+)
+
+
+@invariant
+def the_outputs_are_what_the_scripts_read(service: RenderedService) -> None:
+    for stack in service.stacks:
+        assert stack.outputs.keys() == {
+            "Url",
+            "LoadBalancerDomain",
+            "TargetGroupArn",
+            "ScalingResourceLabel",
+            "SubnetIds",
+            "TaskSecurityGroupId",
+            "AssignPublicIp",
+        }
+        assert all(isinstance(value, str) and value for value in stack.outputs.values())
+
+
+@invariant
+def the_url_is_one_that_answers(service: RenderedService) -> None:
+    app, region = service.settings.service.name, service.settings.service.region
+    plain = f"http://{app}-alb-1.{region}.elb.amazonaws.com"
+    urls = {name: stack.outputs["Url"] for name, stack in service.variants.items()}
+    assert urls.pop("domain") == "http://api.example.com"
+    assert urls.pop("certificate") == urls.pop("all") == "https://api.example.com"
+    assert set(urls.values()) == {plain}
+
+
+@invariant
+def the_load_balancer_is_told_under_its_own_name(service: RenderedService) -> None:
+    """Where there is a domain, it has to point there."""
+    app, region = service.settings.service.name, service.settings.service.region
+    for stack in service.stacks:
+        own = f"{app}-alb-1.{region}.elb.amazonaws.com"
+        assert stack.outputs["LoadBalancerDomain"] == own
+
+
+@invariant
+def a_certificate_without_its_name_is_refused(service: RenderedService) -> None:
+    """The load balancer's own name stands in no certificate, so https to it could not answer."""
+    assert 'domain = "api.example.com"' in refusal(service.stack(CertificateArn=CERTIFICATE))
