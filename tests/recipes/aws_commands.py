@@ -1,70 +1,87 @@
-"""Whether the commands that a recipe shows for AWS can be typed."""
+"""Whether the commands that a recipe shows for AWS can be typed, in their order, in one shell.
+
+bash runs them, so quotes, variables and `name=$(command)` are what they are in a shell. In place of
+the programs there are stand-ins: the AWS CLI checks all parameters and prints an answer of the
+right shape, but asks AWS nothing (aws_cli.py); the tool only reads its command line.
+"""
 
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from infra.tool import settings_file
+
+from simulator.template import load
 from tests.recipes.page import AwsStep, RecipeError
 
 TOOL = "uv run --frozen -m infra "
-FREE = ("git add ", "git commit ", "git push", "curl ")  # harmless here, and known to everybody
-ASSIGNED = re.compile(r"\w+=\$\((?P<command>.*)\)")
-VARIABLE = re.compile(r"\$\{?\w+\}?")
-AWS = Path(sys.executable).with_name("aws")
+AWS_CLI = Path(__file__).with_name("aws_cli.py")
+OUTPUT = re.compile(r"OutputKey==['`\"]+(\w+)")
+STAND_INS = {
+    "aws": f'exec {sys.executable} {AWS_CLI} "$@"',
+    "curl": "exit 0",
+    "git": "exit 0",
+    "uv": f"""case "$*" in
+  "run --frozen -m infra "*) shift 4 && exec {sys.executable} -B -m infra "$@" --help >/dev/null ;;
+  *) echo "write {TOOL}..., or Run: before it" >&2 && exit 2 ;;
+esac""",
+}
+UNKNOWN = f"a command for AWS begins with {', '.join(STAND_INS)}: mark a block of others as text"
 
 
-def check(step: AwsStep, service: Path) -> None:
-    """Raises RecipeError for the first command that cannot be typed in a service."""
-    for command in step.commands:
-        assigned = ASSIGNED.fullmatch(command)
-        error = error_of(assigned["command"] if assigned else command, service)
-        if error:
-            raise RecipeError(f"{step.place}: {command}: {error}")
+def check(steps: Sequence[AwsStep], service: Path, scratch: Path) -> None:
+    """Raises RecipeError for the first command of a page that cannot be typed in a service. Scratch
+    is a folder that does not exist."""
+    outputs = load((service / "infra" / "stack.yml").read_text("utf-8"))["Outputs"]
+    for step in steps:
+        for command in step.commands:
+            for name in OUTPUT.findall(command):
+                if name not in outputs:
+                    raise RecipeError(
+                        f"{step.place}: {command}: the stack has no output {name}, only "
+                        f"{', '.join(outputs)}"
+                    )
+    run(script(steps), service, scratch)
 
 
-def error_of(command: str, service: Path) -> str:
-    """What is wrong with a command; empty if nothing is."""
-    if command.startswith("aws "):
-        return aws_error(command, service)
-    if command.startswith(TOOL):
-        words = shlex.split(command.removeprefix(TOOL))
-        return error_in([sys.executable, "-B", "-m", "infra", *words, "--help"], service)
-    if command.startswith(FREE):
-        return error_in(["bash", "-n", "-c", command], service)
-    return f"write one that begins with {', '.join(('aws ', TOOL, *FREE))}"
+def script(steps: Sequence[AwsStep]) -> str:
+    """The commands of all steps, each after the note where it is."""
+    lines = ['trap \'printf "%s: " "$place" >&2\' EXIT']
+    for step in steps:
+        for command in step.commands:
+            lines += [f"place={shlex.quote(f'{step.place}: {command}')}", command]
+    return "\n".join([*lines, "trap - EXIT", ""])
 
 
-def aws_error(command: str, service: Path) -> str:
-    """What the AWS CLI says against it: it checks all parameters, and asks AWS nothing."""
-    words = [VARIABLE.sub("x" * 20, word) for word in shlex.split(command)[1:]]
-    if missing := [word for word in words if is_missing(word, service)]:
-        return f"the service has no {missing[0].removeprefix('file://')}"
-    return error_in([str(AWS), *words, "--generate-cli-skeleton", "output"], service)
-
-
-def is_missing(word: str, service: Path) -> bool:
-    return word.startswith("file://") and not (service / word.removeprefix("file://")).exists()
-
-
-def error_in(words: list[str], service: Path) -> str:
-    environment = {
-        "PATH": os.environ["PATH"],
-        "AWS_ACCESS_KEY_ID": "stand-in",
-        "AWS_SECRET_ACCESS_KEY": "stand-in",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
+def run(script: str, service: Path, scratch: Path) -> None:
+    programs = scratch / "programs"
+    programs.mkdir(parents=True)
+    for name, text in STAND_INS.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    bash = shutil.which("bash")
+    assert bash
     done = subprocess.run(
-        words,
+        [bash, "-eu", "-o", "pipefail", "-c", script],
         cwd=service,
-        env=environment,
-        input="stand-in",  # what a person types
+        env={
+            "PATH": str(programs),
+            "AWS_ACCESS_KEY_ID": "stand-in",
+            "AWS_SECRET_ACCESS_KEY": "stand-in",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_DEFAULT_REGION": settings_file.read(service).service.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        },
+        input="stand-in\n" * 10,  # what a person types
         capture_output=True,
         text=True,
         check=False,
     )
-    return (done.stderr or done.stdout).strip() if done.returncode else ""
+    if done.returncode:
+        hint = UNKNOWN if done.returncode == 127 else ""
+        raise RecipeError(f"{done.stderr.strip()} {hint}")

@@ -202,30 +202,51 @@ WRONG_COMMANDS = {
     "aws ecs run-tasks --task-definition x": "run-tasks",
     "aws ecs run-task --task-definition x --overrides '{\"command\": []}'": "command",
     "aws ecs describe-tasks --tasks x --query tasks[0": "tasks[0",
+    "aws ecs describe-tasks --tasks $lost": "lost: unbound variable",
     "aws ssm put-parameter --name x --value file://lost.txt": "lost.txt",
     "task=$(aws ecs run-task --cluster x)": "--task-definition",
+    "aws cloudformation describe-stacks --query \"x[?OutputKey=='Lost']\"": "Lost",
     "uv run --frozen -m infra deploys": "deploys",
     "uv run -m infra deploy": "uv run --frozen -m infra ",
-    "psql -c 'drop table orders'": "begins with",
+    "psql -c 'drop table orders'": "begins with aws",
     "curl 'http://": "unexpected EOF",
 }
 
 
 @pytest.mark.parametrize("command", WRONG_COMMANDS)
-def test_a_command_that_cannot_be_typed_is_named(command: str, example: Render) -> None:
-    [step] = parse("orders.md", f"Run against AWS:\n\n```sh\n{command}\n```\n")
-    assert isinstance(step, AwsStep)
+def test_a_command_that_cannot_be_typed_is_named(
+    command: str, example: Render, tmp_path: Path
+) -> None:
     with pytest.raises(RecipeError) as caught:
-        aws_commands.check(step, example.path)
-    assert "orders.md:4" in str(caught.value)
+        aws_commands.check(against_aws(command), example.path, tmp_path / "scratch")
+    assert "orders.md:4" in str(caught.value) or "unexpected EOF" in str(caught.value)
     assert WRONG_COMMANDS[command] in str(caught.value)
 
 
+def against_aws(*commands: str) -> list[AwsStep]:
+    text = "\n".join(commands)
+    steps = parse("orders.md", f"Run against AWS:\n\n```sh\n{text}\n```\n")
+    return [step for step in steps if isinstance(step, AwsStep)]
+
+
+def test_commands_hand_on_what_aws_answers(example: Render, tmp_path: Path) -> None:
+    """One with the shape of the answer to another: a network, an ARN."""
+    where = "--cluster ai-assistant-cluster"
+    steps = against_aws(
+        f"network=$(aws ecs describe-services {where} --services ai-assistant-service \\",
+        '  --query "services[0].networkConfiguration")',
+        f"task=$(aws ecs run-task {where} --task-definition x \\",
+        '  --network-configuration "$network" \\',
+        '  --query "tasks[0].taskArn" --output text)',
+        f'aws ecs wait tasks-stopped {where} --tasks "$task"',
+    )
+    aws_commands.check(steps, example.path, tmp_path / "scratch")
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_every_command_for_aws_can_be_typed(name: str, example: Render) -> None:
-    for step in steps_of(name):
-        if isinstance(step, AwsStep):
-            aws_commands.check(step, example.path)
+def test_every_command_for_aws_can_be_typed(name: str, example: Render, tmp_path: Path) -> None:
+    steps = [step for step in steps_of(name) if isinstance(step, AwsStep)]
+    aws_commands.check(steps, example.path, tmp_path / "scratch")
 
 
 @pytest.mark.parametrize("name", PAGES)
