@@ -1,15 +1,15 @@
 """What the tests of recipes stand on."""
 
+from collections.abc import Iterator
+from uuid import uuid4
+
 import pytest
 
-# The environment that the tests of a recipe's service need, by the name of a fixture that returns
-# it. Such a fixture calls tests.support.programs.require.
-NEEDS: dict[str, str] = {}
+from tests.support.postgresql import Postgres, running
 
-
-@pytest.fixture
-def needs(request: pytest.FixtureRequest) -> "Needs":
-    return Needs(request)
+# What the tests of a recipe's service find in their environment, by the name of a fixture that
+# returns it. Such a fixture calls tests.support.programs.require.
+NEEDS = {"rest-api-postgresql": "test_database"}
 
 
 class Needs:
@@ -17,9 +17,27 @@ class Needs:
         self.request = request
 
     def of(self, names: str) -> dict[str, str]:
-        """What the tests of recipes, joined by "+", find in their environment."""
-        fixtures = [NEEDS[name] for name in names.split("+") if name in NEEDS]
+        """For recipes whose names are joined by "+"."""
         found: dict[str, str] = {}
-        for fixture in fixtures:
-            found |= self.request.getfixturevalue(fixture)
+        for name in names.split("+"):
+            if name in NEEDS:
+                found |= self.request.getfixturevalue(NEEDS[name])
         return found
+
+
+@pytest.fixture
+def needs(request: pytest.FixtureRequest) -> Needs:
+    return Needs(request)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def test_database(postgres: Postgres) -> dict[str, str]:
+    """An empty database for the tests of a service."""
+    url = postgres.create(f"tests-{uuid4()}")
+    return {"TEST_DATABASE_URL": f"{url}?sslmode=disable"}

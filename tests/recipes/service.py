@@ -32,7 +32,7 @@ OTHER: Answers = {
     "memory": 4096,
     "cpu_architecture": "ARM64",
     "min_tasks": 2,
-    "max_tasks": 10,
+    "max_tasks": 3,
 }
 ANSWERS: Mapping[str, Answers] = {"example": EXAMPLE, "other": OTHER}
 
