@@ -41,8 +41,14 @@ def service(recipes: Recipes, combination: tuple[str, str]) -> RecipeService:
     return recipes.service(*combination)
 
 
-def test_linters_and_types_have_nothing_to_say(service: RecipeService) -> None:
-    service.uv("run", "--locked", "pre-commit", "run", "--all-files")
+@pytest.fixture(scope="session")
+def types(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What mypy knows of the packages already, by their contents: it saves half of its time."""
+    return str(tmp_path_factory.mktemp("types"))
+
+
+def test_linters_and_types_have_nothing_to_say(service: RecipeService, types: str) -> None:
+    service.uv("run", "--locked", "pre-commit", "run", "--all-files", MYPY_CACHE_DIR=types)
 
 
 def test_its_tests_pass_and_none_is_left_out(

@@ -4,11 +4,8 @@ import json
 import re
 import shlex
 import subprocess
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,47 +13,17 @@ import httpx2
 import pytest
 
 from simulator.simulation import SimulatedAws
-from tests.recipes.service import ANSWERS, FOLDER, Recipes, RecipeService
+from tests.recipes.database import Database, created, migration, page
+from tests.recipes.service import ANSWERS, Recipes, RecipeService
 from tests.service.servers import PATIENCE, Server
 from tests.support.checkout import SUBJECT, Checkout
 from tests.support.postgresql import Postgres
 
 NAME = "rest-api-postgresql"
-PAGE = (FOLDER / f"{NAME}.md").read_text(encoding="utf-8")
 BOOK = {"isbn": "9780131103627", "title": "The C Programming Language"}
 PROBLEM = "application/problem+json"
 
 pytestmark = [pytest.mark.recipe, pytest.mark.xdist_group(NAME)]
-
-
-@dataclass(frozen=True)
-class Database:
-    """The database of a service, as the page creates it."""
-
-    server: Postgres
-    url: str  # over TCP and TLS, as the user of the app
-
-    def sql(self, text: str) -> str:
-        return self.server.sql(text, "service")
-
-    @contextmanager
-    def holding(self, statement: str) -> Iterator[None]:
-        """Keep the locks that a statement takes."""
-        with ThreadPoolExecutor(1) as other:
-            other.submit(self.sql, f"BEGIN; {statement}; SELECT pg_sleep(600)")
-            sleeping = "FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
-            while not self.sql(f"SELECT 1 {sleeping}"):
-                time.sleep(0.05)
-            try:
-                yield
-            finally:
-                self.sql(f"SELECT pg_terminate_backend(pid) {sleeping}")
-
-    def connections(self) -> list[str]:
-        """Of each connection of the app, "t" if it is encrypted, and else "f"."""
-        return self.sql(
-            "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename='service'"
-        ).split()
 
 
 @pytest.fixture(scope="module", params=ANSWERS)
@@ -71,19 +38,8 @@ def service(recipes: Recipes) -> RecipeService:
 
 @pytest.fixture
 def database(postgres: Postgres) -> Iterator[Database]:
-    [create_user, _] = re.findall(r"^```sql\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    postgres.sql("CREATE DATABASE service")
-    postgres.sql(create_user, "service")
-    url = postgres.url("service", "service", "localhost")
-    yield Database(postgres, f"{url}?sslrootcert={postgres.folder}/ca.pem")
-    postgres.sql("DROP DATABASE service WITH (FORCE)")
-    postgres.sql("DROP ROLE service")
-
-
-def migration() -> list[str]:
-    """The command that the page runs in a task."""
-    [command] = re.findall(r"^command='(.*)'$", PAGE, re.MULTILINE)
-    return [str(word) for word in json.loads(command)]
+    with created(postgres) as made:
+        yield made
 
 
 def run(
@@ -218,7 +174,7 @@ def test_the_page_names_the_parameter_that_the_task_definition_names(
     service: RecipeService,
 ) -> None:
     [secret] = service.container()["secrets"]
-    [put] = re.findall(r"^aws ssm put-parameter (.*) \\$", PAGE, re.MULTILINE)
+    [put] = re.findall(r"^aws ssm put-parameter (.*) \\$", page(), re.MULTILINE)
     words = shlex.split(put)
     assert words[words.index("--name") + 1] == secret["valueFrom"]
 
