@@ -21,7 +21,14 @@ from tests.recipes.page import AwsStep, RecipeError
 
 TOOL = "uv run --frozen -m infra "
 AWS_CLI = Path(__file__).with_name("aws_cli.py")
-OUTPUT = re.compile(r"OutputKey==['`\"]+(\w+)")
+# What a command names of the service, and how.
+NAMED = {
+    "cluster": r"--cluster ([\w-]+)",
+    "container": r"\{\\?\"name\\?\": \\?\"([\w-]+)",
+    "output of the stack": r"OutputKey==['`\"]+(\w+)",
+    "service": r"--services? ([\w-]+)",
+    "stack": r"--stack-name ([\w-]+)",
+}
 STAND_INS = {
     "aws": f'exec {sys.executable} {AWS_CLI} "$@"',
     "curl": "exit 0",
@@ -37,16 +44,28 @@ UNKNOWN = f"a command for AWS begins with {', '.join(STAND_INS)}: mark a block o
 def check(steps: Sequence[AwsStep], service: Path, scratch: Path) -> None:
     """Raises RecipeError for the first command of a page that cannot be typed in a service. Scratch
     is a folder that does not exist."""
-    outputs = load((service / "infra" / "stack.yml").read_text("utf-8"))["Outputs"]
+    known = names_of(service)
     for step in steps:
         for command in step.commands:
-            for name in OUTPUT.findall(command):
-                if name not in outputs:
-                    raise RecipeError(
-                        f"{step.place}: {command}: the stack has no output {name}, only "
-                        f"{', '.join(outputs)}"
-                    )
+            for what, pattern in NAMED.items():
+                for name in re.findall(pattern, command):
+                    if name not in known[what]:
+                        raise RecipeError(
+                            f"{step.place}: {command}: {name} is no {what} of the example: write "
+                            f"{' or '.join(sorted(known[what]))}"
+                        )
     run(script(steps), service, scratch)
+
+
+def names_of(service: Path) -> dict[str, set[str]]:
+    names = settings_file.read(service).names
+    return {
+        "cluster": {names.cluster},
+        "container": {names.container},
+        "output of the stack": set(load((service / "infra" / "stack.yml").read_text())["Outputs"]),
+        "service": {names.service},
+        "stack": {names.stack},
+    }
 
 
 def script(steps: Sequence[AwsStep]) -> str:

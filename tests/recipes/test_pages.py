@@ -204,8 +204,11 @@ WRONG_COMMANDS = {
     "aws ecs describe-tasks --tasks x --query tasks[0": "tasks[0",
     "aws ecs describe-tasks --tasks $lost": "lost: unbound variable",
     "aws ssm put-parameter --name x --value file://lost.txt": "lost.txt",
-    "task=$(aws ecs run-task --cluster x)": "--task-definition",
+    "task=$(aws ecs run-task --cluster ai-assistant-cluster)": "--task-definition",
     "aws cloudformation describe-stacks --query \"x[?OutputKey=='Lost']\"": "Lost",
+    "aws ecs describe-services --cluster other --services ai-assistant-service": "no cluster",
+    "aws ecs run-task --task-definition x "
+    """--overrides '{"containerOverrides": [{"name": "other"}]}'""": "ai-assistant-container",
     "uv run --frozen -m infra deploys": "deploys",
     "uv run -m infra deploy": "uv run --frozen -m infra ",
     "psql -c 'drop table orders'": "begins with aws",

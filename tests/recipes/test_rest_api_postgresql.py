@@ -84,6 +84,22 @@ def test_books_are_stored_through_an_encrypted_connection(
     assert database.connections() == [], "the pool is closed when the app ends"
 
 
+FAILS_AT_THE_END = """
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'too late'; END $$;
+CREATE CONSTRAINT TRIGGER late AFTER INSERT ON books DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION fail();
+"""
+
+
+def test_created_is_only_said_of_what_is_committed(
+    service: RecipeService, database: Database
+) -> None:
+    migrate(service, database)
+    database.sql(FAILS_AT_THE_END)
+    with service.serving(DATABASE_URL=database.url) as server:
+        assert post(server, BOOK).status_code == 500
+
+
 def test_before_the_migration_it_is_healthy_and_books_are_a_problem(
     service: RecipeService, database: Database
 ) -> None:
