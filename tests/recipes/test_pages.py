@@ -1,6 +1,8 @@
 """What a recipe page may look like, and what is said about one that cannot be applied."""
 
+import json
 import subprocess
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from tests.recipes import aws_commands
 from tests.recipes.apply import apply
 from tests.recipes.page import AwsStep, Change, Create, RecipeError, RunStep, parse
 from tests.recipes.service import FOLDER, PAGES, steps_of
+from tests.support.installed_service import InstalledService
 from tests.support.rendering import ROOT, Render
 
 PAGE = """\
@@ -250,6 +253,18 @@ def test_commands_hand_on_what_aws_answers(example: Render, tmp_path: Path) -> N
 def test_every_command_for_aws_can_be_typed(name: str, example: Render, tmp_path: Path) -> None:
     steps = [step for step in steps_of(name) if isinstance(step, AwsStep)]
     aws_commands.check(steps, example.path, tmp_path / "scratch")
+
+
+@pytest.mark.parametrize("names", permutations(PAGES, 2), ids="+".join)
+def test_two_recipes_can_be_applied_in_any_order(
+    names: tuple[str, str], example: Render, tmp_path: Path
+) -> None:
+    """Apart from their commands: only the pairs of service.py are run."""
+    service = InstalledService(example.path).copy(tmp_path / "service").path
+    for name in names:
+        apply(steps_of(name), service, lambda _: subprocess.CompletedProcess([], 0, "", ""))
+    for path in service.rglob("*.json"):
+        json.loads(path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("name", PAGES)
