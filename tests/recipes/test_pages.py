@@ -255,7 +255,7 @@ def test_every_command_for_aws_can_be_typed(name: str, example: Render, tmp_path
     aws_commands.check(steps, example.path, tmp_path / "scratch")
 
 
-@pytest.mark.parametrize("names", permutations(PAGES, 2), ids="+".join)
+@pytest.mark.parametrize("names", list(permutations(PAGES, 2)), ids="+".join)
 def test_two_recipes_can_be_applied_in_any_order(
     names: tuple[str, str], example: Render, tmp_path: Path
 ) -> None:
