@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo rehearse test test-containers test-slow test-all docs site reference benchmark
+.PHONY: help demo rehearse test test-containers test-recipes test-slow test-all docs site reference benchmark
 
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv),.uv/bin/uv)
@@ -19,10 +19,13 @@ test: .venv/ready  ## Test the template: renders, linters, deploys and their fai
 test-containers: .venv/ready  ## Test the image on a real container engine
 	$(UV) run --no-sync pytest -m container
 
-test-slow: .venv/ready  ## Test every failure and every update, and ask an independent AWS emulator and checkov
-	$(UV) run --no-sync pytest -m "slow and not container"
+test-recipes: .venv/ready  ## Apply every recipe of docs/recipes to fresh services, and test those: a few minutes
+	$(UV) run --no-sync pytest -m "recipe and not container" --dist=loadgroup
 
-test-all: test test-slow test-containers  ## Test everything
+test-slow: .venv/ready  ## Test every failure and every update, and ask an independent AWS emulator and checkov
+	$(UV) run --no-sync pytest -m "slow and not container and not recipe"
+
+test-all: test test-recipes test-slow test-containers  ## Test everything
 
 docs: .venv/ready  ## Build the documentation site into build/site; a broken link or anchor is an error
 	$(UV) run --no-sync zensical build --strict

@@ -17,6 +17,7 @@ from tests.update.history import History, history
 if TYPE_CHECKING:  # it imports much, and few tests need it
     from simulator.fixtures import Ground
     from simulator.simulation import SimulatedAws
+    from tests.recipes.service import Recipes
 
 
 def pytest_configure() -> None:
@@ -76,6 +77,14 @@ def example(copie_session: Copie, template: Path) -> Render:
 def published(template: Path, tmp_path_factory: pytest.TempPathFactory) -> History:
     """The template as a repository of releases. Tests only read it."""
     return history(template, tmp_path_factory.mktemp("published") / "fastapi-ecs-template")
+
+
+@pytest.fixture(scope="session")
+def recipes(published: History, tmp_path_factory: pytest.TempPathFactory) -> "Recipes":
+    """Services in which recipes of docs/recipes were applied, each made once."""
+    from tests.recipes.service import Recipes
+
+    return Recipes(published, tmp_path_factory.mktemp("recipes"))
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,10 @@ from fnmatch import fnmatchcase
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
-from fastapi import Request, Response
+from fastapi import HTTPException, Request, Response
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from starlette.middleware.exceptions import ExceptionMiddleware
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,6 +48,8 @@ HEADERS = {
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
 }
 
+DEFAULT_HANDLERS = {HTTPException: http_exception_handler}
+
 
 class Limits:
     """ASGI middleware: refuse a body that is too large, too slow, or beyond the budget of all.
@@ -60,7 +63,8 @@ class Limits:
 
     If a request is refused, the app is told that the client has disconnected, and its answer is
     dropped: an exception instead could be turned into another answer by a middleware in between. So
-    add a middleware that must see refusals, such as CORSMiddleware, after this one.
+    add a middleware that must see refusals, such as CORSMiddleware, after this one. The client is
+    answered by the app's exception handler for HTTPException.
     """
 
     def __init__(
@@ -100,13 +104,20 @@ class Limits:
         finally:
             self.held -= request.held
         # An answer that has begun stays without its end: the server then closes the connection.
-        if (refusal := request.refusal) and not request.answering:
-            answer = JSONResponse({"detail": refusal.phrase}, refusal, HEADERS.get(refusal))
-            await answer(scope, receive, send)
+        if request.refusal and not request.answering:
+            await answer_refusal(request.refusal, scope, receive, send)
 
     def room(self, size: int) -> int:
         """The bytes that a body of this size may find in use, itself included."""
         return self.budget if size <= SMALL_BODY else self.budget * 3 // 4
+
+
+async def answer_refusal(refusal: HTTPStatus, scope: Scope, receive: Receive, send: Send) -> None:
+    async def refused(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise HTTPException(refusal, headers=HEADERS.get(refusal))
+
+    handlers = getattr(scope.get("app"), "exception_handlers", DEFAULT_HANDLERS)
+    await ExceptionMiddleware(refused, handlers)(scope, receive, send)
 
 
 class LimitedRequest:

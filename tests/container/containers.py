@@ -6,10 +6,11 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -170,16 +171,24 @@ print(json.dumps([answer.status, headers, answer.read().decode()]))
 
 
 @contextmanager
-def starting(image: str, service: Path, *command: str) -> Iterator[Container]:
-    """Run an image as the service's task definition says."""
+def starting(
+    image: str,
+    service: Path,
+    *command: str,
+    secrets: Mapping[str, str] = MappingProxyType({}),
+    options: Sequence[str] = (),
+) -> Iterator[Container]:
+    """Run an image as the service's task definition says, with values for its secrets."""
     task = json.loads((service / "infra" / "task-definition.json").read_text())
     (definition,) = task["containerDefinitions"]
     linux = definition["linuxParameters"]
     options = [
+        *options,
         *(["--read-only"] if definition["readonlyRootFilesystem"] else []),
         *(["--init"] if linux["initProcessEnabled"] else []),
         *(f"--cap-drop={capability}" for capability in linux["capabilities"]["drop"]),
         *(f"--env={each['name']}={each['value']}" for each in definition["environment"]),
+        *(f"--env={each['name']}={secrets[each['name']]}" for each in definition["secrets"]),
         f"--user={definition['user']}",
         f"--cpus={int(task['cpu']) / 1024}",
         f"--memory={task['memory']}m",
@@ -201,9 +210,15 @@ def starting(image: str, service: Path, *command: str) -> Iterator[Container]:
 
 
 @contextmanager
-def serving(image: str, service: Path, *command: str) -> Iterator[Container]:
+def serving(
+    image: str,
+    service: Path,
+    *command: str,
+    secrets: Mapping[str, str] = MappingProxyType({}),
+    options: Sequence[str] = (),
+) -> Iterator[Container]:
     """Run it until its health check is green, and read all that it has said at the end."""
-    with starting(image, service, *command) as container:
+    with starting(image, service, *command, secrets=secrets, options=options) as container:
         until(container.healthy)
         yield container
         container.lines()

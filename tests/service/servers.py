@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -66,11 +66,17 @@ class Server:
 
 
 @contextmanager
-def serving(*command: str | Path, cwd: Path = ROOT / "template") -> Iterator[Server]:
-    """Run a server of this environment; at the end, check that gunicorn has only logged JSON."""
-    program = Path(sys.executable).with_name(str(command[0]))
+def serving(
+    *command: str | Path,
+    cwd: Path = ROOT / "template",
+    programs: Path = Path(sys.executable).parent,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
+    """Run a server of this environment, or of the one whose programs are named; at the end, check
+    that gunicorn has only logged JSON."""
+    words = [programs / str(command[0]), *command[1:]]
     with TemporaryDirectory() as folder, (Path(folder) / "log").open("wb") as log:
-        process = subprocess.Popen([program, *command[1:]], cwd=cwd, stdout=log, stderr=log)
+        process = subprocess.Popen(words, cwd=cwd, env=environment, stdout=log, stderr=log)
         server = Server(process, Path(log.name))
         try:
             yield server

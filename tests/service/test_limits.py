@@ -9,7 +9,7 @@ from typing import Annotated
 import pytest
 from app.limits import MAX_BODY_SIZE, Limits, refuse
 from app.request_log import RequestLog
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.testclient import TestClient
 from httpx2 import Response as Answer
@@ -115,6 +115,23 @@ def test_a_body_may_have_the_largest_size_and_no_byte_more(client: JsonClient) -
 def test_some_paths_may_take_more_than_the_others(client: JsonClient) -> None:
     assert client.post(b" " * MAX_BODY_SIZE * 2, AVATAR).json() == MAX_BODY_SIZE * 2
     assert client.post(b" " * (MAX_BODY_SIZE * 2 + 1), AVATAR).status_code == 413
+
+
+@pytest.mark.parametrize("what", [HTTPException, 413])
+def test_a_refusal_is_answered_by_the_exception_handler_of_the_app(
+    what: type[Exception] | int,
+) -> None:
+    async def page(_request: Request, error: HTTPException) -> Response:
+        return Response(f"<h1>{error.detail}</h1>", error.status_code, media_type="text/html")
+
+    app = FastAPI(exception_handlers={what: page})
+    app.include_router(router)
+    app.add_middleware(Limits, size=10)
+    answer = JsonClient(app).post(b" " * 11)
+    assert answer.status_code == 413
+    assert answer.headers["content-type"].startswith("text/html"), (
+        "app/limits.py: all errors of an app look alike, those of the limits too"
+    )
 
 
 def test_all_paths_may_take_another_size() -> None:

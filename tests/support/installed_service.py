@@ -14,15 +14,20 @@ from tests.support.rendering import Render
 class InstalledService:
     path: Path
 
-    def uv(self, *words: str) -> str:
-        """Run uv in the service; the environment of this suite is not the service's."""
+    def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a program in the service; the environment of this suite is not the service's, but
+        `more` is added to it."""
         uv = os.environ.get("UV") or shutil.which("uv")
         assert uv, "uv is not on PATH: `make test` brings it"
-        environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
+        environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"} | more
         environment["PATH"] = f"{Path(uv).parent}:{environment['PATH']}"  # linters call it again
-        done = subprocess.run(
-            [uv, *words], cwd=self.path, env=environment, capture_output=True, text=True
+        return subprocess.run(
+            words, cwd=self.path, env=environment, capture_output=True, text=True, check=False
         )
+
+    def uv(self, *words: str, **more: str) -> str:
+        """Run uv in the service, and return what it prints."""
+        done = self.run("uv", *words, **more)
         assert done.returncode == 0, f"uv {' '.join(words)}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 

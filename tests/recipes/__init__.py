@@ -1,0 +1,1 @@
+"""The pages of docs/recipes, applied to fresh renders."""
