@@ -17,7 +17,7 @@ import httpx2
 from tests.support.rendering import ROOT
 
 PATIENCE = 30  # seconds, for what takes one or two
-PORT = re.compile(r"(?:Listening at:|running on) http://127\.0\.0\.1:(\d+)")
+PORT = re.compile(r"(?:Listening at:|running on) https?://127\.0\.0\.1:(\d+)")
 
 Line = dict[str, Any]
 
