@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Callable
 from typing import Any
 
-from infra.tool.shapes import MOST_RANGES
+from infra.tool.shapes import MOST_EGRESS_LISTS, MOST_EGRESS_RANGES, MOST_RANGES
 
 from simulator.template import BadTemplate, Place, Stack, references
 from tests.stack.rendered_service import (
@@ -19,6 +19,7 @@ from tests.stack.rendered_service import (
     IPV4,
     IPV6,
     KEY,
+    LISTS,
     MODELS,
     OF_THE_DOCUMENT,
     OTHER_IMAGE,
@@ -28,6 +29,7 @@ from tests.stack.rendered_service import (
     SETTING,
     SETTING_OF_ADDRESSES,
     SETTING_OF_ARNS,
+    SETTING_OF_SWITCHES,
     TOPIC,
     RenderedService,
     arns,
@@ -80,12 +82,13 @@ def every_parameter_and_condition_is_used(service: RenderedService) -> None:
 @invariant
 def every_parameter_has_a_source(service: RenderedService) -> None:
     fed = SETTING.keys() | SETTING_OF_ARNS.keys() | SETTING_OF_ADDRESSES.keys() | OF_THE_DOCUMENT
+    fed |= SETTING_OF_SWITCHES.keys()
     assert service.template["Parameters"].keys() == fed, (
         "tests/stack/rendered_service.py says what feeds it"
     )
     written = tomllib.loads(service.render.text("infra/settings.toml"))
     settings = *SETTING.values(), *SETTING_OF_ARNS.values(), *SETTING_OF_ADDRESSES.values()
-    for setting in set(settings):
+    for setting in {*settings, *SETTING_OF_SWITCHES.values()}:
         section, _, key = setting.partition(".")
         assert section == "names" or key in written[section], (
             f"infra/settings.toml: add {key} to [{section}]"
@@ -101,7 +104,7 @@ def only_what_may_be_empty_has_a_default(service: RenderedService) -> None:
     empty = {name for name, setting in SETTING.items() if not value_of(service.settings, setting)}
     found_out = {"GitHubSubject", "VpcId", "SubnetIds"}
     lists = SETTING_OF_ARNS.keys() | OF_THE_DOCUMENT | {"AllowedIpv4Cidrs", "AllowedIpv6Cidrs"}
-    assert defaults.keys() == (empty - found_out) | lists
+    assert defaults.keys() == (empty - found_out) | lists | SETTING_OF_SWITCHES.keys()
 
 
 @invariant
@@ -264,10 +267,19 @@ def the_allowed_ranges_fit_into_a_security_group(service: RenderedService) -> No
         assert 2 * found <= 60, "Amazon VPC quotas: 60 inbound rules of each IP version"
 
 
+def task_groups(stack: Stack) -> list[str]:
+    """The security groups of tasks; the last one is for the next of them."""
+    limited = "LimitedTaskSecurityGroup"
+    return ["TaskSecurityGroup", *([limited] if stack.there(limited) else [])]
+
+
 @invariant
 def the_load_balancer_reaches_the_tasks_and_nothing_else(service: RenderedService) -> None:
     for stack in service.stacks:
-        to_tasks = [port(service.port, DestinationSecurityGroupId="sg-TaskSecurityGroup")]
+        to_tasks = [
+            port(service.port, DestinationSecurityGroupId=f"sg-{group}")
+            for group in task_groups(stack)
+        ]
         assert rules(stack, "LoadBalancerSecurityGroup", "Egress") == to_tasks
 
 
@@ -275,10 +287,11 @@ def the_load_balancer_reaches_the_tasks_and_nothing_else(service: RenderedServic
 def only_the_load_balancer_reaches_the_tasks(service: RenderedService) -> None:
     for stack in service.stacks:
         from_balancer = [port(service.port, SourceSecurityGroupId="sg-LoadBalancerSecurityGroup")]
-        assert rules(stack, "TaskSecurityGroup", "Ingress") == from_balancer, (
-            "tasks admit the load balancer's group, on the container's port"
-        )
-        assert stack.outputs["TaskSecurityGroupId"] == "sg-TaskSecurityGroup"
+        for group in task_groups(stack):
+            assert rules(stack, group, "Ingress") == from_balancer, (
+                "tasks admit the load balancer's group, on the container's port"
+            )
+        assert stack.outputs["TaskSecurityGroupId"] == f"sg-{task_groups(stack)[-1]}"
 
 
 @invariant
@@ -286,6 +299,22 @@ def the_tasks_reach_whatever_they_call(service: RenderedService) -> None:
     for stack in service.stacks:
         everywhere = [{"IpProtocol": "-1", "CidrIp": OPEN}]
         assert rules(stack, "TaskSecurityGroup", "Egress") == everywhere
+
+
+@invariant
+def limited_tasks_reach_what_is_listed_and_nothing_else(service: RenderedService) -> None:
+    for count in range(1, MOST_EGRESS_RANGES + 1):
+        stack = service.stack(EgressCidrs=",".join(IPV4[:count]), LimitEgress="true")
+        expected = [{"IpProtocol": "-1", "CidrIp": each} for each in IPV4[:count]]
+        assert rules(stack, "LimitedTaskSecurityGroup", "Egress") == expected
+        assert stack.outputs["TaskSecurityGroupId"] == "sg-LimitedTaskSecurityGroup"
+    for count in range(1, MOST_EGRESS_LISTS + 1):
+        stack = service.stack(EgressPrefixLists=",".join(LISTS[:count]))
+        expected = [{"IpProtocol": "-1", "DestinationPrefixListId": each} for each in LISTS[:count]]
+        assert rules(stack, "LimitedTaskSecurityGroup", "Egress") == expected
+        assert stack.outputs["TaskSecurityGroupId"] == "sg-TaskSecurityGroup", (
+            "the group is only kept for tasks that are in it"
+        )
 
 
 @invariant
@@ -410,7 +439,9 @@ def every_permission_is_a_policy_of_its_own(service: RenderedService) -> None:
     """Then `grants` sees all of them, and a role without policies may do nothing."""
     for stack in service.stacks:
         for role in stack.of_type("AWS::IAM::Role"):
-            assert role.properties.keys() == {"AssumeRolePolicyDocument", "RoleName"}, role.name
+            other = role.properties.keys() - {"AssumeRolePolicyDocument", "RoleName"}
+            asked = {"PermissionsBoundary": "PermissionsBoundaryArn", "Path": "RolePath"}
+            assert other == {name for name, by in asked.items() if stack.parameters[by]}, role.name
         for resource in stack.resources.values():
             assert resource.type not in {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"}
 
@@ -729,7 +760,9 @@ def failed_deployments_of_exactly_this_service_are_told(service: RenderedService
 @invariant
 def the_outputs_are_what_the_scripts_read(service: RenderedService) -> None:
     for stack in service.stacks:
-        assert stack.outputs.keys() == {
+        limited = "LimitedTaskSecurityGroup"
+        own = {f"{limited}Id"} if stack.there(limited) else set()
+        assert stack.outputs.keys() == own | {
             "Url",
             "LoadBalancerDomain",
             "TargetGroupArn",
