@@ -104,6 +104,12 @@ balancers](https://aws.amazon.com/elasticloadbalancing/pricing),
 
 An internal load balancer and tasks without public addresses save ${address_month} for each address,
 and need another way to ECR and the log.
+
+What settings name costs, in dollars: a web ACL ${acl} a month, ${rule} for each of its rules and
+${requests} for a million requests ([AWS WAF](https://aws.amazon.com/waf/pricing)); a KMS key ${key}
+a month and ${key_use} for 10,000 requests ([KMS](https://aws.amazon.com/kms/pricing)); access logs
+${s3} for each GB and month ([S3](https://aws.amazon.com/s3/pricing)). The other settings of
+`[security]`, and `[tags]`, are free.
 """
 SIZES = ((256, 512), (512, 1024), (1024, 2048), (2048, 4096))  # CPU units, MiB
 
@@ -130,6 +136,12 @@ def costs_page(_service: Path) -> str:
         vcpu_a=cost.VCPU["ARM64"],
         gb_a=cost.GIGABYTE["ARM64"],
         address_month=f"{cost.PUBLIC_ADDRESS * cost.HOURS:.2f}",
+        acl=f"{cost.WEB_ACL:.0f}",
+        rule=f"{cost.WAF_RULE:.0f}",
+        requests=f"{cost.WAF_MILLION_REQUESTS:.2f}",
+        key=f"{cost.KMS_KEY:.0f}",
+        key_use=f"{cost.KMS_10_000_REQUESTS:.2f}",
+        s3=f"{cost.S3_GIGABYTE:.3f}",
         sizes=table(["size of a task", *head], rows),
     )
 

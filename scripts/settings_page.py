@@ -28,6 +28,7 @@ error that says so. Commit the file before you deploy.
 PROVISION, DEPLOY, NEXT = "by `provision`", "by a deploy", "at once"
 BOTH = "by `provision`, then a deploy"
 NAMES = "no: [stack-renamed](errors.md#stack-renamed)"
+FIXED = "no: [setting-fixed](errors.md#setting-fixed)"
 ROLES = "only after the role was deleted by hand: [roles-deleted](errors.md#roles-deleted)"
 # How a change takes effect, by section and key; "*" is every other key of the section.
 CHANGES = {
@@ -53,6 +54,8 @@ CHANGES = {
     "logs": {"*": PROVISION},
     "alarms": {"*": PROVISION},
     "permissions": {"*": PROVISION},
+    "security": {"*": PROVISION, "role_path": FIXED, "repository_key": FIXED},
+    "tags": {"*": BOTH},
 }
 TYPES: dict[object, str] = {
     str: "text",
@@ -70,10 +73,11 @@ def settings_page(service: Path) -> str:
     comments = read_comments(text)
     parts = [SETTINGS]
     for section, field in Settings.model_fields.items():
-        model = field.annotation
-        assert isinstance(model, type)
-        assert issubclass(model, BaseModel)
-        about = plain(comments.get((section, ""), ""))
+        model, about = field.annotation, plain(comments.get((section, ""), ""))
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            facts = "A table of text with your own keys, by default empty. A later change: "
+            parts.append(f"## [{section}]\n\n{about}\n\n{facts}{CHANGES[section]['*']}.\n")
+            continue
         rows = [
             [
                 code(key),

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+TELLING = ("BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Lookup", "Simulate")
+
 
 @dataclass
 class Call:
@@ -24,8 +26,7 @@ class Call:
     @property
     def changes(self) -> bool:
         """Whether it asks for a change."""
-        telling = ("BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Lookup")
-        return not self.operation.startswith(telling)
+        return not self.operation.startswith(TELLING)
 
 
 @dataclass

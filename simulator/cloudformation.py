@@ -20,6 +20,7 @@ from simulator.clock import Clock
 from simulator.refusal import Refused
 from simulator.stack import KEPT, NOT_KNOWN_YET, Made, Stack, Verb
 from simulator.stack_resources import KINDS, Aws, Json, NotSimulated
+from simulator.stack_tags import is_taggable
 from simulator.template import BadTemplate, Place, load
 from simulator.template import Stack as Plan
 
@@ -57,6 +58,12 @@ class ChangeSet:
     execution: str = "UNAVAILABLE"
     token: str | None = None  # of the request that it was executed with
     complaints: list[Json] = field(default_factory=list)
+
+    @property
+    def tags(self) -> list[Json]:
+        """Those that the stack shall have: without the member, as it has them (UpdateStack)."""
+        found: list[Json] = self.request.get("Tags", self.stack.tags)
+        return found
 
 
 class CloudFormation:
@@ -291,7 +298,7 @@ class CloudFormation:
                 del self.change_sets[other.id]
         change_set.token = token
         stack.capabilities = change_set.request.get("Capabilities", [])
-        stack.tags = change_set.request.get("Tags", stack.tags)
+        stack.tags_before, stack.tags = stack.tags, change_set.tags
         stack.begin(self.executed(change_set))
         return {}
 
@@ -489,9 +496,10 @@ class Planner:
                 "Update of resource type is not permitted. The new template modifies resource type"
                 f" of the following resources: [{name}]"
             )
-        details = self.details.of(made, wanted)
+        details = self.details.of(made, wanted) + self.tagging(made)
         if not details:
             return None
+        self.details.replacements.setdefault(name, "False")
         replacement = self.details.replacements[name]
         change = described_change("Modify", name, wanted.type, made.id) | {
             "Replacement": replacement,
@@ -504,6 +512,19 @@ class Planner:
             kept = wanted.attributes.get("UpdateReplacePolicy") in KEPT
             change["PolicyAction"] = "ReplaceAndRetain" if kept else "ReplaceAndDelete"
         return change
+
+    def tagging(self, made: Made) -> list[Json]:
+        """Other tags of the stack: "ResourceTargetDefinition" has Tags as an attribute."""
+        tags = {each["Key"]: each["Value"] for each in self.change_set.tags}
+        if not is_taggable(made.kind.schema) or tags == made.tags:
+            return []
+        return [
+            {
+                "Target": {"Attribute": "Tags", "RequiresRecreation": "Never"},
+                "Evaluation": "Static",
+                "ChangeSource": "DirectModification",
+            }
+        ]
 
     def removal(self, made: Made) -> Json:
         return described_change("Remove", made.name, made.kind.type, made.id) | {

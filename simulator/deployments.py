@@ -44,6 +44,7 @@ class EcsApi(Protocol):
     def arn(self, resource: str) -> str: ...
     def log(self, task: "Task", lines: tuple[str, ...]) -> None: ...
     def obstacle(self, deployment: "Deployment") -> Outcome | None: ...
+    def tags_of(self, task: "Task") -> Json: ...
     def added_container(self, task: "Task") -> Json | None: ...
     def roll_out_another(self, service: "RunningService") -> None: ...
 
@@ -63,6 +64,7 @@ class Task:
     started: datetime | None = None
     stopping: datetime | None = None
     stopped: datetime | None = None
+    tags: Json = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -330,6 +332,7 @@ class RunningService:
     created: datetime
     status: str = "ACTIVE"
     token: str = ""  # of the request that created it; a repeated request creates nothing
+    tags: Json = field(default_factory=dict)
     deployments: list[Deployment] = field(default_factory=list)  # newest first
     events: list[Json] = field(default_factory=list)  # newest first
     history: list[Json] = field(default_factory=list)  # service deployments, newest first
@@ -427,6 +430,7 @@ class RunningService:
         name = md5(f"task {next(self.ecs.numbers)}".encode(), usedforsecurity=False).hexdigest()
         arn = self.ecs.arn(f"task/{self.cluster}/{name}")
         task = Task(arn, deployment, self.ecs.clock.stamp())
+        task.tags = self.ecs.tags_of(task)
         deployment.tasks.append(task)
         self.ecs.tasks.append(task)
         return task

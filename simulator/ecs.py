@@ -83,6 +83,7 @@ class Ecs(Service):
         settings = {key: value for key, value in parameters.items() if key not in SAID_ONCE}
         settings = without_capacity(settings) | runs_on
         service = RunningService(self, cluster, name, settings, self.clock.stamp(), token=token)
+        service.tags = as_table(parameters.get("tags", []))
         self.services[cluster, name] = service
         service.roll_out(revision, task_definition, self._next_outcome())
         return {"service": service.described()}
@@ -129,11 +130,32 @@ class Ecs(Service):
             service = self.services.get((cluster, last(name)))
             if service:
                 service.look()
-                found.append(service.described())
+                tags = as_list(service.tags) if "TAGS" in parameters.get("include", []) else []
+                found.append(service.described() | ({"tags": tags} if tags else {}))
             else:
                 arn = self.arn(f"service/{cluster}/{last(name)}")
                 missing.append({"arn": arn, "reason": "MISSING"})
         return {"services": found, "failures": missing}
+
+    def tag_resource(self, parameters: Json) -> Json:
+        service = self._service_of_arn(parameters["resourceArn"])
+        if service is None:
+            return self.moto("TagResource", parameters)
+        tags = service.tags | as_table(parameters["tags"])
+        quotas.check_tags({"tags": as_list(tags)})
+        service.tags = tags
+        return {}
+
+    def untag_resource(self, parameters: Json) -> Json:
+        service = self._service_of_arn(parameters["resourceArn"])
+        if service is None:
+            return self.moto("UntagResource", parameters)
+        gone = parameters["tagKeys"]
+        service.tags = {key: value for key, value in service.tags.items() if key not in gone}
+        return {}
+
+    def _service_of_arn(self, arn: str) -> RunningService | None:
+        return next((each for each in self.services.values() if each.arn == arn), None)
 
     def list_services(self, parameters: Json) -> Json:
         cluster = self._cluster(parameters)
@@ -183,8 +205,13 @@ class Ecs(Service):
     def describe_tasks(self, parameters: Json) -> Json:
         known = {task.id: task for task in self.tasks}
         names = [last(name) for name in parameters["tasks"]]
+        with_tags = "TAGS" in parameters.get("include", [])
         return {
-            "tasks": [known[name].described() for name in names if name in known],
+            "tasks": [
+                known[name].described() | ({"tags": as_list(known[name].tags)} if with_tags else {})
+                for name in names
+                if name in known
+            ],
             "failures": [
                 {"arn": self.arn(f"task/{self._cluster(parameters)}/{name}"), "reason": "MISSING"}
                 for name in names
@@ -195,6 +222,18 @@ class Ecs(Service):
     def obstacle(self, deployment: Deployment) -> Outcome | None:
         """The failure that keeps the tasks of a deployment from starting, before their outcome."""
         return self.obstacles.before(deployment)
+
+    def tags_of(self, task: Task) -> Json:
+        """What a new task gets: `propagateTags` of CreateService, ECS API Reference. Later changes
+        of what it got them from do not reach it."""
+        service = task.deployment.service
+        propagated = service.settings.get("propagateTags", "NONE")
+        if propagated == "SERVICE":
+            return dict(service.tags)
+        if propagated == "NONE":
+            return {}
+        asked = {"resourceArn": task.deployment.revision}
+        return as_table(self.moto("ListTagsForResource", asked)["tags"])
 
     def added_container(self, task: Task) -> Json | None:
         """GuardDuty's agent, if it monitors the tasks of the account."""
@@ -443,6 +482,14 @@ class Ecs(Service):
                 f"The provided target group {arn} has target type {group.get('TargetType')}, which "
                 "is incompatible with the awsvpc network mode specified in the task definition."
             )
+
+
+def as_table(tags: Sequence[Json]) -> Json:
+    return {tag["key"]: tag.get("value", "") for tag in tags}
+
+
+def as_list(tags: Json) -> list[Json]:
+    return [{"key": key, "value": value} for key, value in tags.items()]
 
 
 def without_capacity(settings: Json) -> Json:

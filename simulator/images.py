@@ -16,7 +16,7 @@ from typing import Any
 
 from moto.core.request import Request
 
-from simulator import permissions, quotas
+from simulator import permissions, quotas, resource_policies
 from simulator.calls import Call, CallLog
 from simulator.docker_client import CONFIG, IMAGE, LAYER
 from simulator.faults import ConnectionDropped, Faults
@@ -37,6 +37,13 @@ class Ecr(Service):
 
     def reset(self) -> None:
         self.passwords: dict[str, Principal] = {}
+
+    def create_repository(self, parameters: Json) -> Json:
+        """KmsException of CreateRepository (ECR API Reference). The text is ours."""
+        key = parameters.get("encryptionConfiguration", {}).get("kmsKey", "")
+        if key and not resource_policies.key_exists(self.account, key):
+            raise Refused("KmsException", f"The KMS key {key} cannot be used.")
+        return self.moto("CreateRepository", parameters)
 
     def put_lifecycle_policy(self, parameters: Json) -> Json:
         quotas.check_lifecycle(parameters["lifecyclePolicyText"])

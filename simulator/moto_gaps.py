@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from moto.elbv2.models import elbv2_backends
 from moto.iam.models import iam_backends
 
-from simulator import quotas
+from simulator import boundaries, quotas, resource_policies
 from simulator.refusal import Refused
 from simulator.service import Service, World
 from simulator.vpc import Ec2
@@ -55,13 +55,34 @@ class Iam(Service):
 
     def create_role(self, parameters: Json) -> Json:
         quotas.check_trust(parameters["AssumeRolePolicyDocument"])
+        boundary, path = parameters.get("PermissionsBoundary", ""), parameters.get("Path", "/")
+        boundaries.check(self.world, "iam:CreateRole", parameters["RoleName"], path, boundary)
+        if boundary:
+            boundaries.require_policy(self.world, boundary)
         return self.moto("CreateRole", parameters)
+
+    def put_role_permissions_boundary(self, parameters: Json) -> Json:
+        wanted = parameters["PermissionsBoundary"]
+        self._check_role("iam:PutRolePermissionsBoundary", parameters["RoleName"], wanted)
+        boundaries.require_policy(self.world, wanted)
+        return self.moto("PutRolePermissionsBoundary", parameters)
+
+    def delete_role_permissions_boundary(self, parameters: Json) -> Json:
+        self._check_role("iam:DeleteRolePermissionsBoundary", parameters["RoleName"])
+        return self.moto("DeleteRolePermissionsBoundary", parameters)
+
+    def _check_role(self, action: str, name: str, wanted: str = "") -> None:
+        """By service control policies: with the boundary that is asked for, or that it has."""
+        role = self.moto("GetRole", {"RoleName": name})["Role"]
+        has = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
+        boundaries.check(self.world, action, name, role["Path"], wanted or has)
 
     def update_assume_role_policy(self, parameters: Json) -> Json:
         quotas.check_trust(parameters["PolicyDocument"])
         return self.moto("UpdateAssumeRolePolicy", parameters)
 
     def put_role_policy(self, parameters: Json) -> Json:
+        self._check_role("iam:PutRolePolicy", parameters["RoleName"])
         return self._put_inline("Role", parameters)
 
     def put_group_policy(self, parameters: Json) -> Json:
@@ -81,6 +102,16 @@ class Iam(Service):
         policies[parameters["PolicyName"]] = parameters["PolicyDocument"]
         quotas.check_inline(kind.lower(), parameters[f"{kind}Name"], policies)
         return self.moto(f"Put{kind}Policy", parameters)
+
+    def simulate_custom_policy(self, parameters: Json) -> Json:
+        """What the policies and the boundary allow (SimulateCustomPolicy, IAM API Reference)."""
+        only = {
+            *("PolicyInputList", "PermissionsBoundaryPolicyInputList"),
+            *("ActionNames", "ResourceArns", "Marker", "MaxItems"),
+        }
+        if unknown := parameters.keys() - only:
+            raise NotImplementedError(f"{sorted(unknown)} of SimulateCustomPolicy")
+        return {"EvaluationResults": boundaries.simulated(parameters), "IsTruncated": False}
 
     def get_group(self, parameters: Json) -> Json:
         """moto answers with all users at once; IAM with 100 (GetGroup, API Reference)."""
@@ -241,6 +272,30 @@ class LoadBalancing(Service):
         if not Ec2(self.world).describe_internet_gateways(asked)["InternetGateways"]:
             raise Refused("InvalidSubnet", f"VPC {vpc} has no internet gateway")
 
+    def modify_load_balancer_attributes(self, parameters: Json) -> Json:
+        """Elastic Load Balancing writes a test file into the bucket of access logs ("Enable access
+        logs for your Application Load Balancer"); refusal: kubernetes-sigs/
+        aws-load-balancer-controller#1956. A bucket in another region it refuses likewise."""
+        wanted = {each["Key"]: each["Value"] for each in parameters["Attributes"]}
+        if wanted.get("access_logs.s3.enabled") == "true":
+            bucket = wanted["access_logs.s3.bucket"]
+            key = f"AWSLogs/{self.account.id}/ELBAccessLogTestFile"
+            writer = ("logdelivery.elasticloadbalancing.amazonaws.com", "s3:PutObject")
+            if not resource_policies.bucket_lets_in(self.account, bucket, *writer, key):
+                raise Refused(
+                    "InvalidConfigurationRequest",
+                    f"Access Denied for bucket: {bucket}. Please check S3bucket permission",
+                )
+        return self.moto("ModifyLoadBalancerAttributes", parameters)
+
+    def describe_tags(self, parameters: Json) -> Json:
+        """The model wants a tag in every list of tags."""
+        answer = self.moto("DescribeTags", parameters)
+        for each in answer["TagDescriptions"]:
+            if not each["Tags"]:
+                del each["Tags"]
+        return answer
+
     def delete_load_balancer(self, parameters: Json) -> Json:
         """DeleteLoadBalancer: OperationNotPermitted; hashicorp/terraform-provider-aws#1559."""
         arn = {"LoadBalancerArn": parameters["LoadBalancerArn"]}
@@ -268,6 +323,7 @@ class Logs(Service):
 
     def reset(self) -> None:
         self.protected: set[str] = set()  # names of log groups
+        self.keys: dict[str, str] = {}  # by the names of log groups
 
     def put_log_group_deletion_protection(self, parameters: Json) -> Json:
         group = {parameters["logGroupIdentifier"]}
@@ -279,15 +335,66 @@ class Logs(Service):
         answer = self.moto("DescribeLogGroups", parameters)
         for group in answer["logGroups"]:
             group["deletionProtectionEnabled"] = group["logGroupName"] in self.protected
+            if key := self.keys.get(group["logGroupName"]):
+                group["kmsKeyId"] = key
         return answer
+
+    def create_log_group(self, parameters: Json) -> Json:
+        given = dict(parameters)
+        name, key = given["logGroupName"], given.pop("kmsKeyId", "")
+        if key:
+            self._check_key(name, key)
+        answer = self.moto("CreateLogGroup", given)
+        self.keys |= {name: key} if key else {}
+        return answer
+
+    def associate_kms_key(self, parameters: Json) -> Json:
+        """moto lacks both operations."""
+        name, key = parameters["logGroupName"], parameters["kmsKeyId"]
+        self._check_key(name, key)
+        self.keys[name] = key
+        return {}
+
+    def disassociate_kms_key(self, parameters: Json) -> Json:
+        self.keys.pop(parameters["logGroupName"], None)
+        return {}
+
+    def _check_key(self, name: str, key: str) -> None:
+        """ "Encrypt log data in CloudWatch Logs using AWS KMS" (CloudWatch Logs User Guide);
+        hashicorp/terraform-provider-aws#29282."""
+        group = self.arn(f"log-group:{name}")
+        service = f"logs.{self.account.region}.amazonaws.com"
+        context = {"kms:EncryptionContext:aws:logs:arn": group}
+        if not resource_policies.key_lets_in(self.account, key, service, context):
+            raise Refused(
+                "AccessDeniedException",
+                "The specified KMS key does not exist or is not allowed to be used with Arn "
+                f"'{group}'",
+            )
 
     def delete_log_group(self, parameters: Json) -> Json:
         """The error code is in the model of this operation; its words are invented."""
         if parameters["logGroupName"] in self.protected:
             raise Refused("ValidationException", "Deletion protection is enabled on the log group.")
+        self.keys.pop(parameters["logGroupName"], None)
         return self.moto("DeleteLogGroup", parameters)
 
     def put_retention_policy(self, parameters: Json) -> Json:
         if parameters["retentionInDays"] not in RETENTIONS:
             raise Refused("InvalidParameterException", "Invalid retention value.")
         return self.moto("PutRetentionPolicy", parameters)
+
+
+class Waf(Service):
+    name = "wafv2"
+
+    def associate_web_acl(self, parameters: Json) -> Json:
+        """A load balancer has one web ACL: another one takes its place (AssociateWebACL, API
+        Reference; pulumi/pulumi-aws#4782). moto keeps both."""
+        found = {"Scope": "REGIONAL"}
+        acls = {each["ARN"] for each in self.moto("ListWebACLs", found)["WebACLs"]}
+        if parameters["WebACLArn"] not in acls:
+            text = "AWS WAF couldn't perform the operation because your resource doesn't exist."
+            raise Refused("WAFNonexistentItemException", text)
+        self.moto("DisassociateWebACL", {"ResourceArn": parameters["ResourceArn"]})
+        return self.moto("AssociateWebACL", parameters)

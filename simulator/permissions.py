@@ -89,6 +89,12 @@ def of_service(action: str, key: str) -> Needs:
     return found
 
 
+def of_resource(action: str) -> Needs:
+    """Tags of something that exists: without ecs:CreateAction ("Grant permission to tag resources
+    on creation", ECS Developer Guide)."""
+    return lambda p, _: [Need(action, p["resourceArn"])]
+
+
 def tagging(resource: str, action: str) -> Need:
     """Tags in the request that creates a resource need a permission of their own."""
     return Need("ecs:TagResource", resource, {"ecs:CreateAction": action})
@@ -155,6 +161,8 @@ ECS: dict[str, Needs] = {
     "ListTaskDefinitions": anything("ecs:ListTaskDefinitions"),
     "ListTasks": in_cluster("ecs:ListTasks"),
     "RegisterTaskDefinition": register_task_definition,
+    "TagResource": of_resource("ecs:TagResource"),
+    "UntagResource": of_resource("ecs:UntagResource"),
     "UpdateService": of_service("ecs:UpdateService", "service"),
 }
 

@@ -129,9 +129,9 @@ class Principals:
         """
         if principal.kind == "root":
             return
-        policies = self.policies(principal)
+        policies, boundary = self.policies(principal), self.boundary(principal)
         for need in needs:
-            why = denial(policies, need)
+            why = denial(policies, need) or outside(boundary, need)
             if why and need.is_probe:
                 raise Refused(
                     "ValidationException",
@@ -144,6 +144,14 @@ class Principals:
                     f"resource: {need.resource} {why}",
                     403,
                 )
+
+    def boundary(self, principal: Principal) -> Json | None:
+        """The policy that bounds what a role may do, if it has one."""
+        if principal.kind != "role":
+            return None
+        found = self.role(principal.name).get("PermissionsBoundary", {})
+        arn = found.get("PermissionsBoundaryArn")
+        return self._managed(arn) if arn else None
 
     def policies(self, principal: Principal) -> list[Json]:
         """Inline and attached policies of a role, or of a user and its groups."""
@@ -167,15 +175,26 @@ class Principals:
             found = iam("iam", f"Get{kind}Policy", who | {"PolicyName": policy_name})
             yield document(found["PolicyDocument"])
         for attached in iam("iam", f"ListAttached{kind}Policies", who)["AttachedPolicies"]:
-            policy = {"PolicyArn": attached["PolicyArn"]}
-            version = iam("iam", "GetPolicy", policy)["Policy"]["DefaultVersionId"]
-            found = iam("iam", "GetPolicyVersion", policy | {"VersionId": version})
-            yield document(found["PolicyVersion"]["Document"])
+            yield self._managed(attached["PolicyArn"])
+
+    def _managed(self, arn: str) -> Json:
+        """A managed policy, in its default version."""
+        iam, policy = self.account.moto, {"PolicyArn": arn}
+        version = iam("iam", "GetPolicy", policy)["Policy"]["DefaultVersionId"]
+        found = iam("iam", "GetPolicyVersion", policy | {"VersionId": version})
+        return document(found["PolicyVersion"]["Document"])
 
     def lets_in(self, role: str, kind: str, who: str, action: str, context: Json) -> bool:
         """Whether the trust policy of an existing role allows a principal to assume it."""
         policy = document(self.role(role)["AssumeRolePolicyDocument"])
         return trusts(policy, kind, who, action, context)
+
+
+def outside(boundary: Json | None, need: Need) -> str | None:
+    """Why a permissions boundary does not allow something, as AWS words it."""
+    if boundary is None or denial([boundary], need) is None:
+        return None
+    return f"because no permissions boundary allows the {need.action} action"
 
 
 def document(found: Any) -> Json:

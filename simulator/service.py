@@ -19,9 +19,11 @@ class World:
     whole: frozenset[str] = frozenset({"cloudformation", "sts"})  # without moto
     shared: set[str] = field(default_factory=set)  # ECR repositories elsewhere that may be pulled
     guardduty: str = ""  # the account that hosts its agent, if it monitors the tasks here
+    service_control_policies: list[Json] = field(default_factory=list)  # boundaries.py asks them
 
     def reset(self) -> None:
         self.shared.clear()
+        self.service_control_policies.clear()
         self.guardduty = ""
 
 

@@ -18,7 +18,7 @@ from simulator.hooks import Moments
 from simulator.identity import Sts
 from simulator.images import Ecr, Registry
 from simulator.load_balancer import LoadBalancer, Page
-from simulator.moto_gaps import Iam, LoadBalancing, Logs, Scaling
+from simulator.moto_gaps import Iam, LoadBalancing, Logs, Scaling, Waf
 from simulator.principals import Principals
 from simulator.scripts import Docker, Scripts
 from simulator.security_groups import Ec2WithTasks
@@ -64,6 +64,7 @@ class SimulatedAws:
             "iam": Iam(self.world),
             "logs": Logs(self.world),
             "sts": Sts(self.world),
+            "wafv2": Waf(self.world),
         }
         self.registry = Registry(self.world, ecr, self.calls, self.faults)
         self.load_balancer = LoadBalancer(self.world, self.ecs, self.registry)

@@ -14,7 +14,8 @@ from graphlib import TopologicalSorter
 from typing import Any, Literal
 
 from simulator.clock import Clock
-from simulator.stack_resources import KINDS, Aws, Failed, Json, Kind, NotSimulated, Wanted
+from simulator.stack_resources import KINDS, Aws, Failed, Json, Kind, NotSimulated, Wanted, failing
+from simulator.stack_tags import is_taggable, retag
 from simulator.template import Stack as Plan
 
 Verb = Literal["create", "update", "roll back", "delete"]
@@ -40,6 +41,7 @@ class Made:
     about: Json  # its policies and its metadata
     needs: set[str]
     taken_over: bool = False
+    tags: Json = field(default_factory=dict)  # those of the stack, if it can be tagged
 
     @property
     def identities(self) -> Json:
@@ -86,6 +88,7 @@ class Stack:
     protected: bool = False  # from deletion
     under_way: Iterator[None] | None = None
     to_take_back: list[Done] = field(default_factory=list)
+    tags_before: list[Json] = field(default_factory=list)
     identities: dict[str, Json] = field(default_factory=dict)
 
     def advance(self) -> None:
@@ -150,10 +153,12 @@ class Stack:
 
     def update(self, plan: Plan, imports: set[str]) -> Iterator[None]:
         before = self.plan, self.outputs
+        tags_before = self.tags_before
         self.says("UPDATE_IN_PROGRESS", "User Initiated")
         failed = yield from self.go_forward(plan, imports)
         if failed:
             self.plan, self.outputs = before
+            self.tags = tags_before
             what = f"The following resource(s) failed to update: [{', '.join(failed)}]. "
             self.says("UPDATE_ROLLBACK_IN_PROGRESS", what)
             yield
@@ -181,6 +186,7 @@ class Stack:
                 self.may_fail(done.after.name, "roll back")
                 wanted = Wanted(done.before.properties, done.after.properties)
                 done.after.kind.update(done.after.id, wanted)
+                self.retag(done.after, done.before)
             except Failed as failed:
                 self.says("UPDATE_FAILED", str(failed), done.after)
                 what = f"The following resource(s) failed to update: [{done.after.name}]. "
@@ -256,6 +262,7 @@ class Stack:
         needs = plan.needs[name]
         before = self.resources.get(name)
         after = Made(name, kind, "", wanted.properties, about, needs)
+        after.tags = self.tags_of(kind)
         if before is None and name in imports:
             after.id, after.taken_over = str(kind.there(wanted.properties)), True
             self.says("IMPORT_IN_PROGRESS", "Resource import started.", after)
@@ -265,7 +272,7 @@ class Stack:
             return Task("CREATE", after, lambda: self.make(after))
         after.id, after.taken_over = before.id, before.taken_over
         change = difference(before.properties, wanted.properties)
-        if not change:
+        if not change and after.tags == before.tags:
             self.resources[name] = after
             return None
         if change & kind.replacing:
@@ -291,6 +298,8 @@ class Stack:
             self.says(f"{task.verb}_FAILED", str(why), made)
             return
         self.resources[made.name] = made
+        if task.verb == "IMPORT":
+            self.retag(None, made)
         replaced = task.before is not None and task.before.id != made.id
         verb: Verb = "create" if task.before is None or replaced else "update"
         self.to_take_back.append(Done(verb, made, task.before))
@@ -306,12 +315,26 @@ class Stack:
     def make(self, after: Made) -> str:
         self.may_fail(after.name, "create")
         generated = f"{self.name}-{after.name}-{len(self.events):012X}"
-        return after.kind.create(generated, Wanted(after.properties))
+        after.id = after.kind.create(generated, Wanted(after.properties))
+        self.retag(None, after)
+        return after.id
 
     def change(self, before: Made, after: Made) -> str:
         self.may_fail(after.name, "update")
         after.kind.update(before.id, Wanted(after.properties, before.properties))
+        self.retag(before, after)
         return before.id
+
+    def tags_of(self, kind: Kind) -> Json:
+        """What the stack gives a resource of a type."""
+        return (
+            {each["Key"]: each["Value"] for each in self.tags} if is_taggable(kind.schema) else {}
+        )
+
+    def retag(self, before: Made | None, after: Made) -> None:
+        with failing():
+            has = before.tags if before else {}
+            retag(self.aws, after.kind.type, after.id, has, after.tags)
 
     def replace(self, before: Made, after: Made) -> str:
         self.may_fail(after.name, "update")

@@ -51,10 +51,6 @@ def dockerfile(instruction: str) -> str:
     return str(found[-1])
 
 
-def role(name: str) -> str:
-    return f"arn:{SETTINGS.service.partition}:iam::{SETTINGS.service.account}:role/{name}"
-
-
 def arn(service: str, rest: str) -> str:
     here = SETTINGS.service
     return f"arn:{here.partition}:{service}:{here.region}:{here.account}:{rest}"
@@ -71,8 +67,8 @@ def named(sid: str) -> list[str]:
 def test_the_task_definition_has_the_names_of_the_settings() -> None:
     task = document("infra/task-definition.json")
     assert task["family"] == NAMES.family
-    assert task["executionRoleArn"] == role(NAMES.execution_role)
-    assert task["taskRoleArn"] == role(NAMES.task_role)
+    assert task["executionRoleArn"] == SETTINGS.role_arn(NAMES.execution_role)
+    assert task["taskRoleArn"] == SETTINGS.role_arn(NAMES.task_role)
     assert container()["image"] == f"{SETTINGS.service.registry}/{NAMES.repository}"
     logs = container()["logConfiguration"]["options"]
     assert logs["awslogs-group"] == NAMES.log_group
@@ -87,8 +83,11 @@ def test_the_deploy_policy_has_the_names_of_the_settings() -> None:
     assert named("ReadTheStack") == [arn("cloudformation", f"stack/{NAMES.stack}/*")]
     assert named("PushImages") == [arn("ecr", f"repository/{NAMES.repository}")]
     assert named("RegisterRevisions") == [family]
-    assert named("TagRevisionsAsTheyAreRegistered") == [family]
-    assert named("PassTheTasksTheirRoles") == [role(NAMES.execution_role), role(NAMES.task_role)]
+    assert named("TagNewRevisions") == [family]
+    assert named("PassTheTasksTheirRoles") == [
+        SETTINGS.role_arn(NAMES.execution_role),
+        SETTINGS.role_arn(NAMES.task_role),
+    ]
     assert named("RollOutRevisionsOfThisFamily") == [arn("ecs", f"service/{service}"), family]
     assert named("WatchTheService") == [
         arn("ecs", f"service/{service}"),

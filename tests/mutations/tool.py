@@ -292,7 +292,7 @@ MUTATIONS: Sequence[Mutation] = [
         ('"capacityProviderStrategy": strategy, "forceNewDeployment": True', '"capacityProviderStrategy": strategy', "document_deploys spot_and_back"),
         ("if as_shares(strategy) != as_shares(runs_on):", "if strategy:", "document_deploys spot_and_back"),
         ("if as_shares(strategy) != as_shares(runs_on):", "if strategy != runs_on:", "document_deploys only_its_order"),
-        ('{"launchType", *ONLY_NEW}', '{"launchType", "monitoring", *ONLY_NEW}', "document_members member_of_a_service"),
+        ('{*BY_OTHER_CALLS, *ONLY_NEW}', '{"monitoring", *BY_OTHER_CALLS, *ONLY_NEW}', "document_members member_of_a_service"),
         ('    return document | {\n        "cluster"', '    return {k: v for k, v in document.items() if k != "monitoring"} | {\n        "cluster"', "document_members member_of_a_service"),
     ),
     *of(

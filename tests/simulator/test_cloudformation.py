@@ -513,7 +513,7 @@ def test_a_stack_that_never_came_up_can_only_be_deleted(
 @pytest.mark.parametrize(
     ("change", "names"),
     [
-        (("RetentionInDays: !Ref Days", "KmsKeyId: x"), "KmsKeyId of AWS::Logs::LogGroup"),
+        (("RetentionInDays: !Ref Days", "DataProtectionPolicy: {}"), "DataProtectionPolicy of AWS"),
         (("AWS::IAM::RolePolicy\n    Condition: Writes", "AWS::IAM::Policy"), "AWS::IAM::Policy"),
         (("!GetAtt Log.Arn}", "!GetAtt Log.Name}"), "Name of AWS::Logs::LogGroup"),
     ],

@@ -131,6 +131,7 @@ PARAMETERS: Json = {
     "services": ["app"],
     "tasks": ["task"],
     "taskDefinition": "app:1",
+    "resourceArn": SERVICE,
     "executionRoleArn": "arn:aws:iam::123456789012:role/execution",
     "tags": [{"key": "commit", "value": "1"}],
     "enableExecuteCommand": True,

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from infra.tool.settings import Settings
-from infra.tool.shapes import MOST_RANGES
+from infra.tool.shapes import MOST_EGRESS_LISTS, MOST_RANGES
 
 from simulator.template import Place, Stack, load
 from tests.support.rendering import Render
@@ -34,6 +34,12 @@ SETTING = {
     "DomainName": "https.domain",
     "CertificateArn": "https.certificate",
     "AlarmTopicArn": "alarms.topic",
+    "PermissionsBoundaryArn": "security.permissions_boundary",
+    "RolePath": "security.role_path",
+    "LogKeyArn": "security.log_key",
+    "RepositoryKeyArn": "security.repository_key",
+    "AccessLogsBucket": "security.access_logs_bucket",
+    "WebAclArn": "security.web_acl",
 }
 # ... settings that become ARNs, and what the task definition needs of the execution role.
 SETTING_OF_ARNS = {
@@ -49,6 +55,14 @@ SETTING_OF_ADDRESSES = {
     "LoadBalancerScheme": "network.internal",
     "AllowedIpv4Cidrs": "network.allowed_cidrs",
     "AllowedIpv6Cidrs": "network.allowed_cidrs",
+}
+# ... and what depends on the stack as it is, and is empty by default.
+SETTING_OF_SWITCHES = {
+    "DeletionProtection": "security.deletion_protection",
+    "AccessLogs": "security.access_logs_bucket",
+    "EgressCidrs": "security.egress_cidrs",
+    "EgressPrefixLists": "security.egress_cidrs",
+    "LimitEgress": "security.egress_cidrs",
 }
 
 # What a person finds out where the settings are empty.
@@ -73,8 +87,11 @@ MODELS = [
 ]
 BUCKETS = ["arn:aws:s3:::first", "arn:aws:s3:::second"]
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0a"
+WEB_ACL = "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/company/0a"
+BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 IPV4 = [f"203.0.{number}.0/24" for number in range(MOST_RANGES[4])]
+LISTS = [f"pl-0000000{number}" for number in range(MOST_EGRESS_LISTS)]
 IPV6 = [f"2001:db8:{number:x}::/48" for number in range(1, MOST_RANGES[6] + 1)]
 
 # Each turns one thing on.
@@ -99,6 +116,18 @@ SWITCHES: dict[str, dict[str, str]] = {
     "domain": {"DomainName": "api.example.com"},
     "certificate": {"CertificateArn": CERTIFICATE, "DomainName": "api.example.com"},
     "topic": {"AlarmTopicArn": TOPIC},
+    "boundary": {"PermissionsBoundaryArn": BOUNDARY},
+    "role path": {"RolePath": "/team/"},
+    "log key": {"LogKeyArn": KEY},
+    "repository key": {"RepositoryKeyArn": KEY},
+    "protection": {"DeletionProtection": "true"},
+    "access logs": {"AccessLogs": "true", "AccessLogsBucket": "logs"},
+    "web ACL": {"WebAclArn": WEB_ACL},
+    "egress": {
+        "EgressCidrs": ",".join(IPV4[:2]),
+        "EgressPrefixLists": LISTS[0],
+        "LimitEgress": "true",
+    },
 }
 ALL = {name: value for switch in SWITCHES.values() for name, value in switch.items()}
 

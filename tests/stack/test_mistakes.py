@@ -204,6 +204,10 @@ MISTAKES: dict[str, Mistake] = {
         '          IpProtocol: "-1"\n          CidrIp: 0.0.0.0/0\n',
         '          IpProtocol: "-1"\n          CidrIp: 10.0.0.0/8\n',
     ),
+    "a range that limited tasks do not get": Mistake(
+        reachability.limited_tasks_reach_what_is_listed_and_nothing_else,
+        '!Select [2, !Split [",", !Sub "${EgressCidrs},,,,"]]}', '0.0.0.0/0}',
+    ),
     "private subnets that the tasks do not get": Mistake(
         reachability.everything_is_in_the_one_network,
         "!If [HasTaskSubnets, !Ref TaskSubnetIds, !Ref SubnetIds]", "!Ref SubnetIds",
@@ -557,23 +561,35 @@ def without_conditions(service: RenderedService, **changed: str) -> dict[str, An
     return {"AWSTemplateFormatVersion": "2010-09-09", "Parameters": parameters, **made}
 
 
+INDEPENDENT = {
+    "DeployRole": {"HasPermissionsBoundary", "HasRolePath"},
+    "ExecutionRole": {"HasPermissionsBoundary", "HasRolePath"},
+    "LimitedTaskSecurityGroup": {"HasLimitedGroup"},
+    "LoadBalancer": {"HadDeletionProtection", "HadAccessLogs", "HasAccessLogs"},
+    "LoadBalancerSecurityGroup": {"HasCertificate", "HasLimitedGroup"},
+    "TaskRole": {"HasPermissionsBoundary", "HasRolePath"},
+}
+
+
 def test_cfn_lint_finds_a_mistake_and_nothing_else_whatever_the_settings(
     example: Render, tmp_path: Path
 ) -> None:
     """It weighs conditions too; with them decided it sees exactly what AWS is asked for.
 
     Few resources know two conditions, so nothing and everything have most that any settings make.
+    Those of INDEPENDENT are each in a property of their own: with each alone, all forms are seen.
     """
     service = RenderedService(example)
     for name, resource in service.template["Resources"].items():
         known = set(references(resource)) & service.template["Conditions"].keys()
-        of_ranges = {each for each in known if re.match("HasIpv|IsOpenToAll", each)}
-        may = {"HasCertificate"} if name == "LoadBalancerSecurityGroup" else set[str]()
+        of_ranges = {each for each in known if re.match("HasIpv|IsOpenToAll|HasEgress", each)}
+        may = INDEPENDENT.get(name, set())
         assert len(known - of_ranges - may) <= (not of_ranges), (
             f"{name}: lint each combination of {sorted(known)} too"
         )
     paths = [service.render.path / "infra" / "stack.yml"]
-    some = {name: SWITCHES[name] for name in ("certificate", "allowed", "allowed IPv6")}
+    alone = ("certificate", "allowed", "allowed IPv6", "boundary", "protection", "egress")
+    some = {name: SWITCHES[name] for name in alone}
     for name, switch in {"nothing": {}, "everything": ALL, **some}.items():
         paths.append(tmp_path / f"{name}.json")
         paths[-1].write_text(json.dumps(without_conditions(service, **switch)))

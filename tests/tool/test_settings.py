@@ -15,6 +15,7 @@ from tests.support.settings import Value
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 OTHER_ACCOUNT, OTHER_REGION = "210987654321", "eu-west-1"
+ACL = "regional/webacl/my-acl/12345678-1234-1234-1234-123456789012"
 CERTIFICATE = "certificate/12345678-1234-1234-1234-123456789012"
 KEY = "key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
@@ -238,6 +239,52 @@ WRONG: dict[str, dict[str, Any]] = {
         "capitals": ["MyBucket"],
         "a name twice": ["my-bucket", "my-bucket"],
     },
+    "security.permissions_boundary": {
+        "a name instead of an ARN": "boundary",
+        "a role": f"arn:aws:iam::{ACCOUNT}:role/boundary",
+        "another account": f"arn:aws:iam::{OTHER_ACCOUNT}:policy/boundary",
+        "another partition": f"arn:aws-cn:iam::{ACCOUNT}:policy/boundary",
+        "a list instead of one": [f"arn:aws:iam::{ACCOUNT}:policy/boundary"],
+        "two in one text": f"arn:aws:iam::{ACCOUNT}:policy/a,arn:aws:iam::{ACCOUNT}:policy/b",
+        "a wildcard": f"arn:aws:iam::{ACCOUNT}:policy/*",
+        "whitespace": f" arn:aws:iam::{ACCOUNT}:policy/boundary",
+    },
+    "security.role_path": {
+        "a name": "team",
+        "no slash at its end": "/team",
+        "no slash at its start": "team/",
+        "nothing but the root": "/",
+        "two slashes": "//",
+        "a wildcard": "/*/",
+        "whitespace": "/the team/",
+    },
+    **dict.fromkeys(
+        ("security.log_key", "security.repository_key"),
+        not_an_arn("kms", KEY) | {"the ARN of an alias": arn("kms", "alias/my-key")},
+    ),
+    "security.deletion_protection": NOT_A_SWITCH,
+    "security.access_logs_bucket": {
+        "an ARN": "arn:aws:s3:::my-bucket",
+        "a URL": "s3://my-bucket",
+        "a prefix of keys": "my-bucket/logs",
+        "a list": ["my-bucket"],
+        "a wildcard": "my-*",
+        "whitespace": "my-bucket ",
+        "capitals": "MyBucket",
+    },
+    "security.egress_cidrs": {
+        "one range instead of a list": "10.0.0.0/16",
+        "a range of IPv6": ["2001:db8::/32"],
+        "everywhere": ["0.0.0.0/0"],
+        "a host with a length": ["10.0.0.1/16"],
+        "a name": ["example.com"],
+        "a security group": ["sg-0a1b2c3d"],
+        "a range twice": ["10.0.0.0/16", "10.0.0.0/16"],
+        "too many ranges": [f"10.{number}.0.0/16" for number in range(6)],
+        "too many lists": [f"pl-0a1b2c3{number}" for number in range(4)],
+    },
+    "security.web_acl": not_an_arn("wafv2", ACL)
+    | {"of a distribution": arn("wafv2", ACL.replace("regional", "global"))},
     "permissions.tracing": {"another word": "on", "capitals": "XRAY", "whitespace": "xray "},
     "permissions.secrets_key": not_an_arn("kms", KEY)
     | {
@@ -320,6 +367,14 @@ def test_the_file_shows_every_setting_and_its_default(example: Render) -> None:
         ("permissions.secrets_key", arn("kms", KEY)),
         ("permissions.secrets_key", arn("kms", "key/mrk-1234abcd12ab34cd56ef1234567890ab")),
         ("permissions.tracing", "xray"),
+        ("security.permissions_boundary", "arn:aws:iam::aws:policy/PowerUserAccess"),
+        ("security.permissions_boundary", f"arn:aws:iam::{ACCOUNT}:policy/team/a/boundary"),
+        ("security.role_path", "/team/web/"),
+        ("security.log_key", arn("kms", KEY)),
+        ("security.access_logs_bucket", "my-bucket"),
+        ("security.web_acl", arn("wafv2", ACL)),
+        ("security.deletion_protection", True),
+        ("security.egress_cidrs", ["10.0.0.0/8", "pl-0a1b2c3d"]),
         ("tasks.public_ip", False),
         ("deploy.poll_seconds", 0),
         ("deploy.build_flags", ["--build-arg", "A=1", "--build-arg", "B=2"]),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sts import STSClient
+    from mypy_boto3_wafv2 import WAFV2Client
 
 REFUSED = Problem(
     "aws-refused",
@@ -75,7 +76,7 @@ Client = TypeVar("Client", bound=BaseClient)
 
 # A change set that is not executed changes no resource.
 PLANS = frozenset({"CreateChangeSet", "DeleteChangeSet"})
-READS = ("BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Lookup")
+READS = ("BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Lookup", "Simulate")
 DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 CREDENTIAL_CODES = frozenset(
     {
@@ -242,6 +243,10 @@ class Aws:
         return self._watched(
             self._session.client("application-autoscaling", config=self._config),
         )
+
+    @cached_property
+    def wafv2(self) -> "WAFV2Client":
+        return self._watched(self._session.client("wafv2", config=self._config))
 
     @cached_property
     def sts(self) -> "STSClient":

@@ -12,6 +12,7 @@ from infra.tool.deploy import Plan, Step
 from infra.tool.difference import Difference, differences
 from infra.tool.revision import Revision, register_request
 from infra.tool.settings import Settings
+from infra.tool.tags import as_table
 from infra.tool.target import COMMAND, Target
 from infra.tool.text import one_line
 
@@ -51,7 +52,7 @@ def plan(target: Target) -> DeployPlan:
         replaces_tasks=step is Step.DEPLOY,
         creates_service=found.service is None,
         task_definition=as_changes(about_task_definition(target, found, present, digest)),
-        service=as_changes(about_service(target.settings, found)),
+        service=as_changes(about_service(target, found, present)),
         scaling=as_changes(about_scaling(target.aws, target.settings, found)),
         notes=notes,
     )
@@ -73,7 +74,8 @@ def about_task_definition(
     yield from differences(wanted, present.task_definition if present else {})
 
 
-def about_service(settings: Settings, found: Plan) -> Iterator[Difference]:
+def about_service(target: Target, found: Plan, present: Revision | None) -> Iterator[Difference]:
+    settings = target.settings
     if found.service is None:
         yield from differences(service_request.create_request(found.request, "", settings), {})
         return
@@ -84,6 +86,12 @@ def about_service(settings: Settings, found: Plan) -> Iterator[Difference]:
         found.service.answer,
         schedule_owns_count=bool(found.schedules),
     )
+    retagging = deploy.read_retagging(target, found, present)
+    has = as_table(found.service.answer.get("tags", []))
+    for key, value in retagging.to_set.items():
+        yield Difference(f"tags[{key}]", has.get(key), value)
+    for key in retagging.to_remove:
+        yield Difference(f"tags[{key}]", has[key], None)
     only_sent = {"cluster", "forceNewDeployment", "service", "taskDefinition"}
     wanted = {key: value for key, value in request.items() if key not in only_sent}
     yield from differences(wanted, found.service.answer)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.tool import quotas, service_document
+from infra.tool import quotas, service_document, tags
 from infra.tool.api_model import Json, about_shape
 from infra.tool.errors import Problem
 from infra.tool.settings import Settings
+from infra.tool.tags import COMMIT, DOCUMENT
 
 BROKEN = Problem(
     "document-broken",
@@ -28,9 +29,6 @@ WRONG = Problem(
 # What Git and Copier write around the two sides of a conflict.
 CONFLICT = re.compile(r"^(<{7}|={7}|>{7})(?= |$)", re.MULTILINE)
 JSON_TYPES = {list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-
-# Tags of a revision, by which a deploy recognises its own.
-COMMIT, DOCUMENT = "commit", "document"
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 
@@ -60,12 +58,15 @@ class Documents:
 
 
 def read(root: Path, settings: Settings) -> Documents:
-    """The documents of a deploy. Raises ToolError with all complaints about the first wrong one."""
+    """The documents of a deploy, two of them with [tags] beside their own. Raises ToolError with
+    all complaints about the first wrong one."""
+    task_definition, service, autoscaling = (
+        parse(root, name) for name in ("task-definition.json", "service.json", "autoscaling.json")
+    )
     documents = Documents(
-        *(
-            parse(root, name)
-            for name in ("task-definition.json", "service.json", "autoscaling.json")
-        )
+        tags.merged(settings.tags, task_definition),
+        tags.merged(settings.tags, service),
+        autoscaling,
     )
     for name, complaints in (
         ("task-definition.json", [*about_task_definition(documents.task_definition, settings)]),

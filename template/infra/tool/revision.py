@@ -2,13 +2,15 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from infra.tool.api_model import Json
 from infra.tool.aws import Aws
-from infra.tool.documents import COMMIT, DOCUMENT, Documents
+from infra.tool.documents import Documents
 from infra.tool.settings import Settings
+from infra.tool.tags import COMMIT, DOCUMENT, as_table
 from infra.tool.text import last_part, one_line
 
 
@@ -21,6 +23,7 @@ class Revision:
     commit: str  # value of the tag; empty without the tag
     document: str  # value of the tag; empty without the tag
     task_definition: Json
+    tags: Mapping[str, str] = field(default_factory=dict)  # all of them
 
     @property
     def name(self) -> str:
@@ -51,12 +54,13 @@ def register(aws: Aws, request: Json) -> Revision:
 
 def as_revision(answer: Json) -> Revision:
     task_definition = answer["taskDefinition"]
-    tags = {tag["key"]: tag["value"] for tag in answer.get("tags", [])}
+    tags = as_table(answer.get("tags", []))
     return Revision(
         arn=task_definition["taskDefinitionArn"],
         status=task_definition.get("status", ""),
         commit=one_line(tags.get(COMMIT, "")),
         document=tags.get(DOCUMENT, ""),
+        tags=tags,
         task_definition=task_definition,
     )
 

@@ -26,7 +26,9 @@ UNSUPPORTED = {
     "role": "ECS uses its service-linked role",
 }
 # Members that only a new service takes. An existing one must agree with the document already.
-ONLY_NEW: dict[str, Any] = {"schedulingStrategy": "REPLICA", "tags": []}
+ONLY_NEW: dict[str, Any] = {"schedulingStrategy": "REPLICA"}
+# Members that UpdateService does not take, and a deploy changes by calls of their own.
+BY_OTHER_CALLS = frozenset({"launchType", "tags"})
 PROVIDERS = {"FARGATE", "FARGATE_SPOT"}
 # The defaults of members that a request for a new service omits, unless 0, false or empty:
 # "CreateService" and "DeploymentConfiguration" of the ECS API Reference.
@@ -113,7 +115,7 @@ def has_no_room(document: Json) -> bool:
 
 def complaints_about_update(document: Json, running: Mapping[str, Any]) -> Iterator[str]:
     """Members that an existing service cannot change. `running`: an answer of DescribeServices."""
-    for member in sorted(document.keys() - members("UpdateService") - {"launchType"}):
+    for member in sorted(document.keys() - members("UpdateService") - BY_OTHER_CALLS):
         found = running.get(member) or ONLY_NEW.get(member)
         if as_set(document[member]) != as_set(found):
             yield f"{member} of an existing service cannot be changed by a deploy: it is {found}"

@@ -5,7 +5,8 @@ Every member of the document is sent as it is, derived by a rule of this module,
 
 - `launchType`, `schedulingStrategy` and `tags`, which UpdateService does not take. A change from
   the launch type to a capacity provider strategy, and back, is sent as a strategy (empty: back),
-  with forceNewDeployment. The other two must be as they are.
+  with forceNewDeployment. The scheduling strategy must be as it is. Tags are set, and those of an
+  earlier deploy removed, by TagResource and UntagResource (tags.py).
 - what the document does not name (any more). UpdateService keeps the value of a member that a
   request leaves out, so removing a line would change nothing. If the service then has another value
   than a new service would get, the update is refused: the file has to say what is meant. Not
@@ -18,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from infra.tool.api_model import Json
-from infra.tool.service_document import ONLY_NEW, as_shares
+from infra.tool.service_document import BY_OTHER_CALLS, ONLY_NEW, as_shares
 from infra.tool.settings import Names, Settings
 from infra.tool.stack import Stack
 
@@ -74,7 +75,7 @@ def update_request(
     schedule_owns_count: bool,
 ) -> Json:
     """For UpdateService. `running` is the service in an answer of DescribeServices."""
-    sent = {key: value for key, value in common.items() if key not in {"launchType", *ONLY_NEW}}
+    sent = {key: value for key, value in common.items() if key not in {*BY_OTHER_CALLS, *ONLY_NEW}}
     strategy, runs_on = common.get("capacityProviderStrategy", []), providers_of(running)
     if as_shares(strategy) != as_shares(runs_on):
         # An empty list goes back to the launch type. ECS asks for force with either change.

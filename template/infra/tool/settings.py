@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from infra.tool.security import BUCKET, Security
 from infra.tool.shapes import (
     BEDROCK_MODEL,
     EXAMPLE_ACCOUNT,
@@ -19,6 +20,7 @@ from infra.tool.shapes import (
     arn_of,
     each,
     fits,
+    kms_key,
     matching,
     networks,
     of_this_account,
@@ -28,6 +30,7 @@ from infra.tool.shapes import (
     switch,
     whole_number,
 )
+from infra.tool.tags import tag_table
 
 NAME = r"(?!aws-|internal-)(?=.{3,24}\Z)[a-z][a-z0-9]*(-[a-z0-9]+)*"
 REGION = r"([a-z]{2}|us-gov)-(central|(north|south)?(east|west)?)(?<!-)-[1-9]"
@@ -231,20 +234,9 @@ class Permissions(Section):
         each(BEDROCK_MODEL, "ids or ARNs of models or inference profiles", "amazon.nova-lite-v1:0"),
         AfterValidator(of_this_account),
     ] = []
-    s3_read_buckets: Annotated[
-        list[str],
-        each(r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "names of buckets", "my-bucket"),
-    ] = []
+    s3_read_buckets: Annotated[list[str], each(BUCKET, "names of buckets", "my-bucket")] = []
     tracing: Annotated[str, one_of(("", "xray"), "xray")] = ""
-    secrets_key: Annotated[
-        str,
-        arn_of(
-            "kms",
-            r"key/(mrk-)?[0-9a-f-]{32,36}",
-            "one KMS key (not of an alias)",
-            "key/1234abcd-12ab-34cd-56ef-1234567890ab",
-        ),
-    ] = ""
+    secrets_key: Annotated[str, kms_key()] = ""
 
 
 class Settings(Section):
@@ -258,6 +250,8 @@ class Settings(Section):
     logs: Logs = Logs()
     alarms: Alarms = Alarms()
     permissions: Permissions = Permissions()
+    security: Security = Security()
+    tags: Annotated[dict[str, str], BeforeValidator(tag_table)] = {}
 
     @property
     def is_reachable(self) -> bool:
@@ -265,6 +259,11 @@ class Settings(Section):
         if self.deploy.reachable is not None:
             return self.deploy.reachable
         return not (self.network.internal or self.network.allowed_cidrs)
+
+    def role_arn(self, name: str) -> str:
+        """Of a role of the stack."""
+        service, path = self.service, self.security.role_path or "/"
+        return f"arn:{service.partition}:iam::{service.account}:role{path}{name}"
 
     @model_validator(mode="before")
     @classmethod

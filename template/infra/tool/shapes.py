@@ -64,6 +64,37 @@ def arn_of(service: str, resource: str, what: str, example: str) -> BeforeValida
     return BeforeValidator(check)
 
 
+def kms_key() -> BeforeValidator:
+    """The ARN of a key of this account and region, or ""."""
+    return arn_of(
+        "kms",
+        r"key/(mrk-)?[0-9a-f-]{32,36}",
+        "one KMS key (not of an alias)",
+        "key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    )
+
+
+def policy_arn(example: str) -> BeforeValidator:
+    """The ARN of a managed policy of this account or of AWS, or ""."""
+
+    def check(value: Any, info: ValidationInfo) -> Any:
+        here: Identity | None = info.context
+        if value == "" or not here:
+            return value
+        shape = (
+            rf"arn:{here.partition}:iam::({here.account}|aws):policy/({POLICY_NAME}/)*{POLICY_NAME}"
+        )
+        if not fits(value, shape):
+            shown = f"arn:{here.partition}:iam::{here.account}:policy/{example}"
+            raise ValueError(
+                f"expects the ARN of one managed policy of account {here.account} or of AWS, for "
+                f"example {quoted(shown)}"
+            )
+        return value
+
+    return BeforeValidator(check)
+
+
 def each(pattern: str, what: str, *examples: str, unique: bool = True) -> BeforeValidator:
     """A list of strings that each match a regular expression as a whole."""
 
@@ -169,11 +200,38 @@ def network(value: Any, example: str = "") -> IPv4Network | IPv6Network:
     return found
 
 
+MOST_EGRESS_RANGES, MOST_EGRESS_LISTS = 5, 3  # that infra/stack.yml has entries for
+
+
+def is_prefix_list(value: object) -> bool:
+    return fits(value, r"pl-[0-9a-f]{8,17}")
+
+
+def egress(values: Any) -> Any:
+    """Ranges of IPv4 addresses and ids of prefix lists. Raises ValueError for anything else."""
+    example = f"for example {quoted(['10.0.0.0/16', 'pl-0a1b2c3d'])}"
+    if not isinstance(values, list):
+        raise ValueError(f"expects a list of address ranges and prefix lists, {example}")
+    ranges = [network(each, example) for each in values if not is_prefix_list(each)]
+    if any(each.version == 6 for each in ranges):
+        raise ValueError(f"takes ranges of IPv4 addresses, because tasks have no other: {example}")
+    if len(set(map(str, values))) < len(values):
+        raise ValueError(f"names a value twice: {example}")
+    lists = len(values) - len(ranges)
+    if len(ranges) > MOST_EGRESS_RANGES or lists > MOST_EGRESS_LISTS:
+        raise ValueError(
+            f"takes at most {MOST_EGRESS_RANGES} ranges and {MOST_EGRESS_LISTS} prefix lists, got "
+            f"{len(ranges)} and {lists}: put ranges into a prefix list of your own, {example}"
+        )
+    return values
+
+
 def of_version(values: Iterable[str], version: int) -> list[str]:
     """Those that are ranges of IPv4 (4) or IPv6 (6) addresses."""
     return [value for value in values if network(value).version == version]
 
 
+POLICY_NAME = r"[A-Za-z0-9+=,.@_-]{1,128}"
 EXAMPLE_ACCOUNT = "1234" * 3  # spelled like this, so that no file of a service has an account id
 EXAMPLE_REGISTRY = f"{EXAMPLE_ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
 

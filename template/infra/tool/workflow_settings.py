@@ -23,8 +23,7 @@ def outputs(root: Path, settings: Settings) -> Mapping[str, str]:
 
 def deploy_role(settings: Settings) -> str:
     """The ARN of the role that a workflow deploys by."""
-    service = settings.service
-    return f"arn:{service.partition}:iam::{service.account}:role/{settings.names.deploy_role}"
+    return settings.role_arn(settings.names.deploy_role)
 
 
 def runner(root: Path) -> str:

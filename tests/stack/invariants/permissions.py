@@ -31,7 +31,9 @@ def every_permission_is_a_policy_of_its_own(service: RenderedService) -> None:
     """Then `grants` sees all of them, and a role without policies may do nothing."""
     for stack in service.stacks:
         for role in stack.of_type("AWS::IAM::Role"):
-            assert role.properties.keys() == {"AssumeRolePolicyDocument", "RoleName"}, role.name
+            other = role.properties.keys() - {"AssumeRolePolicyDocument", "RoleName"}
+            asked = {"PermissionsBoundary": "PermissionsBoundaryArn", "Path": "RolePath"}
+            assert other == {name for name, by in asked.items() if stack.parameters[by]}, role.name
         for resource in stack.resources.values():
             assert resource.type not in {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"}
 

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from infra.tool.shapes import MOST_RANGES
+from infra.tool.shapes import MOST_EGRESS_LISTS, MOST_EGRESS_RANGES, MOST_RANGES
 
 from simulator.template import Stack
 from tests.stack.invariants.invariant import invariant
 from tests.stack.rendered_service import (
     IPV4,
     IPV6,
+    LISTS,
     RenderedService,
 )
 
@@ -79,10 +80,19 @@ def the_allowed_ranges_fit_into_a_security_group(service: RenderedService) -> No
         assert 2 * found <= 60, "Amazon VPC quotas: 60 inbound rules of each IP version"
 
 
+def task_groups(stack: Stack) -> list[str]:
+    """The security groups of tasks; the last one is for the next of them."""
+    limited = "LimitedTaskSecurityGroup"
+    return ["TaskSecurityGroup", *([limited] if stack.there(limited) else [])]
+
+
 @invariant
 def the_load_balancer_reaches_the_tasks_and_nothing_else(service: RenderedService) -> None:
     for stack in service.stacks:
-        to_tasks = [port(service.port, DestinationSecurityGroupId="sg-TaskSecurityGroup")]
+        to_tasks = [
+            port(service.port, DestinationSecurityGroupId=f"sg-{group}")
+            for group in task_groups(stack)
+        ]
         assert rules(stack, "LoadBalancerSecurityGroup", "Egress") == to_tasks
 
 
@@ -90,10 +100,11 @@ def the_load_balancer_reaches_the_tasks_and_nothing_else(service: RenderedServic
 def only_the_load_balancer_reaches_the_tasks(service: RenderedService) -> None:
     for stack in service.stacks:
         from_balancer = [port(service.port, SourceSecurityGroupId="sg-LoadBalancerSecurityGroup")]
-        assert rules(stack, "TaskSecurityGroup", "Ingress") == from_balancer, (
-            "tasks admit the load balancer's group, on the container's port"
-        )
-        assert stack.outputs["TaskSecurityGroupId"] == "sg-TaskSecurityGroup"
+        for group in task_groups(stack):
+            assert rules(stack, group, "Ingress") == from_balancer, (
+                "tasks admit the load balancer's group, on the container's port"
+            )
+        assert stack.outputs["TaskSecurityGroupId"] == f"sg-{task_groups(stack)[-1]}"
 
 
 @invariant
@@ -101,6 +112,22 @@ def the_tasks_reach_whatever_they_call(service: RenderedService) -> None:
     for stack in service.stacks:
         everywhere = [{"IpProtocol": "-1", "CidrIp": OPEN}]
         assert rules(stack, "TaskSecurityGroup", "Egress") == everywhere
+
+
+@invariant
+def limited_tasks_reach_what_is_listed_and_nothing_else(service: RenderedService) -> None:
+    for count in range(1, MOST_EGRESS_RANGES + 1):
+        stack = service.stack(EgressCidrs=",".join(IPV4[:count]), LimitEgress="true")
+        expected = [{"IpProtocol": "-1", "CidrIp": each} for each in IPV4[:count]]
+        assert rules(stack, "LimitedTaskSecurityGroup", "Egress") == expected
+        assert stack.outputs["TaskSecurityGroupId"] == "sg-LimitedTaskSecurityGroup"
+    for count in range(1, MOST_EGRESS_LISTS + 1):
+        stack = service.stack(EgressPrefixLists=",".join(LISTS[:count]))
+        expected = [{"IpProtocol": "-1", "DestinationPrefixListId": each} for each in LISTS[:count]]
+        assert rules(stack, "LimitedTaskSecurityGroup", "Egress") == expected
+        assert stack.outputs["TaskSecurityGroupId"] == "sg-TaskSecurityGroup", (
+            "the group is only kept for tasks that are in it"
+        )
 
 
 @invariant

@@ -10,6 +10,7 @@ from tests.stack.rendered_service import (
     SETTING,
     SETTING_OF_ADDRESSES,
     SETTING_OF_ARNS,
+    SETTING_OF_SWITCHES,
     RenderedService,
 )
 from tests.support.settings import value_of
@@ -39,12 +40,13 @@ def every_parameter_and_condition_is_used(service: RenderedService) -> None:
 @invariant
 def every_parameter_has_a_source(service: RenderedService) -> None:
     fed = SETTING.keys() | SETTING_OF_ARNS.keys() | SETTING_OF_ADDRESSES.keys() | OF_THE_DOCUMENT
+    fed |= SETTING_OF_SWITCHES.keys()
     assert service.template["Parameters"].keys() == fed, (
         "tests/stack/rendered_service.py says what feeds it"
     )
     written = tomllib.loads(service.render.text("infra/settings.toml"))
     settings = *SETTING.values(), *SETTING_OF_ARNS.values(), *SETTING_OF_ADDRESSES.values()
-    for setting in set(settings):
+    for setting in {*settings, *SETTING_OF_SWITCHES.values()}:
         section, _, key = setting.partition(".")
         assert section == "names" or key in written[section], (
             f"infra/settings.toml: add {key} to [{section}]"
@@ -60,7 +62,7 @@ def only_what_may_be_empty_has_a_default(service: RenderedService) -> None:
     empty = {name for name, setting in SETTING.items() if not value_of(service.settings, setting)}
     found_out = {"GitHubSubject", "VpcId", "SubnetIds"}
     lists = SETTING_OF_ARNS.keys() | OF_THE_DOCUMENT | {"AllowedIpv4Cidrs", "AllowedIpv6Cidrs"}
-    assert defaults.keys() == (empty - found_out) | lists
+    assert defaults.keys() == (empty - found_out) | lists | SETTING_OF_SWITCHES.keys()
 
 
 @invariant

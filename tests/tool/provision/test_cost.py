@@ -5,6 +5,13 @@ from infra.tool.api_model import Json
 from infra.tool.provision import cost as prices
 from infra.tool.provision.cost import complaints, cost
 
+from tests.support.targets import settings
+
+HERE = "us-east-1:123456789012"
+KEY = f"arn:aws:kms:{HERE}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
+WEB_ACL = f"arn:aws:wafv2:{HERE}:regional/webacl/a/12345678-1234-1234-1234-123456789012"
+
 
 def sized(cpu: str = "256", memory: str = "512", processor: str = "X86_64") -> Json:
     return {"cpu": cpu, "memory": memory, "runtimePlatform": {"cpuArchitecture": processor}}
@@ -56,6 +63,12 @@ PRICES = {
     "LOAD_BALANCER": 0.0225,
     "PUBLIC_ADDRESS": 0.005,
     "HOURS": 730,
+    "WEB_ACL": 5.00,
+    "WAF_RULE": 1.00,
+    "WAF_MILLION_REQUESTS": 0.60,
+    "KMS_KEY": 1.00,
+    "KMS_10_000_REQUESTS": 0.03,
+    "S3_GIGABYTE": 0.023,
 }
 
 
@@ -65,6 +78,23 @@ def test_a_price_is_that_of_the_page_that_it_names(name: str) -> None:
         f"infra/tool/provision/cost.py: {name} is wrong in every plan. If AWS changed it, change "
         "it here too, and the month in SOURCE"
     )
+
+
+@pytest.mark.parametrize(
+    ("security", "words"),
+    [
+        ({}, ""),
+        ({"permissions_boundary": BOUNDARY, "deletion_protection": True}, ""),
+        ({"web_acl": WEB_ACL}, "the web ACL $5 a month, $1 for each rule, and $0.60 for a million"),
+        ({"log_key": KEY}, "each KMS key $1 a month"),
+        ({"repository_key": KEY}, "each KMS key $1 a month"),
+        ({"access_logs_bucket": "my-bucket"}, "access logs $0.023 for each GB and month in S3"),
+    ],
+)
+def test_what_a_setting_costs_is_told_beside_the_sum(security: Json, words: str) -> None:
+    notes = prices.notes(settings(security=security))
+    assert len(notes) == bool(words)
+    assert words in str(cost(sized(), tasks=1, zones=2, public_ip=True, notes=notes))
 
 
 @pytest.mark.parametrize("size", ["", "half", "1.2.3", "256 cores"])

@@ -69,6 +69,17 @@ def test_the_parameters_are_those_of_the_settings() -> None:
         "DomainName": "",
         "CertificateArn": "",
         "AlarmTopicArn": "",
+        "PermissionsBoundaryArn": "",
+        "RolePath": "",
+        "LogKeyArn": "",
+        "RepositoryKeyArn": "",
+        "DeletionProtection": "",
+        "AccessLogs": "",
+        "AccessLogsBucket": "",
+        "WebAclArn": "",
+        "EgressCidrs": "",
+        "EgressPrefixLists": "",
+        "LimitEgress": "",
     }
 
 

@@ -69,9 +69,14 @@ def request(
     parameters: Mapping[str, str],
     stack: StackState | None,
     issuer: str = GITHUB_ISSUER,
+    tags: Mapping[str, str] | None = None,
 ) -> "CreateChangeSetInputTypeDef":
-    """For CreateChangeSet. Raises ToolError if the template cannot be given the names."""
-    return {
+    """For CreateChangeSet. Raises ToolError if the template cannot be given the names.
+
+    CloudFormation passes the tags of a stack on to its resources. Without the member `Tags` they
+    stay as they are, and with an empty one they go (UpdateStack, API Reference).
+    """
+    sent: CreateChangeSetInputTypeDef = {
         "StackName": names.stack,
         "ChangeSetName": name,
         "ClientToken": name,  # by it, CloudFormation recognises a request that is repeated
@@ -83,6 +88,9 @@ def request(
             {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
         ],
     }
+    if tags or (stack and stack.tags):
+        sent["Tags"] = [{"Key": key, "Value": value} for key, value in (tags or {}).items()]
+    return sent
 
 
 def with_names(template: str, names: Names) -> str:

@@ -10,7 +10,7 @@ from infra.tool.aws import AwsError
 from infra.tool.errors import ExitCode, Problem, ToolError
 from infra.tool.patience import Patience
 from infra.tool.progress import View, progress
-from infra.tool.provision import change, events, state
+from infra.tool.provision import change, events, explanations, state
 from infra.tool.provision.change import Change, Status
 from infra.tool.provision.stack_state import StackState
 from infra.tool.target import Target
@@ -116,11 +116,12 @@ class ChangeSet:
             self.is_executed = True
             ending = events.follow(self.target, self.stack_id, since)
         if ending.status not in GOOD:
-            raise NOT_CHANGED(
+            settings, again = self.target.settings, self.target.again
+            raise explanations.explain(self.stack, ending, settings, again) or NOT_CHANGED(
                 stack=self.stack,
                 status=ending.status,
                 failure=ending.failure or events.NO_REASON,
-                again=self.target.again,
+                again=again,
             )
 
     def discard(self) -> None:
@@ -158,7 +159,13 @@ def planned(
     )
     settings = target.settings
     request = change.request(
-        made.name, settings.names, template, parameters, stack, settings.github.issuer
+        made.name,
+        settings.names,
+        template,
+        parameters,
+        stack,
+        settings.github.issuer,
+        settings.tags,
     )
     with target.while_it_continues(left, then=left):
         answer = target.aws.cloudformation.create_change_set(**request)

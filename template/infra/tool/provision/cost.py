@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from infra.tool.api_model import Json
+from infra.tool.settings import Settings
 from infra.tool.text import counted
 
 # Dollars an hour in us-east-1, as of April 2026. Sources: https://aws.amazon.com/fargate/pricing,
@@ -15,6 +16,11 @@ LOAD_BALANCER = 0.0225
 PUBLIC_ADDRESS = 0.005
 SOURCE = "a rough figure, from prices of us-east-1 in April 2026"
 HOURS = 730  # of a month
+# Dollars in us-east-1, as of April 2026. Sources: https://aws.amazon.com/waf/pricing,
+# https://aws.amazon.com/kms/pricing, https://aws.amazon.com/s3/pricing
+WEB_ACL, WAF_RULE, WAF_MILLION_REQUESTS = 5.00, 1.00, 0.60
+KMS_KEY, KMS_10_000_REQUESTS = 1.00, 0.03
+S3_GIGABYTE = 0.023
 
 UNITS = 1024  # of a vCPU or a gigabyte
 SIZE = re.compile(r"\s*([0-9]+|[0-9]*\.[0-9]+)\s*(|MB|MiB|GB|GiB|vCPU)\s*", re.IGNORECASE)
@@ -29,6 +35,7 @@ class Cost:
     address_cost: float
     tasks: int
     task_cost: float
+    notes: tuple[str, ...] = ()  # what settings cost beside that
 
     def __str__(self) -> str:
         total = self.load_balancer + self.address_cost + self.task_cost
@@ -36,11 +43,18 @@ class Cost:
             f"about ${round(total)} a month without traffic: the load balancer "
             f"${round(self.load_balancer)}, {counted(self.addresses, 'public address', 'es')} "
             f"${round(self.address_cost)}, {counted(self.tasks, 'task')} "
-            f"${round(self.task_cost)} ({SOURCE})"
+            f"${round(self.task_cost)} ({SOURCE})" + "".join(f"; {note}" for note in self.notes)
         )
 
 
-def cost(task_definition: Json, *, tasks: int, zones: int, public_ip: bool) -> Cost:
+def cost(
+    task_definition: Json,
+    *,
+    tasks: int,
+    zones: int,
+    public_ip: bool,
+    notes: tuple[str, ...] = (),
+) -> Cost:
     """Of so many tasks, behind a load balancer with a public address in so many zones: in none if
     it is internal."""
     processor = task_definition["runtimePlatform"]["cpuArchitecture"]
@@ -53,7 +67,24 @@ def cost(task_definition: Json, *, tasks: int, zones: int, public_ip: bool) -> C
         address_cost=HOURS * PUBLIC_ADDRESS * addresses,
         tasks=tasks,
         task_cost=HOURS * tasks * hour,
+        notes=notes,
     )
+
+
+def notes(settings: Settings) -> tuple[str, ...]:
+    """What the resources cost that settings name, and that others may share: so it is no part of
+    the sum. What is not here is free."""
+    security = settings.security
+    keys = f"${KMS_KEY:.0f} a month, and ${KMS_10_000_REQUESTS:.2f} for 10,000 requests"
+    named = {
+        f"the web ACL ${WEB_ACL:.0f} a month, ${WAF_RULE:.0f} for each rule, and "
+        f"${WAF_MILLION_REQUESTS:.2f} for a million requests": bool(security.web_acl),
+        f"each KMS key {keys}": bool(security.log_key or security.repository_key),
+        f"access logs ${S3_GIGABYTE:.3f} for each GB and month in S3": bool(
+            security.access_logs_bucket
+        ),
+    }
+    return tuple(text for text, is_on in named.items() if is_on)
 
 
 def units(size: str) -> float:

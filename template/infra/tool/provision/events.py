@@ -65,6 +65,7 @@ class Mark:
 class Ending:
     status: str  # of the stack
     failure: str  # the first resource that failed and why; empty if none did
+    failed: Event | None = None  # that resource
 
 
 def mark(target: Target, stack_id: str) -> Mark:
@@ -122,7 +123,8 @@ class Follower:
             except AwsError as error:
                 self.shown.warn(patience.failed(error))
             if self.status and not self.status.endswith("_IN_PROGRESS"):
-                return Ending(self.status, failure(self.failures))
+                failed = next((each for each in self.failures if not each.is_of_stack), None)
+                return Ending(self.status, failure(self.failures), failed)
             if seconds >= settings.timeout_seconds:
                 raise TIMED_OUT(
                     stack=self.stack, seconds=seconds, phase=self.phase, again=self.target.again

@@ -1,7 +1,7 @@
 """The parameters of infra/stack.yml. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from infra.tool.provision import arns
 from infra.tool.provision.grants import Grant, Grants, Kind
@@ -14,6 +14,9 @@ GRANTS = {kind.parameter: kind.word for kind in Kind} | {
     "S3BucketArns": "bucket",
 }
 
+# Without limits; egress.py says which there are.
+NO_EGRESS = {"EgressCidrs": "", "EgressPrefixLists": "", "LimitEgress": ""}
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -23,11 +26,14 @@ class Choices:
     subject: str
     vpc: str
     subnets: tuple[str, ...]
+    had: Mapping[str, str] = field(default_factory=dict)  # the parameters of the stack
+    egress: Mapping[str, str] = field(default_factory=lambda: NO_EGRESS)
 
 
 def parameters(settings: Settings, choices: Choices) -> dict[str, str]:
     """Every parameter of infra/stack.yml. Lists are comma separated."""
-    names, permissions = settings.names, settings.permissions
+    names, permissions, security = settings.names, settings.permissions, settings.security
+    had = choices.had
     return {
         "AppName": settings.service.name,
         "RepositoryName": names.repository,
@@ -54,7 +60,22 @@ def parameters(settings: Settings, choices: Choices) -> dict[str, str]:
         "DomainName": settings.https.domain,
         "CertificateArn": settings.https.certificate,
         "AlarmTopicArn": settings.alarms.topic,
+        "PermissionsBoundaryArn": security.permissions_boundary,
+        "RolePath": security.role_path,
+        "LogKeyArn": security.log_key,
+        "RepositoryKeyArn": security.repository_key,
+        "DeletionProtection": switched(security.deletion_protection, had, "DeletionProtection"),
+        "AccessLogs": switched(bool(security.access_logs_bucket), had, "AccessLogs"),
+        "AccessLogsBucket": security.access_logs_bucket,
+        "WebAclArn": security.web_acl,
+        **choices.egress,
     }
+
+
+def switched(on: bool, had: Mapping[str, str], name: str) -> str:
+    """A parameter that is empty until it is on, and "false" when it is off again: an attribute of a
+    load balancer that the template no longer names may stay as it was."""
+    return "true" if on else "false" if had.get(name) else ""
 
 
 def of_kind(grants: Grants, kind: Kind) -> list[str]:

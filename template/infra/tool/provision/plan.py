@@ -1,6 +1,6 @@
 """`provision --plan`: prints the changes that a provision would make."""
 
-from infra.tool import documents
+from infra.tool import documents, tags
 from infra.tool.provision import (
     change,
     change_set,
@@ -61,6 +61,8 @@ def print_changes(target: Target, survey: Survey, planned: ChangeSet) -> None:
     for text in limits.changed(survey.live.limits, survey.limits):
         target.fact("limits", text)
     settings, lifecycle = target.settings, survey.lifecycle
+    for text in tags.changes(survey.stack.tags if survey.stack else {}, settings.tags):
+        target.fact("tags", one_line(text))
     for name, value in take_over.consequences(planned.changes, settings, lifecycle):
         target.fact(name, value)
 

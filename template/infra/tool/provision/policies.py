@@ -124,6 +124,7 @@ def apply(target: Target, wanted: Limits) -> None:
     aws.ecr.put_image_scanning_configuration(
         repositoryName=names.repository, imageScanningConfiguration={"scanOnPush": True}
     )
+    apply_log_key(target)
     aws.logs.put_retention_policy(
         logGroupName=names.log_group, retentionInDays=target.settings.logs.retention_days
     )
@@ -135,3 +136,18 @@ def apply(target: Target, wanted: Limits) -> None:
         RoleName=names.deploy_role, PolicyName=NAME, PolicyDocument=text(target, DEPLOY)
     )
     target.fact("documents", f"applied: {LIFECYCLE}, {DEPLOY}")
+
+
+def apply_log_key(target: Target) -> None:
+    """The key of the log, if it has another one."""
+    logs, name, wanted = (
+        target.aws.logs,
+        target.settings.names.log_group,
+        target.settings.security.log_key,
+    )
+    if not wanted:
+        return
+    pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
+    found = (group for page in pages for group in page["logGroups"])
+    if any(each["logGroupName"] == name and each.get("kmsKeyId") != wanted for each in found):
+        logs.associate_kms_key(logGroupName=name, kmsKeyId=wanted)

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from infra.tool.aws import AwsError, tolerating
+from infra.tool.aws import tolerating
 from infra.tool.errors import Problem
-from infra.tool.provision import service_tasks
+from infra.tool.provision import safeguards, service_tasks
 from infra.tool.provision.stack_state import StackState
-from infra.tool.target import Target
+from infra.tool.target import COMMAND, Target
 from infra.tool.text import last_part
 
 CHANGING = Problem(
@@ -18,6 +18,11 @@ PROTECTED = Problem(
     "deletion-protected",
     "{resources} cannot be deleted: deletion protection is on",
     "turn it off: {commands}; then {again}",
+)
+PROTECTED_BY_SETTING = Problem(
+    "deletion-protected-by-setting",
+    "{service} cannot be deleted: [security] deletion_protection in infra/settings.toml is true",
+    "set deletion_protection = false, apply it ({provision}), then {again}",
 )
 CLUSTER_USED = Problem(
     "cluster-in-use",
@@ -32,6 +37,9 @@ def require_deletable(target: Target, stack: StackState | None, *, purge: bool) 
     # created, and the run that creates it would fail.
     if stack and stack.is_changing and stack.status != "DELETE_IN_PROGRESS":
         raise CHANGING(stack=stack.name, status=stack.status, again=target.again)
+    if stack and target.settings.security.deletion_protection:
+        name, provision = target.settings.service.name, f"{COMMAND} provision"
+        raise PROTECTED_BY_SETTING(service=name, provision=provision, again=target.again)
     found = dict(protections(target, stack, purge=purge))
     if found:
         raise PROTECTED(
@@ -73,14 +81,10 @@ def protections(
 
 def protected_load_balancer(target: Target) -> str:
     """Its ARN; empty if it does not exist or is not protected."""
-    elbv2, name = target.aws.elbv2, f"{target.settings.service.name}-alb"
-    try:
-        [balancer] = elbv2.describe_load_balancers(Names=[name])["LoadBalancers"]
-    except AwsError as error:
-        if error.aws_code == "LoadBalancerNotFound":
-            return ""
-        raise
-    arn = balancer["LoadBalancerArn"]
+    arn = safeguards.load_balancer(target)
+    if not arn:
+        return ""
+    elbv2 = target.aws.elbv2
     attributes = elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
     is_on = any(
         each["Key"] == "deletion_protection.enabled" and each["Value"] == "true"

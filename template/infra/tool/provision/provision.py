@@ -7,6 +7,8 @@ from infra.tool.provision import (
     judgement,
     policies,
     roles,
+    safeguards,
+    state,
     survey,
     take_over,
 )
@@ -24,7 +26,9 @@ def provision(target: Target) -> None:
         target.fact("stack", f"{stack.name}: its creation failed, so it is created again")
         delete_stack(target, stack)
         stack = None
-    with change_set.planned(target, stack, found.template, found.parameters) as planned:
+    # A stack is protected only once it exists: see safeguards.at_first.
+    parameters = found.parameters if found.had else safeguards.at_first(found.parameters)
+    with change_set.planned(target, stack, found.template, parameters) as planned:
         print_changes(target, found, planned)
         judgement.require_harmless(target, found, planned)
         take_over.confirm(target, planned.changes)
@@ -33,9 +37,21 @@ def provision(target: Target) -> None:
         if not planned.is_empty:
             widen_limits(target, found)
             planned.execute()
+    if parameters != found.parameters:
+        complete(target, found)
+    safeguards.apply(target, found.had)
     policies.apply(target, found.limits)
     deploy_user.apply(target, found.user, found.limits)
     print_result(target, found)
+
+
+def complete(target: Target, found: Survey) -> None:
+    """What a stack gets after its creation."""
+    with change_set.planned(
+        target, state.read(target), found.template, found.parameters
+    ) as planned:
+        if not planned.is_empty:
+            planned.execute()
 
 
 def widen_limits(target: Target, found: Survey) -> None:

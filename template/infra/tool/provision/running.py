@@ -39,6 +39,10 @@ class Running:
         return frozenset(subnet for each in self.networks for subnet in each.get("subnets", []))
 
     @property
+    def security_groups(self) -> frozenset[str]:
+        return frozenset(id for each in self.networks for id in each.get("securityGroups", []))
+
+    @property
     def public_ip(self) -> bool:
         """Whether a task has a public address."""
         return any(each.get("assignPublicIp") == "ENABLED" for each in self.networks)

@@ -15,6 +15,8 @@ class StackState:
     status: str
     parameters: Mapping[str, str] = field(default_factory=dict)  # empty if it never came up
     is_protected: bool = False  # whether CloudFormation refuses to delete it
+    tags: Mapping[str, str] = field(default_factory=dict)  # as the last change set gave them
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_only_planned(self) -> bool:

@@ -22,4 +22,10 @@ def read(target: Target, name: str = "") -> StackState | None:
             if came_up and "ParameterKey" in each and "ParameterValue" in each
         },
         is_protected=found.get("EnableTerminationProtection", False),
+        outputs={
+            each["OutputKey"]: each["OutputValue"]
+            for each in found.get("Outputs", [])
+            if "OutputKey" in each and "OutputValue" in each
+        },
+        tags={each["Key"]: each["Value"] for each in found.get("Tags", [])},
     )

@@ -8,10 +8,14 @@ from infra.tool.api_model import Json
 from infra.tool.errors import Problem
 from infra.tool.provision import (
     arns,
+    boundary,
     change,
     cost,
     deploy_user,
+    egress,
+    egress_reach,
     environment,
+    fixed,
     grant_shapes,
     grants,
     limits,
@@ -19,6 +23,7 @@ from infra.tool.provision import (
     network,
     policies,
     reachability,
+    role_arns,
     role_sizes,
     roles,
     routes,
@@ -99,6 +104,8 @@ def read(target: Target) -> Survey:
     target.fact("service", f"{service.name}, in {service.region} of account {service.account}")
     require_changeable(target, stack)
     had = stack.parameters if stack else {}
+    fixed.require_same(settings, had)
+    role_arns.require(target)
     wanted = grants.grants(task_definition, settings)
     if wrong := [
         *grant_shapes.complaints(task_definition, settings),
@@ -106,8 +113,13 @@ def read(target: Target) -> Survey:
     ]:
         raise ARNS(complaints="; ".join(wrong), again=target.again)
     lost.require_existing(target, stack)
+    fixed.require_importable(target, had)
     now = running.read(target) if had else Running()
     where = read_network(target, had, routes.needs(task_definition, wanted))
+    outputs = stack.outputs if stack else {}
+    limited = egress.choose(target, had, outputs, now.security_groups)
+    if limited.limits:
+        target.fact("egress", f"tasks of the next deploy may reach {', '.join(limited.entries)}")
     trusted = subject.read(target, had)
     target.fact("subject", f"{trusted.text} ({trusted.source})")
     environment.check(target, trusted.text)
@@ -116,6 +128,8 @@ def read(target: Target) -> Survey:
         subject=trusted.text,
         vpc=where.choice.vpc,
         subnets=tuple(where.choice.subnets),
+        had=had,
+        egress=limited.parameters(),
     )
     sent, live = parameters(settings, choices), policies.read(target)
     uses = Limits(now.subnets, now.public_ip, now.execute_command)
@@ -123,6 +137,7 @@ def read(target: Target) -> Survey:
     allowed = limits.asked(settings, sent, service_document) | kept
     policies.require(target, [*sizes(template, sent, settings)])
     policies.require_short(target, allowed, live)
+    boundary.check(target, sent)
     return Survey(
         stack=stack,
         template=template,
@@ -138,6 +153,7 @@ def read(target: Target) -> Survey:
             tasks=settings.tasks.min,
             zones=0 if settings.network.internal else len(where.choice.subnets),
             public_ip=settings.tasks.public_ip,
+            notes=cost.notes(settings),
         ),
         running=now,
     )
@@ -161,6 +177,7 @@ def read_network(target: Target, had: Mapping[str, str], needs: Needs) -> Networ
     for name, value in network.describe(found, target.settings):
         target.fact(name, value)
     reachability.check(target, found, needs)
+    egress_reach.check(target, found, needs)
     return found
 
 

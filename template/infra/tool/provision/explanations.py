@@ -1,0 +1,98 @@
+"""What to do about a resource that CloudFormation could not create or change, if a setting is the
+cause.
+
+CloudFormation gives no code but in the text of an event, so the text is searched. It decides on the
+advice alone: that the update failed is known from the state of the stack.
+"""
+
+from infra.tool.errors import ExitCode, Problem, ToolError
+from infra.tool.provision.events import Ending
+from infra.tool.settings import Settings
+
+ROLE_DENIED = Problem(
+    "role-denied",
+    "the stack {stack} was not created or updated as asked ({status}): {failure}. A policy of your "
+    "organisation may demand a permissions boundary on every role, and this one {has}",
+    "set [security] permissions_boundary in infra/settings.toml to the ARN of the policy that your "
+    "organisation demands, then {again}",
+    ExitCode.FAILED,
+)
+
+BUCKET_DENIED = Problem(
+    "access-logs-denied",
+    "the stack {stack} was not created or updated as asked ({status}): {failure}",
+    "let the policy of the bucket {bucket}, which must be in this region and not use a KMS key, "
+    "allow s3:PutObject on {objects} to the service "
+    "logdelivery.elasticloadbalancing.amazonaws.com, or change [security] access_logs_bucket; then "
+    "{again}",
+    ExitCode.FAILED,
+)
+LOG_KEY_DENIED = Problem(
+    "log-key-denied",
+    "the stack {stack} was not created or updated as asked ({status}): {failure}",
+    "let the policy of the key {key} allow kms:Encrypt*, kms:Decrypt*, kms:ReEncrypt*, "
+    "kms:GenerateDataKey* and kms:Describe* to the service {service}, or change [security] "
+    "log_key; then {again}",
+    ExitCode.FAILED,
+)
+KEY_DENIED = Problem(
+    "repository-key-denied",
+    "the stack {stack} was not created or updated as asked ({status}): {failure}",
+    "choose another [security] repository_key, a symmetric key of this region that is enabled and "
+    "that you may use; then {again}",
+    ExitCode.FAILED,
+)
+NO_WEB_ACL = Problem(
+    "web-acl-failed",
+    "the stack {stack} was not created or updated as asked ({status}): {failure}",
+    "name a web ACL of this region in [security] web_acl: aws wafv2 list-web-acls --scope REGIONAL "
+    "shows them; then {again}",
+    ExitCode.FAILED,
+)
+
+
+def explain(stack: str, ending: Ending, settings: Settings, again: str) -> ToolError | None:
+    """The error that names the setting; None if none is known to be behind it."""
+    found = ending.failed
+    if found is None:
+        return None
+    security, reason = settings.security, found.reason
+    match found.type:
+        case "AWS::IAM::Role" if "AccessDenied" in reason:
+            boundary = security.permissions_boundary
+            has = f"has {boundary}" if boundary else "has none"
+            return ROLE_DENIED(
+                stack=stack, status=ending.status, failure=ending.failure, has=has, again=again
+            )
+        case "AWS::ElasticLoadBalancingV2::LoadBalancer" if "Access Denied for bucket" in reason:
+            return bucket_denied(stack, ending, settings, again)
+        case "AWS::Logs::LogGroup" if "KMS key" in reason:
+            return LOG_KEY_DENIED(
+                stack=stack,
+                status=ending.status,
+                failure=ending.failure,
+                key=security.log_key,
+                service=f"logs.{settings.service.region}.amazonaws.com",
+                again=again,
+            )
+        case "AWS::ECR::Repository" if "kms" in reason.lower():
+            return KEY_DENIED(
+                stack=stack, status=ending.status, failure=ending.failure, again=again
+            )
+        case "AWS::WAFv2::WebACLAssociation":
+            return NO_WEB_ACL(
+                stack=stack, status=ending.status, failure=ending.failure, again=again
+            )
+    return None
+
+
+def bucket_denied(stack: str, ending: Ending, settings: Settings, again: str) -> ToolError:
+    service, bucket = settings.service, settings.security.access_logs_bucket
+    return BUCKET_DENIED(
+        stack=stack,
+        status=ending.status,
+        failure=ending.failure,
+        bucket=bucket,
+        objects=f"arn:{service.partition}:s3:::{bucket}/AWSLogs/{service.account}/*",
+        again=again,
+    )

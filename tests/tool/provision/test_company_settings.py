@@ -1,0 +1,129 @@
+"""The settings that a company asks for: alone on a running service, and in pairs on a new one.
+
+tests/support/company_settings.py has the list. A running task keeps its load balancer, its network
+and its roles, whatever is turned on or off; or the change is refused before it starts.
+"""
+
+from itertools import combinations, pairwise
+from typing import Any
+
+import pytest
+
+from tests.support.checkout import Checkout
+from tests.support.company_settings import COMPANY_SETTINGS, CompanySetting
+
+Pair = tuple[CompanySetting, CompanySetting]
+ROUND = [*pairwise([*COMPANY_SETTINGS, COMPANY_SETTINGS[0]])]  # each setting is in two of these
+OTHERS = [pair for pair in combinations(COMPANY_SETTINGS, 2) if pair not in ROUND]
+
+
+def name_of(value: object) -> str:
+    """The id of a test."""
+    if isinstance(value, CompanySetting):
+        return value.name
+    assert isinstance(value, tuple)
+    return " and ".join(each.name for each in value)
+
+
+def live(checkout: Checkout) -> dict[str, Any]:
+    """What running tasks stand on, as the services of AWS show it."""
+    client = checkout.aws.client
+    [balancer] = client("elbv2").describe_load_balancers()["LoadBalancers"]
+    tasks = [task for task in checkout.aws.ecs.tasks if task.status == "RUNNING"]
+    networks = [task.deployment.settings["networkConfiguration"] for task in tasks]
+    roles = {
+        role.rpartition("/")[2]
+        for task in tasks
+        for role in (
+            task.deployment.task_definition["executionRoleArn"],
+            task.deployment.task_definition["taskRoleArn"],
+        )
+    }
+    iam = client("iam")
+    return {
+        "tasks": sorted(task.id for task in tasks),
+        "load balancer": balancer["LoadBalancerArn"],
+        "target groups": [
+            target["targetGroupArn"]
+            for task in tasks
+            for target in task.deployment.service.settings["loadBalancers"]
+        ],
+        "roles": {role: iam.get_role(RoleName=role)["Role"]["RoleId"] for role in sorted(roles)},
+        "policies": {
+            role: iam.list_role_policies(RoleName=role)["PolicyNames"] for role in sorted(roles)
+        },
+        "rules": [
+            (group, rule.get("UserIdGroupPairs"))
+            for network in networks
+            for group in network["awsvpcConfiguration"]["securityGroups"]
+            for found in client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"]
+            for rule in found["IpPermissions"]
+        ],
+        "answer": checkout.aws.fetch(f"http://{balancer['DNSName']}/health").status,
+    }
+
+
+def provision(checkout: Checkout, setting: CompanySetting) -> None:
+    """Apply the settings; running tasks keep what they have. What is for new stacks is refused."""
+    before = live(checkout)
+    run = checkout.administer("provision")
+    if setting.is_for_new:
+        run.expect(2, "setting-fixed").expect_no_change()
+    else:
+        run.expect(0)
+    assert live(checkout) == before
+    assert before["tasks"]
+    assert before["answer"] == 200
+
+
+def deploy(checkout: Checkout) -> None:
+    checkout.release()
+    checkout.run("deploy").expect(0)
+
+
+@pytest.mark.parametrize("setting", COMPANY_SETTINGS, ids=name_of)
+def test_it_is_turned_on_and_off_while_tasks_run(
+    running: Checkout, setting: CompanySetting
+) -> None:
+    setting.turn_on(running)
+    provision(running, setting)
+    if setting.is_for_new:
+        return
+    deploy(running)
+    setting.turn_off(running)
+    provision(running, setting)
+    deploy(running)
+    provision(running, setting)
+
+
+def play(new: Checkout, *settings: CompanySetting) -> None:
+    for each in settings:
+        each.turn_on(new)
+    new.administer("provision", "--plan").expect(0)
+    new.administer("provision").expect(0)
+    assert new.administer("provision").expect(0).operations.count(EXECUTES) == 0
+    deploy(new)
+    new.run("status").expect(0)
+
+
+EXECUTES = "cloudformation:ExecuteChangeSet"
+
+
+@pytest.mark.parametrize("pair", ROUND, ids=name_of)
+def test_neighbours_in_the_list_provision_and_deploy_together(new: Checkout, pair: Pair) -> None:
+    play(new, *pair)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", OTHERS, ids=name_of)
+def test_every_other_pair_does_too(new: Checkout, pair: Pair) -> None:
+    play(new, *pair)
+
+
+def test_all_of_them_do_and_everything_can_be_taken_down(new: Checkout) -> None:
+    play(new, *COMPANY_SETTINGS)
+    [protection] = [each for each in COMPANY_SETTINGS if each.name.endswith("deletion_protection")]
+    protection.turn_off(new)
+    new.administer("provision").expect(0)
+    new.run("destroy", "--purge", principal="root", typed="ai-assistant").expect(0)
+    assert new.aws.client("elbv2").describe_load_balancers()["LoadBalancers"] == []
