@@ -18,7 +18,7 @@ class ServiceRepository:
 
     def begin(self) -> None:
         """Make it a repository; a lock file that nothing reads stands for the real one."""
-        self.git("init", "--quiet", "--initial-branch", "main")
+        self.git("init", "--quiet", "--template", "", "--initial-branch", "main")  # without hooks
         self.write("uv.lock", "version = 1\n")
         self.commit("Start")
 
