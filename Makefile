@@ -20,7 +20,7 @@ test-containers: .venv/ready  ## Test the image on a real container engine
 	$(UV) run --no-sync pytest -m container
 
 test-recipes: .venv/ready  ## Apply every recipe of docs/recipes to fresh services, and test those: a few minutes
-	$(UV) run --no-sync pytest -m "recipe and not container" --dist=loadgroup
+	$(UV) run --no-sync pytest -m "recipe and not container" -p tests.recipes.scheduling
 
 test-slow: .venv/ready  ## Test every failure and every update, and ask an independent AWS emulator and checkov
 	$(UV) run --no-sync pytest -m "slow and not container and not recipe"

@@ -10,6 +10,7 @@ import pytest
 from tests.recipes import aws_commands
 from tests.recipes.apply import apply
 from tests.recipes.page import AwsStep, Change, Create, RecipeError, RunStep, parse
+from tests.recipes.scheduling import recipe_of
 from tests.recipes.service import FOLDER, PAGES, steps_of
 from tests.support.installed_service import InstalledService
 from tests.support.rendering import ROOT, Render
@@ -276,6 +277,19 @@ def test_a_page_begins_with_what_it_adds_and_ends_with_what_to_check(name: str) 
     assert f"({name}.md)" in (FOLDER / "README.md").read_text(encoding="utf-8"), (
         f"docs/recipes/README.md has no row for {name}.md"
     )
+
+
+ON_ONE_CORE = {
+    "tests/recipes/test_recipes.py::test_it_starts[bedrock-example]": "bedrock",
+    "tests/recipes/test_recipes.py::test_it_starts[web-application-other]": "web-application",
+    "tests/recipes/test_recipes.py::test_it_starts[a+b-c-example]": "a+b-c",
+    "tests/recipes/test_web_application.py::test_it_answers[other]": "web-application",
+}
+
+
+@pytest.mark.parametrize("test", ON_ONE_CORE)
+def test_all_tests_of_a_recipe_run_on_one_core(test: str) -> None:
+    assert recipe_of(test) == ON_ONE_CORE[test]
 
 
 @pytest.mark.parametrize("name", PAGES)

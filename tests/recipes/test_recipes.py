@@ -23,14 +23,7 @@ COMBINATIONS = [
 ]
 
 
-def in_its_group(names: str, answers: str) -> object:
-    """A parameter whose tests run on one core, with others of the same recipes."""
-    return pytest.param(
-        (names, answers), id=f"{names}-{answers}", marks=pytest.mark.xdist_group(names)
-    )
-
-
-@pytest.fixture(scope="module", params=[in_its_group(*each) for each in COMBINATIONS])
+@pytest.fixture(scope="module", params=COMBINATIONS, ids="-".join)
 def combination(request: pytest.FixtureRequest) -> tuple[str, str]:
     names, answers = request.param
     return names, answers

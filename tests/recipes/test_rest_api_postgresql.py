@@ -23,7 +23,7 @@ NAME = "rest-api-postgresql"
 BOOK = {"isbn": "9780131103627", "title": "The C Programming Language"}
 PROBLEM = "application/problem+json"
 
-pytestmark = [pytest.mark.recipe, pytest.mark.xdist_group(NAME)]
+pytestmark = pytest.mark.recipe
 
 
 @pytest.fixture(scope="module", params=ANSWERS)
