@@ -23,7 +23,7 @@ from tests.recipes import bedrock_stub
 from tests.recipes.service import ANSWERS, Recipes, RecipeService
 from tests.service.servers import PATIENCE, Server
 
-pytestmark = [pytest.mark.recipe, pytest.mark.xdist_group("bedrock")]
+pytestmark = pytest.mark.recipe
 
 MODEL = "amazon.nova-lite-v1:0"
 TRACE = "Root=1-67891233-abcdef012345678912345678"

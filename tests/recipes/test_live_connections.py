@@ -29,7 +29,7 @@ IDLE_TIMEOUT = 60  # seconds, of the load balancer
 
 # In each test the pool of clients is the first to be made and the last to end: if a test fails, its
 # servers end, and then the clients that still read from them.
-pytestmark = [pytest.mark.recipe, pytest.mark.xdist_group("live-connections")]
+pytestmark = pytest.mark.recipe
 
 
 @pytest.fixture(scope="module")

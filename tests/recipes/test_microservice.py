@@ -17,7 +17,7 @@ import pytest
 from tests.recipes.service import Recipes, RecipeService
 from tests.service.servers import PATIENCE, Line, Server
 
-pytestmark = [pytest.mark.recipe, pytest.mark.xdist_group("microservice")]
+pytestmark = pytest.mark.recipe
 
 TRACE = "Root=1-67891233-abcdef012345678912345678"
 ORDER = {"country": "DE", "items": [{"cents": 2500, "grams": 400, "quantity": 2}]}

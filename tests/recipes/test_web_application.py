@@ -18,7 +18,7 @@ from tests.service.servers import PATIENCE, Server
 from tests.support.browser import complaints, launched
 from tests.support.rendering import ROOT
 
-pytestmark = [pytest.mark.recipe, pytest.mark.xdist_group("web-application")]
+pytestmark = pytest.mark.recipe
 
 PICTURE = ROOT / "docs" / "pictures" / "web-application.png"
 LARGEST = 40_000  # bytes of the picture
