@@ -24,8 +24,8 @@ the alarms that are in the state ALARM:
 {command} status
 ```
 
-They notify nobody until `topic` under `[alarms]` in `infra/settings.toml` names an SNS topic; then
-it gets both the alarm and its end.
+They send no notification until `topic` under `[alarms]` in `infra/settings.toml` names a topic;
+then the topic gets both the alarm and its end.
 
 {alarms}
 
@@ -35,7 +35,7 @@ run has ended is not missed:
 {rules}
 
 Application Auto Scaling creates further alarms, `TargetTracking-service/…`, for the policies of
-`infra/autoscaling.json`. They scale the service and notify nobody.
+`infra/autoscaling.json`. They scale the service and send no notification.
 """
 COMPARISONS = {"GreaterThanOrEqualToThreshold": "≥", "LessThanThreshold": "<"}
 WITHOUT_DATA = {"notBreaching": "no alarm", "breaching": "alarm"}
@@ -85,9 +85,9 @@ def alarm_row(name: str, alarm: Json) -> list[str]:
 
 COSTS = """# Costs
 
-Made by `scripts/reference.py` from `infra/tool/provision/cost.py`: dollars a month before traffic,
-with tasks that run all the time in public subnets, behind a load balancer in three zones. This says
-it for the settings of a service:
+Made by `scripts/reference.py` from `infra/tool/provision/cost.py`: dollars a month without traffic,
+for tasks that run all the time in public subnets, behind a load balancer in three zones. For the
+settings of a service, this prints the figure:
 
 ```sh
 {command} provision --plan
@@ -102,8 +102,8 @@ balancers](https://aws.amazon.com/elasticloadbalancing/pricing),
 
 {sizes}
 
-An internal load balancer and tasks without public addresses save ${address_month} for each address,
-and need another way to ECR and the log.
+An internal load balancer and tasks without public addresses save ${address_month} for each address.
+Then tasks reach ECR and the log by a NAT gateway or VPC endpoints, which are not in the figure.
 
 What settings name costs, in dollars: a web ACL ${acl} a month, ${rule} for each of its rules and
 ${requests} for a million requests ([AWS WAF](https://aws.amazon.com/waf/pricing)); a KMS key ${key}
