@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-# What the sources do not say.
+# Texts that the sources do not contain.
 TOLD: Mapping[str, Mapping[str, str]] = tomllib.loads(
     Path(__file__).with_name("reference.toml").read_text(encoding="utf-8")
 )

@@ -94,7 +94,7 @@ def settings_page(service: Path) -> str:
 def value(
     section: str, key: str, field: FieldInfo, sections: Any, comments: Mapping[tuple[str, str], str]
 ) -> str:
-    """What the file says about a key, its type, its default, and an example."""
+    """The comment of the file about a key, its type, its default, and an example."""
     told = plain(comments.get((section, key), ""))
     usual, other = default(field, section, key, sections), example(sections, section, key)
     shown = f"; for example {code(other)}" if code(other) not in usual + told else ""
@@ -123,7 +123,7 @@ def default(field: FieldInfo, section: str, key: str, sections: Any) -> str:
 
 
 def example(sections: Any, section: str, key: str) -> str:
-    """What the message for a wrong value gives as an example."""
+    """The example in the message for a wrong value."""
     wrong = sections | {section: sections.get(section, {}) | {key: "\n"}}
     context = settings_file.identity(sections["service"])
     try:

@@ -25,7 +25,7 @@ Made by `scripts/reference.py` from the help of each command. Type them at the r
 {index}
 
 Every command ends with exit code 2 for wrong usage, and with 130 or 143 if it was stopped by Ctrl-C
-or SIGTERM. What each code means in general:
+or SIGTERM. The meaning of each code in general:
 
 {codes}
 

@@ -71,7 +71,7 @@ def lower(value: Any) -> Any:
 
 
 class Kind:
-    """A type of resource. What Ref gives is the id that `make` returns."""
+    """A type of resource. Ref returns the id that `make` returns."""
 
     type: str
     gone: tuple[str, ...] = ()  # error codes for a missing one

@@ -73,7 +73,7 @@ class Obstacles:
         return self._executing(definition).denied("logs", "PutLogEvents", stream)
 
     def guardduty_agent(self, definition: Json, task: str) -> Json | None:
-        """What GuardDuty adds to a task, if it monitors the tasks of the account."""
+        """The container that GuardDuty adds to a task, if it monitors the tasks of the account."""
         if "executionRoleArn" not in definition:
             return None
         return pulls.guardduty_agent(self._executing(definition), task)

@@ -101,7 +101,7 @@ ID = "0123456789abcdef"
 LOAD_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
 TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
 
-# What Ref and GetAtt give, from the section "Return values" of each type's documentation.
+# The values of Ref and GetAtt, from the section "Return values" of each type's documentation.
 IDENTITIES: Mapping[tuple[str, str], Identity] = {
     ("AWS::EC2::SecurityGroup", "GroupId"): lambda resource, _: f"sg-{resource.name}",
     ("AWS::ECR::Repository", "Arn"): lambda resource, place: place.arn(
@@ -131,7 +131,7 @@ IDENTITIES: Mapping[tuple[str, str], Identity] = {
 
 NO_VALUE = object()
 
-# What Ref (an attribute, too) and GetAtt give of a resource.
+# The values of Ref (as an attribute) and GetAtt of a resource.
 Identify = Callable[["Stack", str, str], Any]
 
 

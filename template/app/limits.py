@@ -57,9 +57,9 @@ class Limits:
     For all paths: app.add_middleware(Limits, size=10_000, seconds=5). For some, by patterns, of
     which the first that matches counts: larger={"/users/*/avatar": 20 * 2**20}, slower={...: 300}.
 
-    What has arrived of a body counts against the budget until its request ends. An endpoint that
-    reads request.stream() and keeps no piece holds less: with streamed=["/users/*/video"] only the
-    latest piece of a body for this path counts.
+    The bytes of a body that have arrived count against the budget until its request ends. An
+    endpoint that reads request.stream() and keeps no piece holds less: with
+    streamed=["/users/*/video"] only the latest piece of a body for this path counts.
 
     If a request is refused, the app is told that the client has disconnected, and its answer is
     dropped: an exception instead could be turned into another answer by a middleware in between. So

@@ -103,7 +103,7 @@ def test_every_table_that_a_contributor_is_sent_to_exists() -> None:
         for step in steps
         for path, name in re.findall(r"`([\w/]+\.py)`[^`]*?in\s+`([A-Z_]+)`", step)
     ]
-    assert {name for _, name in sent} == {"REFUSED", "OTHER", "WRONG", "COMMANDS"}
+    assert {name for _, name in sent} == {"REFUSED", "OTHER", "OPTIONS", "WRONG", "COMMANDS"}
     for path, name in sent:
         assert re.search(rf"^{name}\b", read(path), re.MULTILINE), f"{path} has no table {name}"
 

@@ -24,7 +24,7 @@ class Change(BaseModel):
 
 
 class DeployPlan(BaseModel):
-    """What `deploy --plan --json` prints."""
+    """The output of `deploy --plan --json`."""
 
     commit: str
     builds_image: bool = Field(description="false if ECR has an image under the tag of the commit")

@@ -26,7 +26,7 @@ WRONG = Problem(
     file="infra/{name}",
 )
 
-# What Git and Copier write around the two sides of a conflict.
+# The lines of Git and Copier around the two sides of a conflict.
 CONFLICT = re.compile(r"^(<{7}|={7}|>{7})(?= |$)", re.MULTILINE)
 JSON_TYPES = {list: "a list", str: "a string", bool: "true or false", type(None): "null"}
 

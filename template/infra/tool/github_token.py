@@ -73,7 +73,7 @@ AUDIENCE = (
 
 @dataclass(frozen=True)
 class Claims:
-    """What AWS compares with the trust of a role."""
+    """The claims that AWS compares with the trust of a role."""
 
     issuer: str  # host and path
     audience: str

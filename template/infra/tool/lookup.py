@@ -34,7 +34,7 @@ def read_stack(aws: Aws, name: str) -> Stack | None:
 
 
 def describe_stack(aws: Aws, name: str) -> "StackTypeDef | None":
-    """What CloudFormation answers about a stack by its name or id; None if it does not exist.
+    """CloudFormation's description of a stack by its name or id; None if it does not exist.
 
     Raises AwsError.
     """

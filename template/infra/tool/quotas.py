@@ -58,7 +58,7 @@ SHORTEST_LIFECYCLE = 100
 # https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-limits.html
 SCALING_POLICIES = Quota(50, "policies", "Application Auto Scaling", "remove some")
 
-# What IAM takes in a policy: policyDocumentType in the model of its API.
+# Characters that IAM refuses in a policy: policyDocumentType in the model of its API.
 NOT_IN_A_POLICY = re.compile(r"[^\t\n\r\x20-\xff]")
 
 # A deploy adds this to the JSON of a task definition: a digest to each image, and two tags.

@@ -66,8 +66,8 @@ def complaints(document: Json) -> Iterator[str]:
 
 
 def about_capacity(document: Json) -> Iterator[str]:
-    """What Fargate does not run. The strategy follows "CapacityProviderStrategyItem" of the ECS API
-    Reference."""
+    """Complaints about the capacity. The strategy follows "CapacityProviderStrategyItem" of the
+    ECS API Reference."""
     if ("launchType" in document) == ("capacityProviderStrategy" in document):
         yield 'it needs either "launchType": "FARGATE" or a capacityProviderStrategy'
     if document.get("launchType", "FARGATE") != "FARGATE":

@@ -55,7 +55,7 @@ class TimedText(BaseModel):
 
 
 class StatusReport(BaseModel):
-    """What `status --json` prints. A part is null if it does not exist or could not be read."""
+    """The output of `status --json`. A part is null if it does not exist or could not be read."""
 
     name: str
     account: str

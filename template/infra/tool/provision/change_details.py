@@ -1,9 +1,9 @@
 """The details of a change set that have an effect. Pure.
 
 If a resource is updated in place, CloudFormation lists every property that reads an attribute of it
-as a possible change (Dynamic), and a resource that such a property could replace as a conditional
-replacement. An ARN, id or name changes only if its resource is replaced, so such a detail
-has no effect.
+as a possible change (Dynamic), and a resource that the property could replace as a conditional
+replacement. An ARN, id or name changes only if its resource is replaced, so the detail has no
+effect.
 """
 
 from collections.abc import Mapping, Sequence

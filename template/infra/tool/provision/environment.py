@@ -39,8 +39,8 @@ def check(target: Target, subject: str) -> None:
         return
     if wrong:
         target.runtime.console.warn(
-            f"The GitHub environment {name} of {repository} {one_line(wrong)}. Whoever can push a "
-            f"branch could deploy it without a review. Allow the branch {MAIN} alone: "
+            f"The GitHub environment {name} of {repository} {one_line(wrong)}. Any branch "
+            f"could then be deployed without a review. Allow the branch {MAIN} alone: "
             f"https://github.com/{repository}/settings/environments"
         )
 

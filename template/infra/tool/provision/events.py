@@ -174,7 +174,7 @@ def news(events: Iterable[Event]) -> Iterable[tuple[str, str]]:
 
 
 def in_progress(events: Sequence[Event]) -> str:
-    """What CloudFormation works on, in words."""
+    """The resources in progress, in words."""
     last = {event.resource: event for event in events if not event.is_of_stack}
     names = [name for name, event in last.items() if event.status.endswith("_IN_PROGRESS")]
     return f"waiting for {', '.join(names) or 'CloudFormation'}"

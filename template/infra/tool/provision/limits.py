@@ -69,7 +69,7 @@ def kept(uses: Limits, had: Mapping[str, str], live: Limits | None) -> Limits:
 
 def document(limits: Limits) -> Json:
     """The policy. Short, because the policies of a group may have 5,120 characters: "ecs:*" stands
-    for the actions that have such a key, and no statement has a name.
+    for the actions that have the condition key, and no statement has a name.
 
     With ForAnyValue, a key that is not in the request denies nothing ("Set operators for
     multivalued context keys", IAM User Guide).

@@ -67,7 +67,7 @@ def way_of(route: Json) -> Way:
 
 @dataclass(frozen=True)
 class Needs:
-    """What ECS asks for a task before its containers run."""
+    """The services that ECS calls for a task before its containers run."""
 
     services: Sequence[str]  # as the names of VPC endpoints end, such as "ecr.api"
     images: Sequence[str] = ()  # of registries that have no endpoint
