@@ -1,4 +1,4 @@
-"""How much longer `copier update` takes than the floor: a template of one file.
+"""The duration of `copier update`, compared with a template of one file, which is the minimum.
 
     uv run python benchmarks/copier_update.py [ROUNDS] [--write]
 
@@ -6,9 +6,9 @@ Both templates release one more line in their README; both services come from th
 Rounds are interleaved, so that a busy machine slows both sides. Prints the medians of each and of
 their ratios, and with --write puts them into docs/performance.md.
 
-What is above the floor is Copier's own work: three renders, each with a `git config` process for
-every file and a compiled template for every part of every path, and five clones of the repository.
-Were there no file outside of copier.yml and template/, a tenth of it would go.
+The rest is Copier's own work: three renders, each with a `git config` process for every file and a
+compiled template for every part of every path, and five clones of the repository. Without the files
+outside of copier.yml and template/ it would be a tenth less.
 """
 
 import os
@@ -30,7 +30,7 @@ def git(folder: Path, *words: str | Path) -> None:
 
 
 def release_twice(template: Path, readme: str) -> None:
-    """Tag what is there, and then one more line."""
+    """Tag the template, and then a version with one more line."""
     git(template, "tag", "v1.0.0")
     with (template / "template" / readme).open("a") as file:
         file.write("\nOne more line.\n")

@@ -1,4 +1,4 @@
-"""docs/performance.md: programs write what they measure between its markers."""
+"""docs/performance.md: benchmarks write their results between its markers."""
 
 import argparse
 import datetime
@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 
-LOAD = os.getloadavg()[0]  # what else the machine did in the minute before
+LOAD = os.getloadavg()[0]  # of the minute before the benchmark
 
 # The part of the machine's CPU that other programs may take before figures are doubtful. A subject
 # with a quarter of a CPU and the client that loads it take less than one of two.
@@ -22,7 +22,7 @@ BUSY = 0.1
 
 
 def provenance() -> str:
-    """What a figure is worth nothing without: command, machine, its load at the start, and date."""
+    """The origin of a figure: command, machine, its load at the start, and date."""
     cpuinfo = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*: (.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
     machine = f"{os.cpu_count()} x {found[1] if found else platform.machine()}"
@@ -47,7 +47,7 @@ def others(seconds: float = 0.5) -> float:
 
 
 def judge(samples: Sequence[float]) -> str:
-    """What the CPU that others took between the measurements says about the figures."""
+    """Whether the figures are doubtful, by the part of the CPU that other programs took."""
     median, most = statistics.median(samples), max(samples)
     said = f"Other programs took {median:.0%} of the machine's CPU, at most {most:.0%}."
     if median <= BUSY:
@@ -58,22 +58,22 @@ def judge(samples: Sequence[float]) -> str:
 
 
 def spread(values: Sequence[float], digits: int) -> str:
-    """The median, and between which values it lies."""
+    """The median, with the smallest and the largest value."""
     low, high = min(values), max(values)
     return f"{statistics.median(values):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def timings(seconds: Mapping[str, Sequence[float]]) -> str:
-    """A table of what was timed, by its name, and where the figures are from."""
+    """A table of durations by name, with the origin of the figures."""
     rounds = len(next(iter(seconds.values())))
     rows = [f"| {what} | {spread(values, 2)} |" for what, values in seconds.items()]
-    unit = "in seconds where nothing else is said"
+    unit = "in seconds unless another unit is given"
     made = f"Medians of {rounds} interleaved rounds, {unit}. Made by {provenance()}."
     return "\n".join([made, "", "| | |", "| --- | ---: |", *rows])
 
 
 def arguments(what: str, rounds: int) -> argparse.Namespace:
-    """What a benchmark with rounds takes on its command line."""
+    """The arguments of a benchmark with rounds."""
     parser = argparse.ArgumentParser(description=what.splitlines()[0])
     parser.add_argument("rounds", type=int, nargs="?", default=rounds, help=f"how many ({rounds})")
     parser.add_argument("--write", action="store_true", help="into docs/performance.md")
@@ -81,7 +81,7 @@ def arguments(what: str, rounds: int) -> argparse.Namespace:
 
 
 def write(section: str, text: str) -> None:
-    """Replace what stands between the markers of a section."""
+    """Replace the text between the markers of a section."""
     begin, end = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
     page = PAGE.read_text()
     before, found, rest = page.partition(begin)

@@ -1,15 +1,15 @@
-"""The image and the server of a fresh render, beside those of others, in interleaved rounds.
+"""The image and the server of a fresh render, compared with others, in interleaved rounds.
 
     make benchmark OPTIONS="[--rounds N] [--builds N] [--write]"
 
-Others are the folders in benchmarks/subjects: the guide that the template grew from, with its
-syntax fixed, and what the documentation of FastAPI and of uv proposes. The guide names no
-dependencies, so it is measured twice: with the fewest and the tools of a repository, and with
-`fastapi[standard]`, which brings uvloop and httptools, and no tools. All have the same endpoints,
-and run in a container of 0.25 vCPU and 512 MB. Needs root on Linux, a container engine
-(`make benchmark` starts one if none answers) and hey, which makes the load (apt-get install hey).
-Prints Markdown, which --write puts into docs/performance.md. Before each measurement it looks how
-much of the machine's CPU other programs take, and says if that makes the figures doubtful.
+The others are in benchmarks/subjects: the guide that the template grew from, with its syntax fixed,
+and the Dockerfiles of the documentation of FastAPI and of uv. The guide names no dependencies and
+is measured twice: with the minimum and the tools of a repository, and with `fastapi[standard]`,
+which includes uvloop and httptools, without tools. All have the same endpoints, and run in a
+container of 0.25 vCPU and 512 MB. Needs root on Linux, a container engine (`make benchmark` starts
+one if none answers) and the load generator hey (apt-get install hey). Prints Markdown, which
+--write puts into docs/performance.md. Before each measurement it checks how much of the machine's
+CPU other programs take; if that is too much, it marks the figures as doubtful.
 """
 
 import argparse
@@ -62,9 +62,9 @@ while True:
 print(time.monotonic())
 """
 
-# Sends requests but for their last byte, waits until nobody listens any more, and sends the rest;
-# meanwhile as many other clients go on until they are refused, half of them over one connection.
-# Prints how many of the first are not answered with 200, and how many of the others' are not.
+# Sends requests without their last byte, waits until the port is closed, and sends the last bytes.
+# Meanwhile as many other clients keep sending until a connection is refused, half of them over one
+# connection. Prints how many of the first requests have no answer 200, and how many of the others.
 LOST = """
 import http.client, socket, sys, time
 from concurrent.futures import ThreadPoolExecutor
@@ -114,11 +114,11 @@ with ThreadPoolExecutor(count) as others:
     print(sum(map(lost, connections)), sum(other.result() for other in going))
 """
 
-Samples = dict[str, list[float]]  # what was measured, by what it is called
+Samples = dict[str, list[float]]  # measurements by the name of the row
 
 
 def run(*words: str | Path) -> str:
-    """The output of a command; one that fails ends the benchmark with all that it said."""
+    """The output of a command. A failure ends the benchmark with the output."""
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(map(str, words))}\n{done.stdout}{done.stderr}")
@@ -126,12 +126,12 @@ def run(*words: str | Path) -> str:
 
 
 def remove(*words: str) -> None:
-    """Remove a container or an image, if it is there: what failed before is what is to be told."""
+    """Remove a container or an image. Errors are ignored, so that an earlier one is reported."""
     subprocess.run(["docker", *words], capture_output=True, check=False)
 
 
 def inspect(thing: str, field: str) -> str:
-    """What the engine knows of an image or a container."""
+    """A field of an image or a container."""
     return run("docker", "inspect", f"--format={{{{{field}}}}}", thing)
 
 
@@ -232,7 +232,7 @@ def layers(image: str) -> list[str]:
 
 
 class Registry:
-    """What a registry would hold: how large each layer is once it is compressed."""
+    """The layers that a registry would have, with their compressed sizes."""
 
     def __init__(self) -> None:
         self.sizes: dict[str, int] = {}
@@ -303,13 +303,13 @@ def cpu(container: str) -> float:
 
 
 def anonymous(container: str) -> float:
-    """What a container holds in memory that no file backs, in MB."""
+    """The anonymous memory of a container, in MB."""
     found = dict(line.split() for line in cgroup(container, "memory", "memory.stat").splitlines())
     return int(found["anon"] if "anon" in found else found["total_rss"]) / 1e6
 
 
 def pss(container: str) -> float:
-    """What its processes hold, file pages too, each page divided among all that map it, in MB."""
+    """The PSS of its processes, in MB: memory with file pages, each divided by its users."""
     processes = cgroup(container, "memory", "cgroup.procs").split()
     rollups = "".join(Path(f"/proc/{each}/smaps_rollup").read_text() for each in processes)
     return sum(map(int, re.findall(r"^Pss: +(\d+) kB", rollups, re.M))) * 1024 / 1e6
@@ -403,7 +403,7 @@ def build(subject: Subject, samples: Samples) -> None:
     samples["pushed after an edit, from a fresh machine"].append(registry.push(subject.image) / 1e3)
 
 
-# What a row is called, its unit, and how many digits it is worth.
+# The name of a row, its unit, and the number of decimals.
 ROWS = {
     "image": ("MB", 0),
     "compressed image": ("MB", 1),
@@ -467,7 +467,7 @@ def picture(samples: dict[str, Samples]) -> Iterator[str]:
 
 
 def limits(samples: dict[str, Samples], code: int) -> Iterator[str]:
-    """What nothing can go below, and how far from it ours is."""
+    """Lower limits, and the distance of our figures from them."""
     edit = statistics.median(samples["ours"]["pushed after an edit, from a fresh machine"])
     yield "| | limit | ours | times the limit |"
     yield "| --- | ---: | ---: | ---: |"
