@@ -105,7 +105,7 @@ balancers](https://aws.amazon.com/elasticloadbalancing/pricing),
 An internal load balancer and tasks without public addresses save ${address_month} for each address.
 Then tasks reach ECR and the log by a NAT gateway or VPC endpoints, which are not in the figure.
 
-What settings name costs, in dollars: a web ACL ${acl} a month, ${rule} for each of its rules and
+Resources of settings, in dollars: a web ACL ${acl} a month, ${rule} for each of its rules and
 ${requests} for a million requests ([AWS WAF](https://aws.amazon.com/waf/pricing)); a KMS key ${key}
 a month and ${key_use} for 10,000 requests ([KMS](https://aws.amazon.com/kms/pricing)); access logs
 ${s3} for each GB and month ([S3](https://aws.amazon.com/s3/pricing)). The other settings of

@@ -224,8 +224,8 @@ class Ecs(Service):
         return self.obstacles.before(deployment)
 
     def tags_of(self, task: Task) -> Json:
-        """What a new task gets: `propagateTags` of CreateService, ECS API Reference. Later changes
-        of what it got them from do not reach it."""
+        """The tags of a new task: `propagateTags` of CreateService, ECS API Reference. Later changes
+        of their source do not reach the task."""
         service = task.deployment.service
         propagated = service.settings.get("propagateTags", "NONE")
         if propagated == "SERVICE":

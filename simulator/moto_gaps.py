@@ -104,7 +104,7 @@ class Iam(Service):
         return self.moto(f"Put{kind}Policy", parameters)
 
     def simulate_custom_policy(self, parameters: Json) -> Json:
-        """What the policies and the boundary allow (SimulateCustomPolicy, IAM API Reference)."""
+        """The decision of policies and boundary (SimulateCustomPolicy, IAM API Reference)."""
         only = {
             *("PolicyInputList", "PermissionsBoundaryPolicyInputList"),
             *("ActionNames", "ResourceArns", "Marker", "MaxItems"),

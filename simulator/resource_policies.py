@@ -43,7 +43,7 @@ def key_exists(account: Account, key: str) -> bool:
 
 
 def lets_in(policy: Json, service: str, need: Need) -> bool:
-    """By the statements about this service, or about everybody."""
+    """Whether statements for this service, or for all principals, allow it."""
     statements = []
     for statement in listed(policy["Statement"]):
         who = statement["Principal"]

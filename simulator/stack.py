@@ -326,7 +326,7 @@ class Stack:
         return before.id
 
     def tags_of(self, kind: Kind) -> Json:
-        """What the stack gives a resource of a type."""
+        """The tags that the stack adds to a resource of a type."""
         return (
             {each["Key"]: each["Value"] for each in self.tags} if is_taggable(kind.schema) else {}
         )

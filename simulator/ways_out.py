@@ -34,7 +34,7 @@ def services_out_of_reach(ec2: Ec2, network: Json, services: list[str]) -> Itera
 
 
 def ranges_of_groups(ec2: Ec2, groups: list[str]) -> Iterator[Any]:
-    """What the outbound rules of security groups allow, whatever the port."""
+    """The ranges that the outbound rules of security groups allow, for any port."""
     if not groups:
         yield ip_network(EVERYWHERE)
         return

@@ -1,4 +1,4 @@
-"""How gunicorn serves the app: `gunicorn` in this folder needs no arguments."""
+"""The configuration of gunicorn, which needs no arguments in this folder."""
 
 import gc
 import logging
@@ -14,25 +14,25 @@ wsgi_app = "app.main:app"
 # Every interface of the task; a process that is not root cannot bind a port below 1024 on Fargate.
 bind = "0.0.0.0:8080"
 
-# uvicorn on uvloop and httptools, which take half the CPU per request of what they replace. How
-# many workers says WEB_CONCURRENCY, which gunicorn reads itself; without it there is one.
+# uvicorn on uvloop and httptools, which take half the CPU per request of asyncio and h11. gunicorn
+# itself reads the number of workers from WEB_CONCURRENCY; the default is one.
 worker_class = "uvicorn_worker.UvicornWorker"
 
-# Above the load balancer's 60 seconds, or it reuses a connection that is just being closed: 502.
+# Longer than the load balancer's 60 seconds; else it reuses a connection while it is closed: 502.
 keepalive = 75
 
-# A worker whose event loop has hung for so long is killed and replaced.
+# A worker whose event loop hangs for this time is killed and replaced.
 timeout = 60
 
-# How long a worker has to stop after SIGTERM; the task's stopTimeout is longer.
+# The time of a worker to stop after SIGTERM; the task's stopTimeout is longer.
 graceful_timeout = 30
 
-# The last seconds of that are for the end of the app's lifespan: before them uvicorn cuts the
-# requests that are still open, such as streams. By itself it waits for them until it is killed.
+# The last seconds of it are for the end of the app's lifespan: before them, uvicorn cuts the open
+# requests, for example streams. By default it would wait for them until it is killed.
 LIFESPAN_SECONDS = 5
 
-# Bytes of a WebSocket's message, or the connection is closed with 1009. uvicorn's default is 16 MB,
-# and what has arrived of a message does not count against the budget in app/limits.py.
+# Maximum bytes of a WebSocket message: a longer one closes the connection with 1009. uvicorn's
+# default is 16 MB, and messages do not count against the budget in app/limits.py.
 WEBSOCKET_MESSAGE_SIZE = 64 * 2**10
 
 # The heartbeat file stays in memory: the root file system is read-only. macOS has no such folder.
@@ -41,7 +41,7 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 # gunicorn's control socket would need a home folder to write to, and nothing uses it.
 control_socket_disable = True
 
-# Private networks, which the load balancer is in: the client is the last address outside of them.
+# Private networks, such as that of the load balancer: the client is the last address outside them.
 forwarded_allow_ips = "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10"
 
 logconfig_dict = LOGGING
@@ -57,7 +57,7 @@ def post_worker_init(worker: Any) -> None:  # uvicorn_worker has no types
     worker.config.ws = "app.protocol:websocket_protocol"
     worker.config.ws_max_size = WEBSOCKET_MESSAGE_SIZE
     worker.config.timeout_graceful_shutdown = worker.cfg.graceful_timeout - LIFESPAN_SECONDS
-    # Or uvicorn makes a record for each request, at 35 µs, for a filter to drop.
+    # Otherwise uvicorn makes a record for each request, in 35 µs, and a filter drops it.
     logging.getLogger("uvicorn.access").propagate = False
     logging.getLogger("uvicorn.error").addFilter(is_not_a_cut_request)
     gc.freeze()

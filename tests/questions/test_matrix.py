@@ -68,7 +68,7 @@ def test_the_matrix_has_every_size_and_every_pair_of_options() -> None:
     assert len(sizes) == 74
     assert set().union(*map(pairs, cells())) == all_pairs()
     answered = {key for values in OPTIONS.values() for answers in values for key in answers}
-    assert answered | {"memory"} == set(asked()), "OPTIONS in tests/support/answers.py"
+    assert answered | {"memory"} == set(asked()), "OPTIONS in tests/support/answer_matrix.py"
 
 
 def wrong_memories(cpu: int) -> list[int]:

@@ -173,6 +173,7 @@ def times_of(service: Path) -> dict[str, str]:
             *group["TargetGroupAttributes"],
             *resources["LoadBalancer"]["Properties"]["LoadBalancerAttributes"],
         )
+        if "Key" in each  # others depend on a setting
     }
     gunicorn = runpy.run_path(str(service / "gunicorn.conf.py"))
     return {

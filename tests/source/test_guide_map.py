@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -84,10 +85,12 @@ def names_of_tests(file: Path) -> set[str]:
     return {name for name in functions if name.startswith("test_")}
 
 
-def cases_in(file: Path) -> set[str]:
-    """What may stand in the brackets of the ids of tests: the functions that a decorator of the
-    same file keeps as cases, such as `@invariant`."""
-    functions = [node for node in parsed(file) if isinstance(node, ast.FunctionDef)]
+def cases_in(modules: Sequence[Path]) -> set[str]:
+    """What may stand in the brackets of the ids of tests: the functions that a decorator of these
+    modules keeps as cases, such as `@invariant`."""
+    functions = [
+        node for file in modules for node in parsed(file) if isinstance(node, ast.FunctionDef)
+    ]
     names = {function.name for function in functions}
     return {
         function.name
@@ -99,14 +102,19 @@ def cases_in(file: Path) -> set[str]:
 
 @cache
 def names_in(file: Path) -> tuple[set[str], set[str]]:
-    """The tests of a file, and their cases, in the file or in a module of tests that it imports."""
-    modules = [
-        ROOT / f"{node.module.replace('.', '/')}.py"
+    """The tests of a file, and their cases, in the file or in modules of tests that it imports."""
+    imported = [
+        ROOT / node.module.replace(".", "/")
         for node in parsed(file)
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tests.")
     ]
-    cases = [cases_in(each) for each in (file, *modules) if each.is_file()]
-    return names_of_tests(file), set().union(*cases)
+    modules = [module for name in imported for module in modules_of(name)]
+    return names_of_tests(file), cases_in([file, *modules])
+
+
+def modules_of(name: Path) -> list[Path]:
+    """The module of that name, or all modules of the package."""
+    return sorted(name.glob("*.py")) if name.is_dir() else [name.with_suffix(".py")]
 
 
 def test_what_proves_a_step_is_there(rows: list[GuideStep]) -> None:

@@ -1,4 +1,4 @@
-"""AWS: boto3 clients whose failures are all one exception, and a record of what was changed."""
+"""AWS: boto3 clients with one exception for all failures, and a record of changes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -131,7 +131,7 @@ def is_change(operation: str) -> bool:
 
 
 def kind_of_answer(code: str) -> Kind:
-    """Of an error code of AWS, which proves that the call was not carried out."""
+    """The kind of an error code of AWS, which proves that the call was not carried out."""
     if code in DENIED_CODES:
         return Kind.DENIED
     return Kind.SIGN_IN if code in CREDENTIAL_CODES else Kind.REFUSED
@@ -257,7 +257,7 @@ def shared_session() -> boto3.Session:
     """A session with credentials from AWS's usual chain. Credentials of assumed roles are cached in
     the AWS CLI's folder, so that not every command asks for MFA.
 
-    Raises AwsError if the profile does not exist or its credentials cannot be had.
+    Raises AwsError if the profile does not exist or has no credentials.
     """
     core = get_session()
     try:

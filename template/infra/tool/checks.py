@@ -1,7 +1,6 @@
 """The checks before a deploy, one function for each.
 
-Each returns what it found, in a few words. If it does not hold it raises ToolError with what to do.
-None changes anything.
+Each returns its result in a few words, or raises ToolError with a remedy. None changes anything.
 """
 
 from collections.abc import Callable, Sequence
@@ -63,7 +62,7 @@ SERVICE_DRAINING = Problem(
 class Check:
     name: str
     run: Callable[[Target], str]
-    needs: Sequence[str] = ()  # checks without which this one would only fail for the same reason
+    needs: Sequence[str] = ()  # checks; if one of them fails, this one is not made
 
 
 def check_repository(target: Target) -> str:
@@ -116,7 +115,7 @@ def check_region(target: Target) -> str:
 
 
 def check_credentials(target: Target) -> str:
-    """The ARN that asks, in the account of the settings."""
+    """The ARN of the caller, which must be in the account of the settings."""
     caller, wanted = target.aws.sts.get_caller_identity(), target.settings.service.account
     if caller["Account"] != wanted:
         raise OTHER_ACCOUNT(found=caller["Account"], wanted=wanted)
@@ -163,7 +162,7 @@ def ready_service(target: Target) -> EcsService | None:
 
 
 def check_service(target: Target) -> str:
-    """The service, which can take over infra/service.json."""
+    """The service, which must accept infra/service.json."""
     service, name = ready_service(target), target.settings.names.service
     if service is None:
         return "not created yet: the first deploy does it"
@@ -177,7 +176,7 @@ def check_image(target: Target) -> str:
     return find(target, target.repository.head()) or "not in ECR yet: the deploy builds it"
 
 
-# In the order in which a person would mend them: on this machine first, then in AWS.
+# In the order in which failures are corrected: on this machine first, then in AWS.
 CHECKS: Sequence[Check] = (
     Check("repository", check_repository),
     Check("lock", check_lock, needs=["repository"]),
@@ -202,7 +201,7 @@ class Finding:
     check: Check
     found: str = ""
     error: ToolError | None = None
-    waits_for: str = ""  # the check that it needs, which has failed: then it was not made
+    waits_for: str = ""  # the failed check because of which this one was not made
 
 
 def run_checks(target: Target, report: Callable[[Finding], None]) -> list[Finding]:

@@ -147,7 +147,7 @@ def register(target: Target, plan: Plan) -> Revision:
 
 
 def read_retagging(target: Target, plan: Plan, present: Revision | None) -> Retagging:
-    """What changes the tags of the service; nothing for one that is yet to be created."""
+    """The changes of the service's tags; none for a service that does not exist yet."""
     if plan.service is None:
         return Retagging({}, ())
     wanted = tags.as_table(plan.documents.service.get("tags", []))

@@ -1,4 +1,4 @@
-"""One deployment of the service: which one it is, and what became of it. Pure."""
+"""One deployment of the service: its identity and its outcome. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Started:
 
 
 def started(service: EcsService) -> Started:
-    """The deployment that a service is at, or on its way to."""
+    """The deployment that a service has, or is changing to."""
     primary = service.primary
     assert primary is not None, "an active service has a PRIMARY deployment"
     others = (each for each in service.deployments if each.id != primary.id)
@@ -52,7 +52,7 @@ class Verdict(Enum):
 def verdict(before: Started, now: EcsService | None) -> Verdict:
     """The verdict on a deployment, from the service as it is now; None if the service is gone.
 
-    ECS leaves a deployment by itself only if it failed. So if another one is PRIMARY and ours has
+    ECS itself replaces a deployment only if it failed. So if another one is PRIMARY and ours has
     not failed, a person or another command started it.
     """
     if now is None or now.status != "ACTIVE":

@@ -1,4 +1,4 @@
-"""The login of docker to the registry, which leaves the docker configuration of the user alone."""
+"""The login of docker to the registry, without a change of the user's docker configuration."""
 
 import json
 import os
@@ -33,7 +33,7 @@ BROKEN = Problem(
 
 @contextmanager
 def logged_in(docker: Docker, aws: Aws, registry: str) -> Iterator[Docker]:
-    """docker, logged in to the registry for as long as the block lasts.
+    """docker, logged in to the registry within the `with` block.
 
     Raises ToolError if ECR gives no password, or docker cannot log in with it.
     """
@@ -62,8 +62,8 @@ def password(aws: Aws, registry: str) -> str:
 def private_configuration(
     environment: Mapping[str, str], registry: str, folder: Path
 ) -> dict[str, str]:
-    """Fill a folder with a copy of the user's docker configuration in which a login to the
-    registry stays. Returns the variables that make docker use it."""
+    """Fill a folder with a copy of the user's docker configuration, which keeps the login to the
+    registry. Returns the variables that make docker use it."""
     own = Path(environment.get("DOCKER_CONFIG") or Path.home() / ".docker")
     configuration = for_registry(read(own / "config.json"), registry, own / "cli-plugins")
     (folder / "config.json").write_text(json.dumps(configuration), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The documents of the service: JSON files that AWS receives. Pure, but for reading the files."""
+"""The documents of the service: JSON files that AWS receives. Pure, except for reading them."""
 
 import json
 import re
@@ -38,7 +38,7 @@ ADDED_TO_POLICY = {
     "ResourceId": "added",
     "ScalableDimension": "ecs:service:DesiredCount",
 }
-# Which member has the rules of a policy, by its type.
+# The member with the rules of a scaling policy, by the policy's type.
 CONFIGURATIONS = {
     kind: f"{kind}PolicyConfiguration"
     for kind in ("TargetTrackingScaling", "StepScaling", "PredictiveScaling")
@@ -79,7 +79,7 @@ def read(root: Path, settings: Settings) -> Documents:
 
 
 def require_updatable(service: Json, running: Mapping[str, Any]) -> None:
-    """Raises ToolError if a running service cannot take over infra/service.json."""
+    """Raises ToolError if a running service cannot be updated to infra/service.json."""
     if complaints := [*service_document.complaints_about_update(service, running)]:
         raise WRONG(name="service.json", complaints="; ".join(complaints))
 
@@ -100,7 +100,7 @@ def parse(root: Path, name: str, *, folder: str = "infra") -> Json:
 
 
 def without_repetition(pairs: Sequence[tuple[str, Any]]) -> Json:
-    """An object. JSON would silently keep the last of two values of one member."""
+    """An object without duplicate members, of which `json` would silently keep the last."""
     names = [name for name, _ in pairs]
     if repeated := next((name for name in names if names.count(name) > 1), None):
         raise ValueError(f"it names {repeated} twice in one object")
@@ -108,7 +108,7 @@ def without_repetition(pairs: Sequence[tuple[str, Any]]) -> Json:
 
 
 def reason(text: str, error: Exception) -> str:
-    """Why a text is no JSON, and where."""
+    """Why a text is not JSON, and the place of the error."""
     if marker := CONFLICT.search(text):
         line = text.count("\n", 0, marker.start()) + 1
         return f"line {line} is a marker of a conflict that a merge or an update left"
@@ -134,7 +134,7 @@ def about_task_definition(task: Json, settings: Settings) -> Iterator[str]:
 
 
 def about_names(task: Json, settings: Settings) -> Iterator[str]:
-    """The names of the settings, which the task definition repeats."""
+    """Names that the task definition must repeat from the settings."""
     names = settings.names
     if (family := task["family"]) != names.family:
         yield f"its family is {family}, and [names] family is {names.family}"
@@ -154,7 +154,7 @@ def about_names(task: Json, settings: Settings) -> Iterator[str]:
 
 
 def about_roles(task: Json, settings: Settings) -> Iterator[str]:
-    """The stack grants what ECS needs to the execution role alone, and the app must not have it."""
+    """The two roles: permissions that ECS needs are those of the execution role, not of the app."""
     names = settings.names
     execution, role = (
         str(task.get(member, "")).rpartition("/")[2]
@@ -177,7 +177,7 @@ def about_deployable(task: Json) -> Iterator[str]:
 
 
 def about_platform(task: Json) -> Iterator[str]:
-    """A complaint if infra/task-definition.json names no processor that Fargate has."""
+    """A complaint if infra/task-definition.json names a processor that Fargate lacks."""
     platform = task.get("runtimePlatform")
     architecture = platform.get("cpuArchitecture") if isinstance(platform, dict) else None
     if architecture not in list(PLATFORMS):  # a list, because JSON has values that cannot be hashed

@@ -11,18 +11,18 @@ from infra.tool.clock import Clock
 from infra.tool.patience import MOST, Patience
 from infra.tool.text import one_line
 
-LATE = timedelta(seconds=15)  # so late a line may appear behind younger ones
+LATE = timedelta(seconds=15)  # the longest time after which a line appears behind later ones
 
 
 @dataclass(frozen=True)
 class Line:
     id: str
     time: datetime
-    message: str  # on one line, made harmless
+    message: str  # on one line, without control characters
 
     @property
     def short(self) -> str:
-        """As a person reads it: of a JSON record, its level, message and last line of exception."""
+        """The line for people: of a JSON record, its level, message and last line of exception."""
         try:
             record = json.loads(self.message)
         except (ValueError, RecursionError):  # the latter if it is nested too deeply

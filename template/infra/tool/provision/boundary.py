@@ -33,7 +33,7 @@ NARROW = Problem(
 
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 WRITE = ("logs:CreateLogStream", "logs:PutLogEvents")
-# What infra/stack.yml grants on the ARNs of a parameter.
+# The actions that infra/stack.yml grants on the ARNs of a parameter.
 OF_PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "SecretArns": ("secretsmanager:GetSecretValue",),
     "ParameterArns": ("ssm:GetParameters",),
@@ -101,7 +101,7 @@ def read(target: Target, boundary: str) -> str | None:
 
 
 def judge(target: Target, document: str, parameters: Mapping[str, str]) -> Verdict:
-    """What IAM says of each need under this boundary. Raises AwsError."""
+    """IAM's decision on each need under this boundary. Raises AwsError."""
     try:
         return simulate(target, document, parameters)
     except AwsError as error:
@@ -132,7 +132,7 @@ def simulate(target: Target, document: str, parameters: Mapping[str, str]) -> Ve
 
 
 def needs(service: Service, parameters: Mapping[str, str]) -> Iterator[Need]:
-    """What ECS needs for every task, and what the parameters of the stack grant."""
+    """The needs of ECS for every task, and those that the parameters of the stack grant."""
     here = Identity(service.partition, service.region, service.account)
     group = f"log-group:{parameters['LogGroupName']}"
     yield Need(("ecr:GetAuthorizationToken",), ("*",))

@@ -32,7 +32,7 @@ NOTHING = ("didn't contain changes", "No updates are to be performed")
 
 
 class Action(Enum):
-    """In the words of a plan."""
+    """The words of a plan for an action."""
 
     ADD = "add"
     CHANGE = "change"
@@ -54,7 +54,7 @@ class Change:
 
 
 class Status(Enum):
-    """Of a change set."""
+    """The type of a change set."""
 
     WAITING = "not ready yet"
     READY = "ready"
@@ -71,7 +71,7 @@ def request(
     issuer: str = GITHUB_ISSUER,
     tags: Mapping[str, str] | None = None,
 ) -> "CreateChangeSetInputTypeDef":
-    """For CreateChangeSet. Raises ToolError if the template cannot be given the names.
+    """The request of CreateChangeSet. Raises ToolError if a name is not in the template.
 
     CloudFormation passes the tags of a stack on to its resources. Without the member `Tags` they
     stay as they are, and with an empty one they go (UpdateStack, API Reference).
@@ -94,8 +94,8 @@ def request(
 
 
 def with_names(template: str, names: Names) -> str:
-    """The template with two names as words. CloudFormation takes over what exists already only if
-    the template does not refer to its name."""
+    """The template with two names written out, because CloudFormation imports only resources
+    whose names are not references."""
     for key, name in (("RepositoryName", names.repository), ("LogGroupName", names.log_group)):
         line = f"      {key}: !Ref {key}\n"
         if (count := template.count(line)) != 1:
@@ -105,8 +105,8 @@ def with_names(template: str, names: Names) -> str:
 
 
 def with_issuer(template: str, issuer: str) -> str:
-    """The template with another issuer of tokens in the trust of the deploy role: CloudFormation
-    takes no reference for the name of a condition."""
+    """The template with another issuer of tokens in the trust of the deploy role, because
+    CloudFormation accepts no reference in the name of a condition."""
     return template.replace(GITHUB_ISSUER, issuer)
 
 
@@ -120,7 +120,7 @@ def status(answer: "DescribeChangeSetOutputTypeDef") -> Status:
 
 
 def changes(answers: Iterable["ChangeTypeDef"]) -> list[Change]:
-    """Of the answers of DescribeChangeSet."""
+    """The changes in the answers of DescribeChangeSet."""
     found = [answer["ResourceChange"] for answer in answers if "ResourceChange" in answer]
     return [
         Change(
@@ -137,7 +137,7 @@ def changes(answers: Iterable["ChangeTypeDef"]) -> list[Change]:
 
 
 def properties(context: str) -> Mapping[str, Any]:
-    """Of the member BeforeContext or AfterContext; empty if CloudFormation leaves it out."""
+    """The properties in BeforeContext or AfterContext; empty if CloudFormation omits it."""
     try:
         found = json.loads(context or "{}").get("Properties", {})
     except (ValueError, AttributeError):
@@ -154,7 +154,7 @@ def action(change: Mapping[str, Any]) -> str:
 
 
 def summary(changes: Sequence[Change]) -> str:
-    """How many resources there are of each action."""
+    """The number of resources for each action."""
     counts = Counter(change.action for change in changes)
     return ", ".join(f"{counts[word]} to {word}" for word in sorted(counts)) or "nothing to change"
 

@@ -1,4 +1,4 @@
-"""Deletes the stack, and follows that to its end."""
+"""Deletes the stack, and waits for the result."""
 
 from infra.tool.errors import ExitCode, Problem
 from infra.tool.provision import events
@@ -14,7 +14,7 @@ NOT_DELETED = Problem(
 
 
 def delete_stack(target: Target, stack: StackState) -> None:
-    """Nothing is asked for if it is deleted already. Raises ToolError."""
+    """Delete the stack unless it is deleted already. Raises ToolError."""
     since = events.mark(target, stack.id)
     if since.status == "DELETE_COMPLETE":
         return

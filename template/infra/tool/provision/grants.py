@@ -54,11 +54,11 @@ Grants = frozenset[Grant]
 
 @dataclass(frozen=True)
 class Need:
-    """A member of a task definition that the execution role serves."""
+    """A member of a task definition for which the execution role needs permissions."""
 
     member: str  # for example containerDefinitions[0].secrets[1].valueFrom
-    value: str  # as the task definition has it
-    grants: tuple[Grant, ...]  # none: the role has it anyway, or needs nothing
+    value: str  # in the task definition
+    grants: tuple[Grant, ...]  # empty: the role always has it, or needs no permission
 
 
 def here(settings: Settings) -> Identity:
@@ -74,7 +74,7 @@ def grants(task_definition: Json, settings: Settings) -> Grants:
 
 
 def of_the_stack(settings: Settings) -> Grants:
-    """The grants that the stack has always."""
+    """The grants that every stack contains."""
     names, own = settings.names, here(settings)
     return Grants(
         [
@@ -85,7 +85,7 @@ def of_the_stack(settings: Settings) -> Grants:
 
 
 def needs(task_definition: Json, settings: Settings) -> Iterator[Need]:
-    """Every member of a task definition that the execution role serves."""
+    """Every member of a task definition for which the execution role needs permissions."""
     for number, container in enumerate(task_definition.get("containerDefinitions", [])):
         for need in of_container(container, settings):
             yield Need(f"containerDefinitions[{number}].{need.member}", need.value, need.grants)
@@ -145,7 +145,7 @@ def secret(value: str, settings: Settings) -> tuple[Grant, ...]:
 
 
 def credentials(value: str, settings: Settings) -> tuple[Grant, ...]:
-    """Those of a private registry: a secret by its ARN or, in this region, by its name."""
+    """The credentials of a private registry: a secret by its ARN or, in this region, by name."""
     if value.startswith("arn:"):
         return secret(value, settings)
     arn = here(settings).arn("secretsmanager", f"secret:{value}{SIX_CHARACTERS}")
@@ -153,13 +153,13 @@ def credentials(value: str, settings: Settings) -> tuple[Grant, ...]:
 
 
 def file(arn: str) -> tuple[Grant, ...]:
-    """An object of S3, of whose bucket ECS asks the location."""
+    """An object of S3, and its bucket, of which ECS requests the location."""
     return Grant(arn, Kind.FILE), Grant(arn.partition("/")[0], Kind.BUCKET)
 
 
 def image(name: str, settings: Settings) -> tuple[Grant, ...]:
-    """The repository of an image; none outside private registries of ECR. If it belongs to another
-    account, its own policy must let this one pull, too."""
+    """The repository of an image; empty outside private registries of ECR. The policy of another
+    account's repository must also allow this account to pull."""
     if not (found := ECR_IMAGE.match(name)):
         return ()
     owner = Identity(settings.service.partition, found["region"], found["account"])
