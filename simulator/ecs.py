@@ -224,8 +224,8 @@ class Ecs(Service):
         return self.obstacles.before(deployment)
 
     def tags_of(self, task: Task) -> Json:
-        """The tags of a new task: `propagateTags` of CreateService, ECS API Reference. Later changes
-        of their source do not reach the task."""
+        """The tags of a new task: `propagateTags` of CreateService, ECS API Reference. Later
+        changes of their source do not reach the task."""
         service = task.deployment.service
         propagated = service.settings.get("propagateTags", "NONE")
         if propagated == "SERVICE":

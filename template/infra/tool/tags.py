@@ -15,8 +15,8 @@ Json = dict[str, Any]
 # Tags of a revision, by which a deploy recognises its own.
 COMMIT, DOCUMENT = "commit", "document"
 RESERVED = (COMMIT, DOCUMENT)
-# What every service of AWS takes: the models of the APIs of CloudFormation (which takes no empty
-# value), ECS, IAM and Elastic Load Balancing.
+# Limits that every service of AWS accepts: the models of the APIs of CloudFormation (which accepts
+# no empty value), ECS, IAM and Elastic Load Balancing.
 LONGEST_KEY, LONGEST_VALUE = 128, 256
 MOST = 50 - len(RESERVED)
 PUNCTUATION = "_.:/=+-@"
@@ -25,7 +25,7 @@ EXAMPLE = 'for example cost-center = "1234"'
 
 @dataclass(frozen=True)
 class Retagging:
-    """What changes the tags of something that exists."""
+    """Changes of the tags of an existing resource."""
 
     to_set: Mapping[str, str]
     to_remove: tuple[str, ...]  # keys

@@ -72,8 +72,8 @@ def cost(
 
 
 def notes(settings: Settings) -> tuple[str, ...]:
-    """What the resources cost that settings name, and that others may share: so it is no part of
-    the sum. What is not here is free."""
+    """Prices of the resources that settings name. Other services may share these, so the prices
+    are not part of the sum. Settings that are missing here are free."""
     security = settings.security
     keys = f"${KMS_KEY:.0f} a month, and ${KMS_10_000_REQUESTS:.2f} for 10,000 requests"
     named = {

@@ -43,7 +43,7 @@ class Egress:
 def choose(
     target: Target, had: Mapping[str, str], outputs: Mapping[str, str], groups: frozenset[str]
 ) -> Egress:
-    """What the stack is to have; `groups` are those of running tasks. Raises ToolError."""
+    """The wanted limits of the stack; `groups` are those of running tasks. Raises ToolError."""
     wanted = target.settings.security.egress_cidrs
     before = of_stack(had) if outputs.get(OUTPUT) in groups else ()
     if before and not wanted:

@@ -31,7 +31,7 @@ CLOSED = Problem(
 
 @dataclass(frozen=True)
 class Allowed:
-    """What egress_cidrs allows, and where it leads."""
+    """The ranges and prefix lists of egress_cidrs, and their routes."""
 
     ranges: Sequence[IPv4Network]
     lists: Mapping[str, str]  # by id, the name; empty if this account cannot see it

@@ -1,5 +1,4 @@
-"""What to do about a resource that CloudFormation could not create or change, if a setting is the
-cause.
+"""Remedies for a resource that CloudFormation could not create or change because of a setting.
 
 CloudFormation gives no code but in the text of an event, so the text is searched. It decides on the
 advice alone: that the update failed is known from the state of the stack.

@@ -46,7 +46,7 @@ def provision(target: Target) -> None:
 
 
 def complete(target: Target, found: Survey) -> None:
-    """What a stack gets after its creation."""
+    """Add the resources that a stack gets after its creation."""
     with change_set.planned(
         target, state.read(target), found.template, found.parameters
     ) as planned:

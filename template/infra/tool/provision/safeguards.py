@@ -1,5 +1,5 @@
-"""What keeps the service from being deleted or reached past its web ACL, beside the stack's own
-resources: the termination protection of the stack, and the association of the web ACL."""
+"""Safeguards beside the resources of the stack: its termination protection, and the association
+of the web ACL."""
 
 from collections.abc import Mapping
 
