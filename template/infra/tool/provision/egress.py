@@ -7,7 +7,7 @@ as tasks are in that group, its limits may be widened, and not narrowed.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv4Network
 
 from infra.tool.errors import Problem
 from infra.tool.provision.parameters import listed
@@ -67,12 +67,9 @@ def of_stack(had: Mapping[str, str]) -> tuple[str, ...]:
 
 def narrowed(before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
     """Entries that are no longer allowed as a whole."""
-    ranges = [ip_network(each) for each in after if not is_prefix_list(each)]
+    ranges = [IPv4Network(each) for each in after if not is_prefix_list(each)]
     for each in before:
         if each in after:
             continue
-        if is_prefix_list(each) or not any(
-            ip_network(each).subnet_of(wider)  # type: ignore[arg-type]
-            for wider in ranges
-        ):
+        if is_prefix_list(each) or not any(IPv4Network(each).subnet_of(wider) for wider in ranges):
             yield each
