@@ -84,10 +84,12 @@ def names_of_tests(file: Path) -> set[str]:
     return {name for name in functions if name.startswith("test_")}
 
 
-def cases_in(file: Path) -> set[str]:
+def cases_in(files: list[Path]) -> set[str]:
     """What may stand in the brackets of the ids of tests: the functions that a decorator of the
-    same file keeps as cases, such as `@invariant`."""
-    functions = [node for node in parsed(file) if isinstance(node, ast.FunctionDef)]
+    same files keeps as cases, such as `@invariant`."""
+    functions = [
+        node for file in files for node in parsed(file) if isinstance(node, ast.FunctionDef)
+    ]
     names = {function.name for function in functions}
     return {
         function.name
@@ -97,15 +99,21 @@ def cases_in(file: Path) -> set[str]:
     }
 
 
+def files_of(module: str) -> list[Path]:
+    """The file of a module, or all files of a package."""
+    path = ROOT / module.replace(".", "/")
+    return sorted(path.glob("*.py")) or [path.with_suffix(".py")]
+
+
 @cache
 def names_in(file: Path) -> tuple[set[str], set[str]]:
     """The tests of a file, and their cases, in the file or in a module of tests that it imports."""
     modules = [
-        ROOT / f"{node.module.replace('.', '/')}.py"
+        node.module
         for node in parsed(file)
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("tests.")
     ]
-    cases = [cases_in(each) for each in (file, *modules) if each.is_file()]
+    cases = [cases_in(files) for files in ([file], *map(files_of, modules))]
     return names_of_tests(file), set().union(*cases)
 
 
