@@ -5,8 +5,8 @@ Every member of the document is sent as it is, derived by a rule of this module,
 
 - `launchType`, `schedulingStrategy` and `tags`, which UpdateService does not take. A change from
   the launch type to a capacity provider strategy, and back, is sent as a strategy (empty: back),
-  with forceNewDeployment. The scheduling strategy must be as it is. Tags are set, and those of an
-  earlier deploy removed, by TagResource and UntagResource (tags.py).
+  with forceNewDeployment. The scheduling strategy must be as it is. Tags are set, and those that
+  [tags] no longer has removed, by TagResource and UntagResource (tags.py).
 - what the document does not name (any more). UpdateService keeps the value of a member that a
   request leaves out, so removing a line would change nothing. If the service then has another value
   than a new service would get, the update is refused: the file has to say what is meant. Not
