@@ -211,6 +211,14 @@ def test_a_new_service_has_them_from_the_start(rendered: Checkout) -> None:
     expect_everywhere(rendered, TAGS)
 
 
+def test_the_service_is_tagged_before_its_tasks_start(running: Checkout) -> None:
+    """ECS gives a task the tags that the service has by then."""
+    running.set("tags", TAGS)
+    running.release()
+    asked = running.run("deploy").expect(0).operations
+    assert asked.index("ecs:TagResource") < asked.index("ecs:UpdateService")
+
+
 def test_a_plan_shows_them_before_anything_changes(running: Checkout) -> None:
     running.set("tags", TAGS)
     plan = running.administer("provision", "--plan").expect(0)
