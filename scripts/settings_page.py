@@ -50,9 +50,14 @@ CHANGES = {
         "vpc": "no: [network-moved](errors.md#network-moved)",
         "internal": "no: [network-scheme](errors.md#network-scheme)",
     },
-    "https": {"*": PROVISION},
+    "https": {
+        "*": PROVISION,
+        "hosted_zone": "by `provision`; removed only with its domain: "
+        "[record-in-use](errors.md#record-in-use)",
+    },
     "logs": {"*": PROVISION},
     "alarms": {"*": PROVISION},
+    "observe": {"*": PROVISION},
     "permissions": {"*": PROVISION},
     "security": {"*": PROVISION, "role_path": FIXED, "repository_key": FIXED},
     "tags": {"*": BOTH},

@@ -20,6 +20,8 @@ from simulator.protocol import Answer, Asked, Json
 from simulator.refusal import Refused
 from simulator.service import World
 
+GLOBAL = {"iam", "route53"}  # services whose requests are signed for a region of their own
+
 
 @dataclass
 class Application:
@@ -103,7 +105,7 @@ class Application:
         return protocol.written(asked, self._answer(asked))
 
     def _answer(self, asked: Asked) -> Json:
-        is_here = asked.region == self.world.account.region or asked.service == "iam"
+        is_here = asked.region == self.world.account.region or asked.service in GLOBAL
         service = (self.services if is_here else self.elsewhere).get(asked.service)
         operation = getattr(service, asked.method, None)
         answer: Json

@@ -19,7 +19,8 @@ from simulator.change_details import Details, context, without_values
 from simulator.clock import Clock
 from simulator.refusal import Refused
 from simulator.stack import KEPT, NOT_KNOWN_YET, Made, Stack, Verb
-from simulator.stack_resources import KINDS, Aws, Json, NotSimulated
+from simulator.stack_kinds import KINDS
+from simulator.stack_resources import Aws, Json, NotSimulated
 from simulator.stack_tags import is_taggable
 from simulator.template import BadTemplate, Place, load
 from simulator.template import Stack as Plan

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from moto.core.request import Request
 
 from simulator.deployments import Deployment
+from simulator.dns import Route53
 from simulator.ecs import Ecs
 from simulator.images import Registry
 from simulator.protocol import Answer
@@ -41,7 +42,9 @@ class LoadBalancer:
     world: World
     ecs: Ecs
     registry: Registry
-    # Domain names and the DNSName of the load balancer that each points to. Each has a certificate.
+    route53: Route53
+    # Domain names beside those of Route 53, and the DNSName of the load balancer that each points to.
+    # Each has a certificate.
     records: dict[str, str] = field(default_factory=dict)
     asked_from: str = OUTSIDE  # a private address is one in the VPC
 
@@ -107,8 +110,16 @@ class LoadBalancer:
         return Answer(200, [("Content-Type", "application/json")], json.dumps(health).encode())
 
     def _find(self, host: str) -> Json | None:
-        name = self.records.get(host, host)
-        return next((found for found in self._described() if found["DNSName"] == name), None)
+        names = {host, *self._aliases(host)}
+        if host in self.records:
+            names = {self.records[host]}
+        return next((found for found in self._described() if found["DNSName"] in names), None)
+
+    def _aliases(self, host: str) -> Iterator[str]:
+        """What public zones of Route 53 have the name lead to."""
+        for record in self.route53.lookup(host, "A"):
+            if "AliasTarget" in record:
+                yield record["AliasTarget"]["DNSName"].removesuffix(".")
 
     def _listener(self, balancer: Json, port: int) -> Json | None:
         asked = {"LoadBalancerArn": balancer["LoadBalancerArn"]}

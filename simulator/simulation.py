@@ -12,6 +12,7 @@ from simulator.calls import CallLog
 from simulator.clock import Clock
 from simulator.cloudformation import CloudFormation
 from simulator.deployments import Outcome
+from simulator.dns import Acm, Route53
 from simulator.ecs import Ecs
 from simulator.faults import Faults
 from simulator.hooks import Moments
@@ -53,8 +54,11 @@ class SimulatedAws:
         self.world = World(self.account, principals, principals.root)
         self.ecs = Ecs(self.world)
         ecr = Ecr(self.world)
+        self.route53 = Route53(self.world)
+        self.acm = Acm(self.world, self.route53)
         self._clients: dict[str, Any] = {}
         self.services: dict[str, Any] = {
+            "acm": self.acm,
             "application-autoscaling": Scaling(self.world),
             "cloudformation": self._cloudformation(),
             "ec2": Ec2WithTasks(self.world, self.ecs),
@@ -63,11 +67,12 @@ class SimulatedAws:
             "elbv2": LoadBalancing(self.world),
             "iam": Iam(self.world),
             "logs": Logs(self.world),
+            "route53": self.route53,
             "sts": Sts(self.world),
             "wafv2": Waf(self.world),
         }
         self.registry = Registry(self.world, ecr, self.calls, self.faults)
-        self.load_balancer = LoadBalancer(self.world, self.ecs, self.registry)
+        self.load_balancer = LoadBalancer(self.world, self.ecs, self.registry, self.route53)
         self.application = Application(
             self.world,
             self.calls,

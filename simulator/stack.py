@@ -14,7 +14,8 @@ from graphlib import TopologicalSorter
 from typing import Any, Literal
 
 from simulator.clock import Clock
-from simulator.stack_resources import KINDS, Aws, Failed, Json, Kind, NotSimulated, Wanted, failing
+from simulator.stack_kinds import KINDS
+from simulator.stack_resources import Aws, Failed, Json, Kind, NotSimulated, Wanted, failing
 from simulator.stack_tags import is_taggable, retag
 from simulator.template import Stack as Plan
 
@@ -230,7 +231,7 @@ class Stack:
                 yield
             failed: list[str] = []
             for task in tasks:
-                self.carry_out(task, failed)
+                yield from self.carry_out(task, failed)
             if failed:
                 return failed
             sorter.done(*ready)
@@ -285,7 +286,7 @@ class Stack:
         self.says("UPDATE_IN_PROGRESS", made=before)
         return Task("UPDATE", after, lambda: self.change(before, after), before)
 
-    def carry_out(self, task: "Task", failed: list[str]) -> None:
+    def carry_out(self, task: "Task", failed: list[str]) -> Iterator[None]:
         made = task.after
         word = {"CREATE": "creation", "UPDATE": "update", "IMPORT": "import"}[task.verb]
         if failed:
@@ -293,9 +294,12 @@ class Stack:
             return
         try:
             made.id = task.do()
+            yield from self.wait_for(task)
         except Failed as why:
             failed.append(made.name)
             self.says(f"{task.verb}_FAILED", str(why), made)
+            if task.verb == "CREATE" and made.id:  # it is there, and did not become ready
+                self.to_take_back.append(Done("create", made))
             return
         self.resources[made.name] = made
         if task.verb == "IMPORT":
@@ -311,6 +315,17 @@ class Stack:
             self.says("UPDATE_COMPLETE", made=made)
         else:
             self.says(f"{task.verb}_COMPLETE", made=made)
+
+    def wait_for(self, task: "Task") -> Iterator[None]:
+        """Until it is ready. The event is written once, as CloudFormation does it for the record of
+        a certificate ("AWS::CertificateManager::Certificate"). Raises Failed."""
+        made, said = task.after, False
+        is_new = task.before is None or task.before.id != made.id
+        while is_new and (awaited := made.kind.waits_for(made.id)):
+            if not said:
+                self.says(f"{task.verb}_IN_PROGRESS", awaited, made)
+                said = True
+            yield
 
     def make(self, after: Made) -> str:
         self.may_fail(after.name, "create")

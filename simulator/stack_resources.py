@@ -86,6 +86,12 @@ class Kind:
     def adjust(self, id: str, wanted: Wanted) -> None:
         """Change the properties that differ and can be changed in place."""
 
+    def waits_for(self, id: str) -> str:
+        """What one that is made must still come to, as an event says it; empty if it is ready.
+        Raises Failed if it will not be."""
+        del id
+        return ""
+
     def attributes(self, id: str) -> Json:
         """The value of GetAtt."""
         del id
@@ -262,8 +268,14 @@ class Cluster(Kind):
         self.aws("ecs").create_cluster(clusterName=name)
         return name
 
+    def settings(self, id: str, wanted: Wanted) -> None:
+        """Whether an update that leaves the settings out resets them is not documented."""
+        for settings in wanted.take_new("ClusterSettings").values():
+            self.aws("ecs").update_cluster_settings(cluster=id, settings=lower(settings))
+
     def adjust(self, id: str, wanted: Wanted) -> None:
         """One call sets both members; [] is no default strategy (PutClusterCapacityProviders)."""
+        self.settings(id, wanted)
         if "CapacityProviders" in wanted.changed:
             providers = wanted.take("CapacityProviders").get("CapacityProviders", [])
             self.aws("ecs").put_cluster_capacity_providers(
@@ -489,7 +501,11 @@ class LoadBalancer(Kind):
 
     def attributes(self, id: str) -> Json:
         [found] = self.aws("elbv2").describe_load_balancers(LoadBalancerArns=[id])["LoadBalancers"]
-        return {"DNSName": found["DNSName"], "LoadBalancerFullName": id.split(":loadbalancer/")[1]}
+        return {
+            "CanonicalHostedZoneID": found["CanonicalHostedZoneId"],
+            "DNSName": found["DNSName"],
+            "LoadBalancerFullName": id.split(":loadbalancer/")[1],
+        }
 
     def delete(self, id: str, properties: Mapping[str, Any]) -> None:
         del properties
@@ -552,10 +568,14 @@ class Listener(Kind):
 
     def make(self, name: str, wanted: Wanted) -> str:
         del name
-        [made] = self.aws("elbv2").create_listener(**wanted.take_all())["Listeners"]
+        given = wanted.take(*(wanted.properties.keys() - {"ListenerAttributes"}))
+        [made] = self.aws("elbv2").create_listener(**given)["Listeners"]
         return str(made["ListenerArn"])
 
     def adjust(self, id: str, wanted: Wanted) -> None:
+        """Whether an update that leaves an attribute out resets it is not documented."""
+        for attributes in wanted.take_new("ListenerAttributes").values():
+            self.aws("elbv2").modify_listener_attributes(ListenerArn=id, Attributes=attributes)
         if change := wanted.take_new(*(wanted.changed - self.replacing)):
             self.aws("elbv2").modify_listener(ListenerArn=id, **change)
 
@@ -629,4 +649,4 @@ class Rule(Kind):
         events.delete_rule(Name=id)
 
 
-KINDS = {kind.type: kind for kind in Kind.__subclasses__()}
+KINDS: dict[str, type[Kind]] = {kind.type: kind for kind in Kind.__subclasses__()}

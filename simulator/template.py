@@ -117,6 +117,11 @@ IDENTITIES: Mapping[tuple[str, str], Identity] = {
     ),
     ("AWS::EC2::PrefixList", "Ref"): lambda resource, _: f"pl-{resource.name}",
     (LOAD_BALANCER, "Ref"): load_balancing(f"loadbalancer/app/{{}}/{ID}"),
+    ("AWS::CertificateManager::Certificate", "Ref"): lambda resource, place: place.arn(
+        "acm", f"certificate/{resource.name}"
+    ),
+    ("AWS::CloudWatch::Dashboard", "Ref"): named("DashboardName"),
+    (LOAD_BALANCER, "CanonicalHostedZoneID"): lambda *_: "Z35SXDOTRQ7X7K",
     (LOAD_BALANCER, "DNSName"): lambda resource, place: (
         f"{resource.properties['Name']}-1.{place.region}.elb.amazonaws.com"
     ),
@@ -310,6 +315,8 @@ class Stack:
             return self._select(*arguments)
         if key == "Fn::And":
             return all(arguments)
+        if key == "Fn::Or":
+            return any(arguments)
         if key == "Fn::Join":
             return arguments[0].join(arguments[1])
         if key == "Fn::Split":

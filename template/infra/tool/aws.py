@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_route53 import Route53Client
     from mypy_boto3_sts import STSClient
     from mypy_boto3_wafv2 import WAFV2Client
 
@@ -237,6 +238,10 @@ class Aws:
     @cached_property
     def logs(self) -> "CloudWatchLogsClient":
         return self._watched(self._session.client("logs", config=self._config))
+
+    @cached_property
+    def route53(self) -> "Route53Client":
+        return self._watched(self._session.client("route53", config=self._config))
 
     @cached_property
     def scaling(self) -> "ApplicationAutoScalingClient":

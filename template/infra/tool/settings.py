@@ -210,14 +210,38 @@ class Https(Section):
         ),
     ] = ""
 
-    @field_validator("certificate")
+    hosted_zone: Annotated[
+        str,
+        matching(
+            r"|Z[A-Z0-9]{1,31}",
+            "the id of a hosted zone of Route 53, without /hostedzone/",
+            "Z0123456789ABCDEFGHIJ",
+        ),
+    ] = ""
+    hsts_seconds: Annotated[int, whole_number(0, 31_536_000)] = 0
+
+    @property
+    def is_on(self) -> bool:
+        return bool(self.certificate or self.hosted_zone)
+
+    @field_validator("certificate", "hosted_zone")
     @classmethod
-    def _certificate_has_a_domain(cls, certificate: str, info: ValidationInfo) -> str:
-        if certificate and info.data.get("domain") == "":
+    def _they_have_a_domain(cls, value: str, info: ValidationInfo) -> str:
+        if value and info.data.get("domain") == "":
             raise ValueError(
                 'needs the domain that it is for: for example domain = "api.example.com"'
             )
-        return certificate
+        return value
+
+    @field_validator("hsts_seconds")
+    @classmethod
+    def _only_https_has_hsts(cls, seconds: int, info: ValidationInfo) -> int:
+        if seconds and not (info.data.get("certificate", "?") or info.data.get("hosted_zone", "?")):
+            raise ValueError(
+                "needs certificate or hosted_zone, because browsers ignore it over HTTP: without "
+                "them, for example 0"
+            )
+        return seconds
 
 
 class Logs(Section):
@@ -226,6 +250,13 @@ class Logs(Section):
 
 class Alarms(Section):
     topic: Annotated[str, arn_of("sns", r"[A-Za-z0-9_-]{1,256}", "one SNS topic", "alarms")] = ""
+
+
+class Observe(Section):
+    container_insights: Annotated[
+        str, one_of(("", "disabled", "enabled", "enhanced"), "enabled")
+    ] = ""
+    dashboard: Annotated[bool, BeforeValidator(switch)] = False
 
 
 class Permissions(Section):
@@ -249,6 +280,7 @@ class Settings(Section):
     https: Https = Https()
     logs: Logs = Logs()
     alarms: Alarms = Alarms()
+    observe: Observe = Observe()
     permissions: Permissions = Permissions()
     security: Security = Security()
     tags: Annotated[dict[str, str], BeforeValidator(tag_table)] = {}

@@ -44,6 +44,11 @@ class Stack:
         return self.outputs.get("LoadBalancerDomain", "")
 
     @property
+    def dashboard(self) -> str:
+        """The name of its dashboard in CloudWatch; empty if it has none."""
+        return self.outputs.get("DashboardName", "")
+
+    @property
     def missing_outputs(self) -> list[str]:
         return sorted(NEEDED_OUTPUTS - self.outputs.keys())
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from infra.tool import console_page
 from infra.tool.console import Console
 from infra.tool.ecs_service import Deployment, EcsService
 from infra.tool.health import Health
@@ -69,6 +70,7 @@ class StatusReport(BaseModel):
     tasks: Tasks | None
     deployment: DeploymentReport | None
     alarms: Alarms | None
+    dashboard: str | None = Field(description="its URL; null if [observe] dashboard is off")
     events: list[TimedText] = Field(description="the last events of the service, oldest first")
     log: list[TimedText] | None = Field(description="the last lines, oldest first")
     unreadable: dict[str, str] = Field(description="why AWS was not read, by the name of the part")
@@ -91,6 +93,7 @@ def report_of(status: Status) -> StatusReport:
         tasks=tasks_of(service, status.bounds) if service else None,
         deployment=deployment_of(primary) if primary else None,
         alarms=Alarms(total=alarms.total, in_alarm=list(alarms.in_alarm)) if alarms else None,
+        dashboard=dashboard_of(status) or None,
         events=[TimedText(time=each.time, text=each.message) for each in status.events],
         log=None
         if status.log is None
@@ -143,6 +146,7 @@ def facts(status: Status, now: datetime) -> dict[str, str]:
         "tasks": tasks_in_words(status),
         "deployment": deployment_in_words(status, now),
         "alarms": alarms_in_words(status),
+        "dashboard": dashboard_of(status),
     }
     return {name: value for name, value in found.items() if value}
 
@@ -204,6 +208,12 @@ def alarms_in_words(status: Status) -> str:
     if alarms.in_alarm:
         return f"in ALARM: {', '.join(alarms.in_alarm)}"
     return f"none of {alarms.total} in ALARM"
+
+
+def dashboard_of(status: Status) -> str:
+    """Its URL; empty if the stack has none."""
+    name = status.stack.dashboard if status.stack else ""
+    return console_page.dashboard(status.settings.service, name) if name else ""
 
 
 def print_lines(console: Console, status: Status, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """The cost of a month without traffic. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from infra.tool.api_model import Json
@@ -14,6 +14,13 @@ VCPU = {"X86_64": 0.04048, "ARM64": 0.03238}
 GIGABYTE = {"X86_64": 0.004445, "ARM64": 0.00356}
 LOAD_BALANCER = 0.0225
 PUBLIC_ADDRESS = 0.005
+# Dollars a month, https://aws.amazon.com/cloudwatch/pricing: a metric of Container Insights, and a
+# dashboard, of which an account has three free of charge.
+METRIC = {"enabled": 0.30, "enhanced": 0.07}
+DASHBOARD = 3.0
+# Of a cluster with one service and one family, "Amazon ECS Container Insights metrics" in the
+# CloudWatch User Guide: 10 metrics for each of the three, 5 of the service and 3 of the cluster.
+INSIGHTS_METRICS = 38
 SOURCE = "a rough figure, from prices of us-east-1 in April 2026"
 HOURS = 730  # of a month
 # Dollars in us-east-1, as of April 2026. Sources: https://aws.amazon.com/waf/pricing,
@@ -36,14 +43,18 @@ class Cost:
     tasks: int
     task_cost: float
     notes: tuple[str, ...] = ()  # what settings cost beside that
+    options: Sequence[tuple[str, float]] = ()  # of settings that are on, by their names
 
     def __str__(self) -> str:
         total = self.load_balancer + self.address_cost + self.task_cost
+        total += sum(dollars for _, dollars in self.options)
+        options = "".join(f", {name} ${round(dollars)}" for name, dollars in self.options)
         return (
             f"about ${round(total)} a month without traffic: the load balancer "
             f"${round(self.load_balancer)}, {counted(self.addresses, 'public address', 'es')} "
             f"${round(self.address_cost)}, {counted(self.tasks, 'task')} "
-            f"${round(self.task_cost)} ({SOURCE})" + "".join(f"; {note}" for note in self.notes)
+            f"${round(self.task_cost)}{options} ({SOURCE})"
+            + "".join(f"; {note}" for note in self.notes)
         )
 
 
@@ -54,6 +65,7 @@ def cost(
     zones: int,
     public_ip: bool,
     notes: tuple[str, ...] = (),
+    options: Sequence[tuple[str, float]] = (),
 ) -> Cost:
     """Of so many tasks, behind a load balancer with a public address in so many zones: in none if
     it is internal."""
@@ -68,6 +80,7 @@ def cost(
         tasks=tasks,
         task_cost=HOURS * tasks * hour,
         notes=notes,
+        options=options,
     )
 
 
@@ -85,6 +98,17 @@ def notes(settings: Settings) -> tuple[str, ...]:
         ),
     }
     return tuple(text for text, is_on in named.items() if is_on)
+
+
+def options(settings: Settings) -> Iterator[tuple[str, float]]:
+    """What settings that are off by default cost."""
+    kind = settings.observe.container_insights
+    if kind in METRIC:
+        # How many metrics there are of each task and container is not documented.
+        words = " without the metrics of each task" if kind == "enhanced" else ""
+        yield f"Container Insights{words}", INSIGHTS_METRICS * METRIC[kind]
+    if settings.observe.dashboard:
+        yield "the dashboard", DASHBOARD
 
 
 def units(size: str) -> float:

@@ -37,6 +37,13 @@ WORDS = {
     "DELETE_SKIPPED": "kept",
 }
 
+CERTIFICATE = "AWS::CertificateManager::Certificate"
+# What may keep a type of resource waiting for long, and where to look.
+LONG_WAITS = {
+    CERTIFICATE: "for its validation by DNS, usually some minutes; if it takes longer, the "
+    "registrar must name the name servers that aws route53 get-hosted-zone shows",
+}
+
 
 @dataclass(frozen=True)
 class Event:
@@ -162,7 +169,8 @@ def failure(events: Sequence[Event]) -> str:
 
 
 def news(events: Iterable[Event]) -> Iterable[tuple[str, str]]:
-    """A kind and a text for each resource that has ended, and for a rollback."""
+    """A kind and a text for each resource that has ended, for a rollback, and for the record that
+    a certificate waits for."""
     for event in events:
         if event.is_of_stack:
             if event.status.endswith("ROLLBACK_IN_PROGRESS"):
@@ -171,10 +179,16 @@ def news(events: Iterable[Event]) -> Iterable[tuple[str, str]]:
             yield "failed", f"{event.resource} ({event.type}): {event.reason or NO_REASON}"
         elif event.status in WORDS:
             yield WORDS[event.status], f"{event.resource} ({event.type})"
+        elif event.type == CERTIFICATE and "CNAME" in event.reason:
+            yield "validate", f"{event.resource}: {event.reason}"
 
 
 def in_progress(events: Sequence[Event]) -> str:
     """The resources in progress, in words."""
     last = {event.resource: event for event in events if not event.is_of_stack}
-    names = [name for name, event in last.items() if event.status.endswith("_IN_PROGRESS")]
+    names = [
+        f"{name} ({LONG_WAITS[event.type]})" if event.type in LONG_WAITS else name
+        for name, event in last.items()
+        if event.status.endswith("_IN_PROGRESS")
+    ]
     return f"waiting for {', '.join(names) or 'CloudFormation'}"

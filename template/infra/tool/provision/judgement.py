@@ -47,11 +47,12 @@ PART_OF = {
     LISTENER_RULE: "ListenerArn",
 }
 
-# Resources that a setting turns off, and its parameter. To empty it is to ask for the removal.
+# Resources that a setting turns off, and its parameters. To empty all of them is to ask for the
+# removal.
 TURNED_OFF_BY = {
     "CreateLogGroups": "CreatedLogGroupArns",
     "DecryptSecrets": "SecretsKeyArn",
-    "HttpsListener": "CertificateArn",
+    "HttpsListener": "CertificateArn CertificateZoneId",
     "InvokeModels": "BedrockModelArns",
     "PullOtherImages": "ImageRepositoryArns",
     "ReadBuckets": "S3BucketArns",
@@ -113,8 +114,11 @@ class Parameters:
     before: Mapping[str, str]
     after: Mapping[str, str]
 
-    def empties(self, name: str) -> bool:
-        return bool(self.before.get(name)) and not self.after.get(name)
+    def empties(self, names: str) -> bool:
+        before, after = (
+            any(each.get(name) for name in names.split()) for each in (self.before, self.after)
+        )
+        return before and not after
 
 
 def effect(change: Change, used: AbstractSet[str], parameters: Parameters) -> str:
@@ -131,8 +135,8 @@ def cuts_off(change: Change, used: AbstractSet[str], parameters: Parameters) -> 
 
 
 def is_turned_off(change: Change, parameters: Parameters) -> bool:
-    parameter = TURNED_OFF_BY.get(change.resource, "")
-    return change.action == Action.REMOVE.value and parameters.empties(parameter)
+    names = TURNED_OFF_BY.get(change.resource, "")
+    return change.action == Action.REMOVE.value and parameters.empties(names)
 
 
 def is_used(change: Change, used: AbstractSet[str]) -> bool:

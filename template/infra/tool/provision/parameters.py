@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from infra.tool.provision import arns
 from infra.tool.provision.grants import Grant, Grants, Kind
+from infra.tool.provision.zone_records import Names
 from infra.tool.settings import Settings
 from infra.tool.shapes import of_version
 
@@ -26,6 +27,7 @@ class Choices:
     subject: str
     vpc: str
     subnets: tuple[str, ...]
+    dns: Names = field(default_factory=Names)
     had: Mapping[str, str] = field(default_factory=dict)  # the parameters of the stack
     egress: Mapping[str, str] = field(default_factory=lambda: NO_EGRESS)
 
@@ -59,6 +61,11 @@ def parameters(settings: Settings, choices: Choices) -> dict[str, str]:
         "AllowedIpv6Cidrs": ",".join(of_version(settings.network.allowed_cidrs, 6)),
         "DomainName": settings.https.domain,
         "CertificateArn": settings.https.certificate,
+        "CertificateZoneId": choices.dns.certificate_zone,
+        "RecordZoneId": choices.dns.record_zone,
+        "HstsSeconds": hsts_seconds(settings, choices.had),
+        "ContainerInsights": container_insights(settings, choices.had),
+        "DrawDashboard": "true" if settings.observe.dashboard else "",
         "AlarmTopicArn": settings.alarms.topic,
         "PermissionsBoundaryArn": security.permissions_boundary,
         "RolePath": security.role_path,
@@ -76,6 +83,24 @@ def switched(on: bool, had: Mapping[str, str], name: str) -> str:
     """A parameter that is empty until it is on, and "false" when it is off again: an attribute of a
     load balancer that the template no longer names may stay as it was."""
     return "true" if on else "false" if had.get(name) else ""
+
+
+# AWS documents for neither of these two whether an update that no longer names it turns it off. So
+# once it was on, off is said in so many words.
+
+
+def container_insights(settings: Settings, had: Mapping[str, str]) -> str:
+    return settings.observe.container_insights or (
+        "disabled" if had.get("ContainerInsights") else ""
+    )
+
+
+def hsts_seconds(settings: Settings, had: Mapping[str, str]) -> str:
+    """0 has browsers forget it at their next visit (RFC 6797, section 6.1.1)."""
+    if not settings.https.is_on:
+        return ""
+    seconds = settings.https.hsts_seconds
+    return str(seconds) if seconds or had.get("HstsSeconds") else ""
 
 
 def of_kind(grants: Grants, kind: Kind) -> list[str]:

@@ -1,6 +1,6 @@
 """`provision`: the stack, and what it needs around it."""
 
-from infra.tool import checks
+from infra.tool import checks, console_page
 from infra.tool.provision import (
     change_set,
     deploy_user,
@@ -70,7 +70,11 @@ def print_result(target: Target, found: Survey) -> None:
     stack, domain = checks.ready_stack(target), target.settings.https.domain
     target.fact("costs", str(found.cost))
     target.fact("url", stack.url)
-    if domain:
+    if domain and found.parameters["RecordZoneId"]:
+        target.fact("dns", f"{domain} leads to {stack.load_balancer_domain}")
+    elif domain:
         target.fact("dns", f"{domain} must point (CNAME or alias) to {stack.load_balancer_domain}")
+    if stack.dashboard:
+        target.fact("dashboard", console_page.dashboard(target.settings.service, stack.dashboard))
     target.fact("next", "git push origin main, or bash infra/deploy-manual.sh")
     target.done(f"{target.settings.service.name} is provisioned. To see it: {COMMAND} status")

@@ -31,6 +31,7 @@ from infra.tool.provision import (
     state,
     subject,
     trust,
+    zone,
 )
 from infra.tool.provision.cost import Cost
 from infra.tool.provision.deploy_user import UserPlan
@@ -44,6 +45,7 @@ from infra.tool.provision.routes import Needs
 from infra.tool.provision.running import Running
 from infra.tool.provision.stack_state import StackState
 from infra.tool.provision.trust import Trust
+from infra.tool.provision.zone_records import Names
 from infra.tool.settings import Settings
 from infra.tool.target import COMMAND, Target
 
@@ -115,6 +117,7 @@ def read(target: Target) -> Survey:
     lost.require_existing(target, stack)
     fixed.require_importable(target, had)
     now = running.read(target) if had else Running()
+    dns = read_names(target, had)
     where = read_network(target, had, routes.needs(task_definition, wanted))
     outputs = stack.outputs if stack else {}
     limited = egress.choose(target, had, outputs, now.security_groups)
@@ -128,6 +131,7 @@ def read(target: Target) -> Survey:
         subject=trusted.text,
         vpc=where.choice.vpc,
         subnets=tuple(where.choice.subnets),
+        dns=dns,
         had=had,
         egress=limited.parameters(),
     )
@@ -154,6 +158,7 @@ def read(target: Target) -> Survey:
             zones=0 if settings.network.internal else len(where.choice.subnets),
             public_ip=settings.tasks.public_ip,
             notes=cost.notes(settings),
+            options=[*cost.options(settings)],
         ),
         running=now,
     )
@@ -178,6 +183,14 @@ def read_network(target: Target, had: Mapping[str, str], needs: Needs) -> Networ
         target.fact(name, value)
     reachability.check(target, found, needs)
     egress_reach.check(target, found, needs)
+    return found
+
+
+def read_names(target: Target, had: Mapping[str, str]) -> Names:
+    """What the stack is to have for the domain name. Raises ToolError."""
+    found = zone.read(target, had)
+    for note in found.notes:
+        target.fact("dns", note)
     return found
 
 

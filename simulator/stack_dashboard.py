@@ -1,0 +1,29 @@
+"""The dashboard of a stack."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from simulator import dashboards
+from simulator.stack_resources import Failed, Kind, Wanted, handler
+
+
+class Dashboard(Kind):
+    type = "AWS::CloudWatch::Dashboard"
+    gone = ("DashboardNotFoundError", "ResourceNotFound")
+
+    def make(self, name: str, wanted: Wanted) -> str:
+        return str(wanted.take("DashboardName").get("DashboardName", name))
+
+    def adjust(self, id: str, wanted: Wanted) -> None:
+        for body in wanted.take_new("DashboardBody").values():
+            if wrong := [*dashboards.complaints(body)]:
+                raise Failed(handler("; ".join(wrong), "InvalidRequest"))
+            self.aws("cloudwatch").put_dashboard(DashboardName=id, DashboardBody=body)
+
+    def delete(self, id: str, properties: Mapping[str, Any]) -> None:
+        del properties
+        self.aws("cloudwatch").delete_dashboards(DashboardNames=[id])
+
+    def look(self, id: str) -> bool:
+        found = self.aws("cloudwatch").list_dashboards(DashboardNamePrefix=id)["DashboardEntries"]
+        return any(each["DashboardName"] == id for each in found)
