@@ -149,6 +149,24 @@ class Deployer:
             },
         )
 
+    def put_a_schedule_into_the_document(self) -> None:
+        """And another one into AWS, which a deploy deletes."""
+        action = {
+            "Schedule": "cron(0 20 ? * MON-FRI *)",
+            "ScalableTargetAction": {"MinCapacity": 1, "MaxCapacity": 2},
+        }
+        self.aws.client("application-autoscaling").put_scheduled_action(
+            ScheduledActionName="of-old",
+            ServiceNamespace="ecs",
+            ResourceId=f"service/{self.here['cluster']}/{self.here['service']}",
+            ScalableDimension="ecs:service:DesiredCount",
+            **action,
+        )
+        name = "infra/autoscaling.json"
+        document = json.loads((self.service.service / name).read_text())
+        document["scheduledActions"] = [action | {"ScheduledActionName": "night"}]
+        self.service.change(name, document)
+
     def let_its_deployments_wait(self) -> None:
         """At a PAUSE hook, from the next deploy on."""
         name = "infra/service.json"
@@ -242,6 +260,11 @@ def prepare_again(deployer: Deployer) -> None:
     deployer.put_a_policy_that_the_document_lacks()
 
 
+def prepare_schedule(deployer: Deployer) -> None:
+    deployer.let_another_revision_serve()
+    deployer.put_a_schedule_into_the_document()
+
+
 def prepare_failure(deployer: Deployer) -> None:
     prepare_deploy(deployer)
     deployer.aws.next_rollout(Crashes(exit_code=3, says=("RuntimeError: boom",)))
@@ -283,6 +306,9 @@ RUNS: dict[str, DeployerRun] = {
         prepare_again, command("deploy"), 0, ("in steady state already", "of-old")
     ),
     "deploy": DeployerRun(prepare_deploy, command("deploy"), 0, ("in steady state",), slow=True),
+    "deploy with a schedule": DeployerRun(
+        prepare_schedule, command("deploy"), 0, ("scheduled action of-old", "steady state")
+    ),
     "deploy that fails": DeployerRun(
         prepare_failure,
         command("deploy"),

@@ -47,7 +47,7 @@ def members(operation: str) -> frozenset[str]:
 
 def input_shape(operation: str) -> Shape:
     """The input of an operation, as botocore's model describes it."""
-    service = "application-autoscaling" if operation == "PutScalingPolicy" else "ecs"
+    service = "application-autoscaling" if operation.startswith("PutSc") else "ecs"
     shape = service_model(service).operation_model(operation).input_shape
     assert shape is not None
     return shape

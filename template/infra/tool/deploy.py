@@ -111,7 +111,9 @@ def prepare(target: Target) -> Plan:
         service=service,
         request=request,
         document=revision.document_hash(request, found, settings),
-        schedules=scaling.schedules_of_bounds(target.aws, settings.names) if service else [],
+        schedules=scaling.schedules_of_bounds(target.aws, settings.names, found.autoscaling)
+        if service
+        else [],
     )
 
 
@@ -227,6 +229,10 @@ def apply_scaling(target: Target, plan: Plan) -> None:
     for name in done.deleted:
         target.runtime.console.say(
             f"Deleted the scaling policy {name}, which infra/autoscaling.json does not name."
+        )
+    for name in done.deleted_schedules:
+        target.runtime.console.say(
+            f"Deleted the scheduled action {name}, which infra/autoscaling.json does not name."
         )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from infra.tool import deploy, image, scaling, service_request
+from infra.tool import deploy, image, scaling, schedule_document, schedules, service_request
 from infra.tool.aws import Aws
 from infra.tool.console import Console
 from infra.tool.deploy import Plan, Step
@@ -100,13 +100,20 @@ def about_service(target: Target, found: Plan, present: Revision | None) -> Iter
 def about_scaling(aws: Aws, settings: Settings, found: Plan) -> Iterator[Difference]:
     if not found.schedules:
         bounds = scaling.read_bounds(aws, settings.names)
-        wanted = {"minimum": settings.tasks.min, "maximum": settings.tasks.max}
+        limits = {"minimum": settings.tasks.min, "maximum": settings.tasks.max}
         present = {"minimum": bounds.least, "maximum": bounds.most} if bounds else {}
-        yield from differences(wanted, present)
+        yield from differences(limits, present)
     label = found.stack.outputs["ScalingResourceLabel"]
     policies = scaling.policy_requests(found.documents.autoscaling, settings.names, label)
     set_now = scaling.read_policies(aws, settings.names)
     yield from differences({"policies": list(policies)}, {"policies": set_now})
+    if schedule_document.MEMBER in found.documents.autoscaling:
+        wanted = found.documents.autoscaling[schedule_document.MEMBER]
+        actions = schedules.read(aws, scaling.target_of(settings.names)) if found.service else []
+        yield from differences(
+            {schedule_document.MEMBER: schedules.comparable(wanted)},
+            {schedule_document.MEMBER: schedules.comparable(actions)},
+        )
 
 
 def print_plan(console: Console, found: DeployPlan) -> None:

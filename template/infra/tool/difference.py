@@ -7,7 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-NAMES = ("name", "key", "PolicyName", "capacityProvider", "containerName", "containerPort")
+NAMES = (
+    *("name", "key", "PolicyName", "ScheduledActionName", "capacityProvider"),
+    *("containerName", "containerPort"),
+)
 UNORDERED = frozenset({"requiresCompatibilities", "securityGroups", "subnets"})
 ABSENT: tuple[Any, ...] = (None, "", [], {})  # what a document may say and AWS may leave out
 

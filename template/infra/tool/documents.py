@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.tool import quotas, service_document, tags
+from infra.tool import quotas, schedule_document, service_document, tags
 from infra.tool.api_model import Json, about_shape
 from infra.tool.errors import Problem
 from infra.tool.settings import Settings
@@ -190,8 +190,9 @@ def about_autoscaling(autoscaling: Json) -> Iterator[str]:
     if not isinstance(policies, list) or not all(isinstance(policy, dict) for policy in policies):
         yield 'it needs a list of scaling policies, for example {"policies": []}'
         return
-    if unknown := autoscaling.keys() - {"policies"}:
+    if unknown := autoscaling.keys() - {"policies", schedule_document.MEMBER}:
         yield f"unknown members: {', '.join(sorted(unknown))}"
+    yield from schedule_document.complaints(autoscaling)
     yield from quotas.SCALING_POLICIES.complaint("it", len(policies))
     names = [str(policy.get("PolicyName")) for policy in policies]
     for name in sorted({name for name in names if names.count(name) > 1}):

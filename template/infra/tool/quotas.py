@@ -57,6 +57,7 @@ LIFECYCLE = Quota(30_720, "characters", "ECR", "write fewer rules")
 SHORTEST_LIFECYCLE = 100
 # https://docs.aws.amazon.com/autoscaling/application/userguide/application-auto-scaling-limits.html
 SCALING_POLICIES = Quota(50, "policies", "Application Auto Scaling", "remove some")
+SCHEDULED_ACTIONS = Quota(200, "scheduled actions", "Application Auto Scaling", "remove some")
 
 # Characters that IAM refuses in a policy: policyDocumentType in the model of its API.
 NOT_IN_A_POLICY = re.compile(r"[^\t\n\r\x20-\xff]")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from infra.tool import schedule_document, schedules
 from infra.tool.api_model import Json
 from infra.tool.aws import Aws, AwsError
 from infra.tool.errors import ExitCode, Problem
@@ -22,6 +23,7 @@ class Scaled:
     """The result of applying the scaling, as text."""
 
     deleted: Sequence[str]  # policies that the document does not name
+    deleted_schedules: Sequence[str]  # likewise scheduled actions
     schedules: Sequence[str]  # scheduled actions that own the bounds
 
 
@@ -61,20 +63,10 @@ def with_label(policy: Json, resource_label: str) -> Json:
     }
 
 
-def schedules_of_bounds(aws: Aws, names: Names) -> Sequence[str]:
-    """The scheduled actions that set the bounds of the service. Raises AwsError."""
-    target = target_of(names)
-    pages = aws.scaling.get_paginator("describe_scheduled_actions").paginate(
-        ServiceNamespace="ecs",
-        ResourceId=target["ResourceId"],
-        ScalableDimension="ecs:service:DesiredCount",
-    )
-    return [
-        action["ScheduledActionName"]
-        for page in pages
-        for action in page["ScheduledActions"]
-        if action.get("ScalableTargetAction")
-    ]
+def schedules_of_bounds(aws: Aws, names: Names, autoscaling: Json | None = None) -> Sequence[str]:
+    """The scheduled actions that set the bounds of the service, and that a deploy of the document
+    leaves there. Raises AwsError."""
+    return schedule_document.owners(schedules.read(aws, target_of(names)), autoscaling or {})
 
 
 def read_bounds(aws: Aws, names: Names) -> Bounds | None:
@@ -94,23 +86,25 @@ def read_policies(aws: Aws, names: Names) -> list[Json]:
     return [dict(policy) for page in pages for policy in page["ScalingPolicies"]]
 
 
-def apply(
-    target: Target, autoscaling: Json, resource_label: str, schedules: Sequence[str]
-) -> Scaled:
-    """Register the bounds, put every policy of the document, and delete the others of the service.
+def apply(target: Target, autoscaling: Json, resource_label: str, owners: Sequence[str]) -> Scaled:
+    """Register the bounds, put every policy and scheduled action of the document, and delete the
+    others of the service.
 
     Bounds that a schedule sets are left alone. Raises ToolError.
     """
     aws, names, tasks = target.aws, target.settings.names, target.settings.tasks
     scalable = target_of(names)
     try:
-        if not schedules:
+        # One that is to go must not set bounds after these.
+        deleted = schedules.delete_others(aws, scalable, autoscaling)
+        if not owners:
             aws.scaling.register_scalable_target(
                 **scalable, MinCapacity=tasks.min, MaxCapacity=tasks.max
             )
         for request in policy_requests(autoscaling, names, resource_label):
             aws.scaling.put_scaling_policy(**request)
-        return Scaled(delete_others(aws, names, autoscaling), schedules)
+        schedules.put(aws, scalable, autoscaling)
+        return Scaled(delete_others(aws, names, autoscaling), deleted, owners)
     except AwsError as error:
         if error.exit is ExitCode.UNKNOWN:  # AWS may have done it
             raise
