@@ -306,6 +306,10 @@ class Ecs(Service):
         }
         return found_and_missing(parameters["serviceRevisionArns"], known, "serviceRevisions")
 
+    def update_cluster_settings(self, parameters: Json) -> Json:
+        """moto has only the operation that does more, UpdateCluster."""
+        return self.moto("UpdateCluster", parameters)
+
     # --- capacity providers of clusters ---
 
     def put_cluster_capacity_providers(self, parameters: Json) -> Json:
