@@ -33,6 +33,7 @@ SETTING = {
     "AssignPublicIp": "tasks.public_ip",
     "DomainName": "https.domain",
     "CertificateArn": "https.certificate",
+    "ContainerInsights": "observe.container_insights",
     "AlarmTopicArn": "alarms.topic",
     "PermissionsBoundaryArn": "security.permissions_boundary",
     "RolePath": "security.role_path",
@@ -55,6 +56,10 @@ SETTING_OF_ADDRESSES = {
     "LoadBalancerScheme": "network.internal",
     "AllowedIpv4Cidrs": "network.allowed_cidrs",
     "AllowedIpv6Cidrs": "network.allowed_cidrs",
+    "CertificateZoneId": "https.hosted_zone",
+    "RecordZoneId": "https.hosted_zone",
+    "HstsSeconds": "https.hsts_seconds",
+    "DrawDashboard": "observe.dashboard",
 }
 # ... and what depends on the stack as it is, and is empty by default.
 SETTING_OF_SWITCHES = {
@@ -89,6 +94,7 @@ BUCKETS = ["arn:aws:s3:::first", "arn:aws:s3:::second"]
 CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0a"
 WEB_ACL = "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/company/0a"
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
+ZONE = "Z0123456789ABCDEFGHIJ"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 IPV4 = [f"203.0.{number}.0/24" for number in range(MOST_RANGES[4])]
 LISTS = [f"pl-0000000{number}" for number in range(MOST_EGRESS_LISTS)]
@@ -115,6 +121,19 @@ SWITCHES: dict[str, dict[str, str]] = {
     "allowed IPv6": {"AllowedIpv6Cidrs": IPV6[0]},
     "domain": {"DomainName": "api.example.com"},
     "certificate": {"CertificateArn": CERTIFICATE, "DomainName": "api.example.com"},
+    "zone": {
+        "DomainName": "api.example.com",
+        "CertificateZoneId": ZONE,
+        "RecordZoneId": ZONE,
+        "HstsSeconds": "300",
+    },
+    "record": {
+        "DomainName": "api.example.com",
+        "CertificateArn": CERTIFICATE,
+        "RecordZoneId": ZONE,
+    },
+    "insights": {"ContainerInsights": "enabled"},
+    "dashboard": {"DrawDashboard": "true"},
     "topic": {"AlarmTopicArn": TOPIC},
     "boundary": {"PermissionsBoundaryArn": BOUNDARY},
     "role path": {"RolePath": "/team/"},
@@ -244,3 +263,8 @@ def arns(stack: Stack) -> set[str]:
     resources = [resource.properties for resource in stack.resources.values()]
     found = strings([*resources, stack.outputs])
     return {text for text in found if re.match(r"arn:", text)}
+
+
+def has_certificate(stack: Stack) -> bool:
+    """One of the account, or one that the stack requests."""
+    return any(stack.parameters[name] for name in ("CertificateArn", "CertificateZoneId"))

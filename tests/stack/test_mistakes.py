@@ -17,6 +17,7 @@ from tests.stack.invariants import (
     alarms,
     load_balancer,
     names,
+    observation,
     outputs,
     permissions,
     reachability,
@@ -499,6 +500,26 @@ MISTAKES: dict[str, Mistake] = {
         "!If [HasDomainName, !Ref DomainName, !GetAtt LoadBalancer.DNSName]",
         "!GetAtt LoadBalancer.DNSName",
     ),
+    "a certificate that the listener does not have": Mistake(
+        load_balancer.https_has_the_certificate_that_the_stack_requests,
+        "!If [RequestsCertificate, !Ref Certificate, !Ref CertificateArn]", "!Ref CertificateArn",
+    ),
+    "a record of addresses that nothing has": Mistake(
+        load_balancer.the_record_of_the_domain_leads_to_the_load_balancer,
+        "Type: A  # the load balancer has no IPv6 addresses", "Type: AAAA",
+    ),
+    "browsers that are told to insist on https unasked": Mistake(
+        load_balancer.only_the_https_listener_says_hsts_and_only_if_it_is_asked_to,
+        "        - HasHsts\n", "        - HasCertificate\n",
+    ),
+    "container insights of another kind": Mistake(
+        observation.the_cluster_has_no_settings_unless_it_is_asked_to,
+        "Value: !Ref ContainerInsights", "Value: enhanced",
+    ),
+    "a dashboard with a period that cloudwatch does not have": Mistake(
+        observation.cloudwatch_draws_all_of_the_dashboard,
+        '"view": "timeSeries", "period": 60\'', '"view": "timeSeries", "period": 61\'',
+    ),
     "a certificate without a name": Mistake(
         outputs.a_certificate_without_its_name_is_refused,
         'Assert: !Not [!Equals [!Ref DomainName, ""]]', 'Assert: !Equals [!Ref VpcId, !Ref VpcId]',
@@ -562,9 +583,11 @@ def without_conditions(service: RenderedService, **changed: str) -> dict[str, An
 
 
 INDEPENDENT = {
+    "Dashboard": {"CountsDeployments"},
     "DeployRole": {"HasPermissionsBoundary", "HasRolePath"},
     "ExecutionRole": {"HasPermissionsBoundary", "HasRolePath"},
     "LimitedTaskSecurityGroup": {"HasLimitedGroup"},
+    "HttpsListener": {"HasHsts", "RequestsCertificate"},
     "LoadBalancer": {"HadDeletionProtection", "HadAccessLogs", "HasAccessLogs"},
     "LoadBalancerSecurityGroup": {"HasCertificate", "HasLimitedGroup"},
     "TaskRole": {"HasPermissionsBoundary", "HasRolePath"},
@@ -589,6 +612,7 @@ def test_cfn_lint_finds_a_mistake_and_nothing_else_whatever_the_settings(
         )
     paths = [service.render.path / "infra" / "stack.yml"]
     alone = ("certificate", "allowed", "allowed IPv6", "boundary", "protection", "egress")
+    alone += ("zone", "dashboard")
     some = {name: SWITCHES[name] for name in alone}
     for name, switch in {"nothing": {}, "everything": ALL, **some}.items():
         paths.append(tmp_path / f"{name}.json")

@@ -213,6 +213,22 @@ WRONG: dict[str, dict[str, Any]] = {
     },
     "https.certificate": not_an_arn("acm", CERTIFICATE)
     | {"a certificate of IAM": f"arn:aws:iam::{ACCOUNT}:server-certificate/api"},
+    "https.hosted_zone": {
+        "the name of the zone": "example.com",
+        "the form of the API": "/hostedzone/Z0123456789ABCDEFGHIJ",
+        "an ARN": "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ",
+        "small letters": "z0123456789abcdefghij",
+        "whitespace": "Z0123456789ABCDEFGHIJ ",
+        "a list": ["Z0123456789ABCDEFGHIJ"],
+    },
+    "https.hsts_seconds": NOT_A_NUMBER | {"a header": "max-age=300"},
+    "observe.container_insights": {
+        "another word": "on",
+        "capitals": "ENABLED",
+        "whitespace": "enabled ",
+        "a truth value": True,
+    },
+    "observe.dashboard": NOT_A_SWITCH,
     "logs.retention_days": NOT_A_NUMBER | {"a number that CloudWatch does not offer": "31"},
     "alarms.topic": not_an_arn("sns", "alarms")
     | {"a subscription": arn("sns", "alarms:1234abcd-12ab-34cd-56ef-1234567890ab")},
@@ -297,7 +313,7 @@ WRONG: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_form_is_refused_before_aws_is_asked(rendered: Checkout, name: str) -> None:
-    if name == "https.certificate":
+    if name in ("https.certificate", "https.hosted_zone"):
         rendered.set("https.domain", "api.example.com")
     if name == "deploy.test_secrets":
         rendered.edit("infra/settings.toml", "[deploy.test_secrets]", "")
@@ -449,6 +465,22 @@ def test_a_certificate_without_its_domain_is_refused(rendered: Checkout) -> None
     [complaint] = complaints(rendered)
     assert complaint.startswith("[https] certificate = ")
     assert complaint.endswith('for example domain = "api.example.com"')
+
+
+def test_a_hosted_zone_without_a_domain_is_refused(rendered: Checkout) -> None:
+    rendered.set("https.hosted_zone", "Z0123456789ABCDEFGHIJ")
+    [complaint] = complaints(rendered)
+    assert complaint.startswith("[https] hosted_zone = ")
+    assert complaint.endswith('for example domain = "api.example.com"')
+
+
+def test_hsts_without_https_is_refused(rendered: Checkout) -> None:
+    rendered.set("https.domain", "api.example.com")
+    rendered.set("https.hsts_seconds", 300)
+    [complaint] = complaints(rendered)
+    assert complaint.startswith("[https] hsts_seconds = ")
+    rendered.set("https.hosted_zone", "Z0123456789ABCDEFGHIJ")
+    look(rendered).expect(1)
 
 
 def test_a_file_that_is_gone_is_taken_back_from_git(rendered: Checkout) -> None:

@@ -5,7 +5,9 @@ import re
 from tests.stack.invariants.invariant import invariant
 from tests.stack.rendered_service import (
     CERTIFICATE,
+    ZONE,
     RenderedService,
+    has_certificate,
 )
 
 
@@ -40,7 +42,7 @@ def a_bad_task_is_found_soon_and_a_slow_check_is_no_failure(service: RenderedSer
 def every_way_in_ends_at_the_tasks(service: RenderedService) -> None:
     """ECS takes no service whose target group is behind no listener."""
     for stack in service.stacks:
-        secure = bool(stack.parameters["CertificateArn"])
+        secure = has_certificate(stack)
         target = stack.outputs["TargetGroupArn"]
         assert target.partition(":targetgroup/")[2] == (
             f"{service.settings.service.name}-tg/0123456789abcdef"
@@ -65,7 +67,7 @@ def http_leads_to_https_where_there_is_a_certificate_and_after_it_answers(
     to_https = {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}
     for stack in service.stacks:
         [action] = stack.resources["HttpListener"].properties["DefaultActions"]
-        secure = bool(stack.parameters["CertificateArn"])
+        secure = has_certificate(stack)
         assert (action["Type"] == "redirect") is secure
         if secure:
             assert action == {"Type": "redirect", "RedirectConfig": to_https}
@@ -82,6 +84,47 @@ def https_has_the_certificate_and_no_old_protocol(service: RenderedService) -> N
     assert listener["SslPolicy"].startswith("ELBSecurityPolicy-TLS13-1-2-Res-"), (
         "TLS 1.2 and 1.3 with forward secrecy, and nothing older"
     )
+
+
+@invariant
+def https_has_the_certificate_that_the_stack_requests(service: RenderedService) -> None:
+    """Validated by the zone alone: for any other name it would wait for ever."""
+    stack = service.variants["zone"]
+    certificate = stack.resources["Certificate"].properties
+    domain = stack.given["DomainName"]
+    assert certificate["DomainName"] == domain
+    assert certificate["ValidationMethod"] == "DNS"
+    assert certificate["DomainValidationOptions"] == [{"DomainName": domain, "HostedZoneId": ZONE}]
+    listener = stack.resources["HttpsListener"].properties
+    assert listener["Certificates"] == [
+        {"CertificateArn": service.place.arn("acm", "certificate/Certificate")}
+    ]
+    assert stack.order.index("Certificate") < stack.order.index("HttpsListener")
+
+
+@invariant
+def the_record_of_the_domain_leads_to_the_load_balancer(service: RenderedService) -> None:
+    for name in "zone", "record":
+        stack = service.variants[name]
+        record = stack.resources["DomainRecord"].properties
+        assert record["Name"] == stack.given["DomainName"]
+        assert record["HostedZoneId"] == ZONE
+        assert record["Type"] == "A", "the load balancer has no other addresses"
+        assert record["AliasTarget"]["DNSName"] == stack.outputs["LoadBalancerDomain"]
+    assert "Certificate" not in service.variants["record"].resources
+    for name in "nothing", "domain", "certificate":
+        assert "DomainRecord" not in service.variants[name].resources
+
+
+@invariant
+def only_the_https_listener_says_hsts_and_only_if_it_is_asked_to(service: RenderedService) -> None:
+    header = "routing.http.response.strict_transport_security.header_value"
+    for stack in service.stacks:
+        for name in "HttpListener", "HttpsListener":
+            found = stack.resources[name].properties if name in stack.resources else {}
+            asked = name == "HttpsListener" and stack.parameters["HstsSeconds"]
+            expected = [{"Key": header, "Value": f"max-age={asked}"}] if asked else None
+            assert found.get("ListenerAttributes") == expected
 
 
 @invariant

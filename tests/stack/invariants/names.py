@@ -73,6 +73,7 @@ def two_services_can_share_an_account(service: RenderedService) -> None:
     ours, theirs = service.stack().resources, service.stack(**renamed).resources
     for name, resource in ours.items():
         for key, value in resource.properties.items():
-            own = key in {"Name", "AlarmName", "ClusterName", "LogGroupName", "RepositoryName"}
+            own = key in {"AlarmName", "ClusterName", "LogGroupName", "RepositoryName"}
+            own |= key == "DashboardName" or (key == "Name" and "::Route53::" not in resource.type)
             if own or (key == "RoleName" and resource.type == "AWS::IAM::Role"):
                 assert theirs[name].properties[key] != value, f"{name}: {key} is always {value}"

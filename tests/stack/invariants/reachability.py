@@ -11,6 +11,7 @@ from tests.stack.rendered_service import (
     IPV6,
     LISTS,
     RenderedService,
+    has_certificate,
 )
 
 OPEN = "0.0.0.0/0"
@@ -49,7 +50,7 @@ def who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443
     service: RenderedService,
 ) -> None:
     for stack in service.stacks:
-        secure = bool(stack.parameters["CertificateArn"])
+        secure = has_certificate(stack)
         listened = [80, 443] if secure else [80]
         expected = [port(number, **source) for number in listened for source in admitted(stack)]
         assert rules(stack, "LoadBalancerSecurityGroup", "Ingress") == expected, (

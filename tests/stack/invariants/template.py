@@ -25,7 +25,8 @@ def every_reference_has_a_target_and_nothing_waits_for_itself(service: RenderedS
     there = {"AWS::AccountId", "AWS::NoValue", "AWS::Partition", "AWS::Region"}
     for section in "Parameters", "Conditions", "Resources":
         there |= service.template[section].keys()
-    own = {"Scheme", "Host", "Objects"}  # what a !Sub names for itself
+    # What a !Sub names for itself.
+    own = {"Scheme", "Host", "Objects", "Line", "Balancer", "Targets", "Service", "Deployments"}
     assert set(references(service.template)) <= there | own
 
 
@@ -61,7 +62,8 @@ def only_what_may_be_empty_has_a_default(service: RenderedService) -> None:
     assert set(defaults.values()) == {""}, "write the value into infra/settings.toml"
     empty = {name for name, setting in SETTING.items() if not value_of(service.settings, setting)}
     found_out = {"GitHubSubject", "VpcId", "SubnetIds"}
-    lists = SETTING_OF_ARNS.keys() | OF_THE_DOCUMENT | {"AllowedIpv4Cidrs", "AllowedIpv6Cidrs"}
+    others = SETTING_OF_ADDRESSES.keys() - {"LoadBalancerScheme"}
+    lists = SETTING_OF_ARNS.keys() | OF_THE_DOCUMENT | others
     assert defaults.keys() == (empty - found_out) | lists | SETTING_OF_SWITCHES.keys()
 
 

@@ -3,7 +3,9 @@
 import pytest
 from infra.tool.api_model import Json
 from infra.tool.provision import cost as prices
-from infra.tool.provision.cost import complaints, cost
+from infra.tool.provision.cost import complaints, cost, options
+
+from tests.support.targets import settings
 
 from tests.support.targets import settings
 
@@ -56,6 +58,22 @@ def test_arm_costs_less() -> None:
     assert arm == pytest.approx(x86 * 0.8, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("observe", "words"),
+    [
+        ({}, "about $40 a month"),
+        ({"dashboard": True}, "about $43 a month"),
+        ({"dashboard": True}, "1 task $9, the dashboard $3 (a rough figure"),
+        ({"container_insights": "enabled"}, "Container Insights $11 (a rough"),
+        ({"container_insights": "enhanced"}, "Container Insights without the metrics of each task"),
+        ({"container_insights": "disabled"}, "1 task $9 (a rough figure"),
+    ],
+)
+def test_settings_that_cost_something_are_named(observe: Json, words: str) -> None:
+    chosen = [*options(settings(observe=observe))]
+    assert words in str(cost(sized(), tasks=1, zones=3, public_ip=True, options=chosen))
+
+
 # Dollars an hour in us-east-1 in April 2026; cost.py names the pages.
 PRICES = {
     "VCPU": {"X86_64": 0.04048, "ARM64": 0.03238},
@@ -69,6 +87,9 @@ PRICES = {
     "KMS_KEY": 1.00,
     "KMS_10_000_REQUESTS": 0.03,
     "S3_GIGABYTE": 0.023,
+    "METRIC": {"enabled": 0.30, "enhanced": 0.07},
+    "INSIGHTS_METRICS": 38,
+    "DASHBOARD": 3.0,
 }
 
 

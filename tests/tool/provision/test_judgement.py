@@ -459,7 +459,7 @@ Unrelated:
 """
 NOT_USED = {
     *("Unrelated", "DeployRole", "FailedDeployments", "AppErrors", "LoadBalancerErrors"),
-    *("UnhealthyTasks", "NoHealthyTask", "SlowAnswers"),
+    *("UnhealthyTasks", "NoHealthyTask", "SlowAnswers", "Dashboard"),
 }
 # A name that the template must have in these words is missed before a change set is asked for.
 NAMED_IN_WORDS = [("Repository", "RepositoryName"), ("LogGroup", "LogGroupName")]
@@ -541,6 +541,8 @@ def everything_on(checkout: Checkout) -> None:
         "permissions.s3_read_buckets": ["one", "two"],
         "permissions.secrets_key": "arn:aws:kms:us-east-1:123456789012:key/" + "0a" * 16,
         "permissions.tracing": "xray",
+        "observe.container_insights": "enabled",
+        "observe.dashboard": True,
     }.items():
         checkout.set(name, value)
 
