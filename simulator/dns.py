@@ -31,7 +31,8 @@ class Route53(Service):
         zone.resource_id = f"Z{id[1:]}"
         zones[zone.resource_id] = zone
         answer["HostedZone"]["Id"] = zone.id
-        return {"DelegationSet": {"NameServers": ["ns-0.awsdns-00.com"]}} | answer  # moto: not of a private one
+        servers = {"DelegationSet": {"NameServers": ["ns-0.awsdns-00.com"]}}
+        return servers | answer  # in moto, a private zone has none
 
     def change_resource_record_sets(self, parameters: Json) -> Json:
         """CREATE is refused for a record that exists (jenkins-x/terraform-aws-eks-jx#63), beside a
@@ -52,8 +53,9 @@ class Route53(Service):
             )
         if "CNAME" in there:
             raise invalid(
-                f"[RRSet of type {type} with DNS name {name} is not permitted because a conflicting "
-                f"RRSet of type CNAME with the same DNS name already exists in zone {zone}]"
+                f"[RRSet of type {type} with DNS name {name} is not permitted because a "
+                "conflicting RRSet of type CNAME with the same DNS name already exists in zone "
+                f"{zone}]"
             )
         if type == "CNAME" and there:
             raise invalid(

@@ -11,6 +11,7 @@ from simulator.application import Application
 from simulator.calls import CallLog
 from simulator.clock import Clock
 from simulator.cloudformation import CloudFormation
+from simulator.cloudwatch import CloudWatch
 from simulator.deployments import Outcome
 from simulator.dns import Acm, Route53
 from simulator.ecs import Ecs
@@ -61,6 +62,7 @@ class SimulatedAws:
             "acm": self.acm,
             "application-autoscaling": Scaling(self.world),
             "cloudformation": self._cloudformation(),
+            "cloudwatch": CloudWatch(self.world),
             "ec2": Ec2WithTasks(self.world, self.ecs),
             "ecr": ecr,
             "ecs": self.ecs,

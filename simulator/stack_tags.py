@@ -75,6 +75,25 @@ def of_load_balancing(aws: Aws, id: str, tags: Tags, gone: list[str]) -> None:
         elb.remove_tags(ResourceArns=[id], TagKeys=gone)
 
 
+def of_certificate(aws: Aws, id: str, tags: Tags, gone: list[str]) -> None:
+    acm = aws("acm")
+    if tags:
+        acm.add_tags_to_certificate(CertificateArn=id, Tags=upper(tags))
+    if gone:
+        listed = [{"Key": key} for key in gone]
+        acm.remove_tags_from_certificate(CertificateArn=id, Tags=listed)
+
+
+def of_dashboard(aws: Aws, id: str, tags: Tags, gone: list[str]) -> None:
+    cloudwatch = aws("cloudwatch")
+    listed = cloudwatch.list_dashboards(DashboardNamePrefix=id)["DashboardEntries"]
+    [arn] = [each["DashboardArn"] for each in listed if each["DashboardName"] == id]
+    if tags:
+        cloudwatch.tag_resource(ResourceARN=arn, Tags=upper(tags))
+    if gone:
+        cloudwatch.untag_resource(ResourceARN=arn, TagKeys=gone)
+
+
 def of_alarm(aws: Aws, id: str, tags: Tags, gone: list[str]) -> None:
     cloudwatch = aws("cloudwatch")
     [found] = cloudwatch.describe_alarms(AlarmNames=[id])["MetricAlarms"]
@@ -94,7 +113,9 @@ def of_rule(aws: Aws, id: str, tags: Tags, gone: list[str]) -> None:
 
 
 TAGGERS: Mapping[str, Tagger] = {
+    "AWS::CertificateManager::Certificate": of_certificate,
     "AWS::CloudWatch::Alarm": of_alarm,
+    "AWS::CloudWatch::Dashboard": of_dashboard,
     "AWS::EC2::PrefixList": of_ec2,
     "AWS::EC2::SecurityGroup": of_ec2,
     "AWS::ECR::Repository": of_repository,

@@ -163,7 +163,7 @@ class Deployer:
             **action,
         )
         name = "infra/autoscaling.json"
-        document = json.loads((self.service.service / name).read_text())
+        document = self.service.document(name)
         document["scheduledActions"] = [action | {"ScheduledActionName": "night"}]
         self.service.change(name, document)
 

@@ -56,10 +56,6 @@ SETTING_OF_ADDRESSES = {
     "LoadBalancerScheme": "network.internal",
     "AllowedIpv4Cidrs": "network.allowed_cidrs",
     "AllowedIpv6Cidrs": "network.allowed_cidrs",
-    "CertificateZoneId": "https.hosted_zone",
-    "RecordZoneId": "https.hosted_zone",
-    "HstsSeconds": "https.hsts_seconds",
-    "DrawDashboard": "observe.dashboard",
 }
 # ... and what depends on the stack as it is, and is empty by default.
 SETTING_OF_SWITCHES = {
@@ -68,6 +64,10 @@ SETTING_OF_SWITCHES = {
     "EgressCidrs": "security.egress_cidrs",
     "EgressPrefixLists": "security.egress_cidrs",
     "LimitEgress": "security.egress_cidrs",
+    "CertificateZoneId": "https.hosted_zone",
+    "RecordZoneId": "https.hosted_zone",
+    "HstsSeconds": "https.hsts_seconds",
+    "DrawDashboard": "observe.dashboard",
 }
 
 # What a person finds out where the settings are empty.

@@ -612,8 +612,7 @@ def test_cfn_lint_finds_a_mistake_and_nothing_else_whatever_the_settings(
         )
     paths = [service.render.path / "infra" / "stack.yml"]
     alone = ("certificate", "allowed", "allowed IPv6", "boundary", "protection", "egress")
-    alone += ("zone", "dashboard")
-    some = {name: SWITCHES[name] for name in alone}
+    some = {name: SWITCHES[name] for name in (*alone, "zone", "dashboard")}
     for name, switch in {"nothing": {}, "everything": ALL, **some}.items():
         paths.append(tmp_path / f"{name}.json")
         paths[-1].write_text(json.dumps(without_conditions(service, **switch)))

@@ -5,12 +5,13 @@ add an entry to COMPANY_SETTINGS.
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.checkout import Checkout
 from tests.support.settings import Value
+from tests.support.zones import DOMAIN, zone_of
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/team/boundary"
@@ -27,6 +28,7 @@ class CompanySetting:
     prepare: Prepare
     off: Value = ""
     is_for_new: bool = False  # an existing stack refuses another value (setting-fixed)
+    off_with_it: Mapping[str, Value] = field(default_factory=dict)  # other settings, likewise off
 
     def turn_on(self, checkout: Checkout) -> Value:
         value = self.prepare(checkout)
@@ -35,6 +37,8 @@ class CompanySetting:
 
     def turn_off(self, checkout: Checkout) -> None:
         checkout.set(self.name, self.off)
+        for name, value in self.off_with_it.items():
+            checkout.set(name, value)
 
 
 def create_boundary(aws: Aws, *actions: str, arn: str = BOUNDARY) -> str:
@@ -125,6 +129,18 @@ def s3_list(aws: Aws) -> str:
     return str(found["PrefixListId"])
 
 
+def write_domain(checkout: Checkout) -> Value:
+    """A domain name, and a hosted zone for it."""
+    checkout.set("https.domain", DOMAIN)
+    return zone_of(checkout.aws).id
+
+
+def write_hsts(checkout: Checkout) -> Value:
+    """HSTS needs HTTPS, which stays on when it is off again."""
+    checkout.set("https.hosted_zone", write_domain(checkout))
+    return 300
+
+
 COMPANY_SETTINGS = [
     CompanySetting("security.permissions_boundary", lambda to: create_boundary(to.aws)),
     CompanySetting("security.role_path", write_role_path, is_for_new=True),
@@ -134,5 +150,9 @@ COMPANY_SETTINGS = [
     CompanySetting("security.access_logs_bucket", lambda to: create_bucket(to.aws)),
     CompanySetting("security.egress_cidrs", egress_to_aws, off=[]),
     CompanySetting("security.web_acl", lambda to: create_web_acl(to.aws)),
+    CompanySetting("https.hosted_zone", write_domain, off_with_it={"https.domain": ""}),
+    CompanySetting("https.hsts_seconds", write_hsts, off=0),
+    CompanySetting("observe.container_insights", lambda _: "enabled"),
+    CompanySetting("observe.dashboard", lambda _: True, off=False),
     CompanySetting("tags", lambda _: {"cost-center": "1234", "Team": "search"}, off={}),
 ]

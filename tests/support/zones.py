@@ -50,6 +50,14 @@ class Zone:
         ]
 
 
+def zone_of(aws: SimulatedAws) -> Zone:
+    """The one of example.com; created if there is none."""
+    for found in aws.client("route53").list_hosted_zones()["HostedZones"]:
+        if found["Name"] == "example.com.":
+            return Zone(aws, found["Id"].rpartition("/")[2])
+    return create_zone(aws)
+
+
 def record(name: str, type: str, *values: str) -> dict[str, Any]:
     listed = [{"Value": value} for value in values]
     return {"Name": name, "Type": type, "TTL": 60, "ResourceRecords": listed}

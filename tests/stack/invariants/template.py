@@ -62,8 +62,7 @@ def only_what_may_be_empty_has_a_default(service: RenderedService) -> None:
     assert set(defaults.values()) == {""}, "write the value into infra/settings.toml"
     empty = {name for name, setting in SETTING.items() if not value_of(service.settings, setting)}
     found_out = {"GitHubSubject", "VpcId", "SubnetIds"}
-    others = SETTING_OF_ADDRESSES.keys() - {"LoadBalancerScheme"}
-    lists = SETTING_OF_ARNS.keys() | OF_THE_DOCUMENT | others
+    lists = SETTING_OF_ARNS.keys() | OF_THE_DOCUMENT | {"AllowedIpv4Cidrs", "AllowedIpv6Cidrs"}
     assert defaults.keys() == (empty - found_out) | lists | SETTING_OF_SWITCHES.keys()
 
 
