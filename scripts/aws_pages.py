@@ -110,6 +110,12 @@ ${requests} for a million requests ([AWS WAF](https://aws.amazon.com/waf/pricing
 a month and ${key_use} for 10,000 requests ([KMS](https://aws.amazon.com/kms/pricing)); access logs
 ${s3} for each GB and month ([S3](https://aws.amazon.com/s3/pricing)). The other settings of
 `[security]`, and `[tags]`, are free.
+
+Of `[observe]` ([CloudWatch](https://aws.amazon.com/cloudwatch/pricing)): a dashboard ${dashboard} a
+month, the first three of an account free; Container Insights ${insights} a month when `enabled`, for
+{metrics} metrics of ${metric} each, and when `enhanced` ${metric_enhanced} for each of these and for
+those of every task and container; and the lines that it writes to the log. Of `[https]`, the
+certificate, the alias record and HSTS are free; a hosted zone costs what it costs without them.
 """
 SIZES = ((256, 512), (512, 1024), (1024, 2048), (2048, 4096))  # CPU units, MiB
 
@@ -142,6 +148,11 @@ def costs_page(_service: Path) -> str:
         key=f"{cost.KMS_KEY:.0f}",
         key_use=f"{cost.KMS_10_000_REQUESTS:.2f}",
         s3=f"{cost.S3_GIGABYTE:.3f}",
+        dashboard=f"{cost.DASHBOARD:.0f}",
+        insights=f"{cost.INSIGHTS_METRICS * cost.METRIC['enabled']:.2f}",
+        metrics=cost.INSIGHTS_METRICS,
+        metric=f"{cost.METRIC['enabled']:.2f}",
+        metric_enhanced=f"{cost.METRIC['enhanced']:.2f}",
         sizes=table(["size of a task", *head], rows),
     )
 

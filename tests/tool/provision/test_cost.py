@@ -7,8 +7,6 @@ from infra.tool.provision.cost import complaints, cost, options
 
 from tests.support.targets import settings
 
-from tests.support.targets import settings
-
 HERE = "us-east-1:123456789012"
 KEY = f"arn:aws:kms:{HERE}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
