@@ -111,11 +111,11 @@ a month and ${key_use} for 10,000 requests ([KMS](https://aws.amazon.com/kms/pri
 ${s3} for each GB and month ([S3](https://aws.amazon.com/s3/pricing)). The other settings of
 `[security]`, and `[tags]`, are free.
 
-Of `[observe]` ([CloudWatch](https://aws.amazon.com/cloudwatch/pricing)): a dashboard ${dashboard} a
-month, the first three of an account free; Container Insights ${insights} a month when `enabled`, for
-{metrics} metrics of ${metric} each, and when `enhanced` ${metric_enhanced} for each of these and for
-those of every task and container; and the lines that it writes to the log. Of `[https]`, the
-certificate, the alias record and HSTS are free; a hosted zone costs what it costs without them.
+Of `[observe]` ([CloudWatch](https://aws.amazon.com/cloudwatch/pricing)): a dashboard ${dashboard}
+a month, the first three of an account free; Container Insights ${insights} a month when `enabled`,
+for {metrics} metrics of ${metric} each; when `enhanced`, ${metric_enhanced} for each of these and
+for those of every task and container; and the lines that it writes to the log. Of `[https]`, the
+certificate, the alias record and HSTS are free; a hosted zone costs the same without them.
 """
 SIZES = ((256, 512), (512, 1024), (1024, 2048), (2048, 4096))  # CPU units, MiB
 
