@@ -285,7 +285,7 @@ class WidensThePolicy(OwnerEdit):
             named = {statement["Sid"]: statement for statement in policy["Statement"]}
             named["PushImages"]["Action"].append("ecr:BatchDeleteImage")
             named["ReadTheLog"]["Action"].append("logs:DescribeLogStreams")
-            named["ReadRevisions"]["Action"].append("ecs:ListTaskDefinitions")
+            named["ActWithoutResources"]["Action"].append("ecs:ListTaskDefinitions")
             named["RegisterRevisions"]["Condition"] = {"Bool": {"aws:SecureTransport": "true"}}
             policy["Statement"].append(self.mine)
 
@@ -295,7 +295,7 @@ class WidensThePolicy(OwnerEdit):
         return (
             statement(service, "PushImages")["Action"][-1] == "ecr:BatchDeleteImage"
             and statement(service, "ReadTheLog")["Action"][-1] == "logs:DescribeLogStreams"
-            and statement(service, "ReadRevisions")["Action"][-1] == "ecs:ListTaskDefinitions"
+            and statement(service, "ActWithoutResources")["Action"][-1] == "ecs:ListTaskDefinitions"
             and "Bool" in statement(service, "RegisterRevisions").get("Condition", {})
             and statement(service, "ReadTheModels") == self.mine
         )

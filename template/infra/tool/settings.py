@@ -254,7 +254,7 @@ class Alarms(Section):
 
 class Observe(Section):
     container_insights: Annotated[
-        str, one_of(("", "disabled", "enabled", "enhanced"), "enabled")
+        str, matching(r"|disabled|enabled|enhanced", "enabled, enhanced or disabled", "enabled")
     ] = ""
     dashboard: Annotated[bool, BeforeValidator(switch)] = False
 
