@@ -68,7 +68,9 @@ def documents(template: Path) -> None:
     def policy(document: Any) -> None:
         sids = [statement["Sid"] for statement in document["Statement"]]
         document["Statement"][sids.index("PushImages")]["Action"].insert(2, "ecr:DescribeRegistry")
-        document["Statement"][sids.index("ActWithoutResources")]["Action"].insert(0, "ecs:DescribeTasks")
+        document["Statement"][sids.index("ActWithoutResources")]["Action"].insert(
+            0, "ecs:DescribeTasks"
+        )
         document["Statement"].insert(
             sids.index("WatchTheService"),
             {
