@@ -10,7 +10,12 @@ from simulator.stack_resources import schema
 from simulator.template import load
 
 OUTPUTS = "\n# Provisioning, a deploy and the status read these."
-ANOTHER = {"string": "another", "integer": 4040, "object": {"EncryptionType": "KMS"}}
+ANOTHER = {
+    "array": ["another"],
+    "integer": 4040,
+    "object": {"EncryptionType": "KMS"},
+    "string": "another",
+}
 
 
 def with_property(template: str, resource: str, name: str, value: object) -> str:
