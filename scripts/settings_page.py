@@ -52,7 +52,7 @@ CHANGES = {
     },
     "https": {"*": PROVISION},
     "logs": {"*": PROVISION},
-    "alarms": {"*": PROVISION},
+    "alarms": {"*": PROVISION, "roll_back": DEPLOY},
     "permissions": {"*": PROVISION},
     "security": {"*": PROVISION, "role_path": FIXED, "repository_key": FIXED},
     "tags": {"*": BOTH},
