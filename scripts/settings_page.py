@@ -56,7 +56,7 @@ CHANGES = {
         "[record-in-use](errors.md#record-in-use)",
     },
     "logs": {"*": PROVISION},
-    "alarms": {"*": PROVISION},
+    "alarms": {"*": PROVISION, "roll_back": DEPLOY},
     "observe": {"*": PROVISION},
     "permissions": {"*": PROVISION},
     "security": {"*": PROVISION, "role_path": FIXED, "repository_key": FIXED},

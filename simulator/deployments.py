@@ -1,17 +1,18 @@
-"""Running ECS services: their deployments, their tasks, and the answers about both."""
+"""The deployments of a service: the tasks of one revision, as an outcome moves them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import md5
 from typing import Any, Protocol
 
+from simulator.alarm_watch import OFF, AlarmWatch
 from simulator.clock import Clock
 from simulator.pauses import Pauses
+from simulator.service_history import ServiceHistory
+from simulator.tasks import PLATFORM, Task
 
 Json = dict[str, Any]
 
-PLATFORM = {"platformVersion": "1.4.0", "platformFamily": "Linux"}
 CAPACITY = ("capacityProviderStrategy", "launchType")  # a service has one of them
 # Members of a service in its deployments ("Deployment" and "ServiceRevision", ECS API Reference).
 OF_A_DEPLOYMENT = (
@@ -36,103 +37,48 @@ class Outcome:
 class EcsApi(Protocol):
     """The part of the class Ecs, of ecs.py, that its services use."""
 
-    tasks: list["Task"]  # of all services
+    tasks: list[Task]  # of all services
     numbers: Iterator[int]  # for ids that are used once
 
     @property
     def clock(self) -> Clock: ...
     def arn(self, resource: str) -> str: ...
-    def log(self, task: "Task", lines: tuple[str, ...]) -> None: ...
+    def describe_alarms(self, names: Sequence[str]) -> list[Json]: ...
+    def log(self, task: Task, lines: tuple[str, ...]) -> None: ...
     def obstacle(self, deployment: "Deployment") -> Outcome | None: ...
-    def tags_of(self, task: "Task") -> Json: ...
-    def added_container(self, task: "Task") -> Json | None: ...
-    def roll_out_another(self, service: "RunningService") -> None: ...
+    def tags_of(self, task: Task) -> Json: ...
+    def added_container(self, task: Task) -> Json | None: ...
+    def roll_out_another(self, cluster: str, service: str) -> None: ...
 
 
-@dataclass
-class Task:
-    """One task. If a container of it fails, it is the first one."""
+class ServiceApi(Protocol):
+    """What a deployment uses of its service, the class RunningService."""
 
-    arn: str
-    deployment: "Deployment"
-    created: datetime
-    status: str = "PROVISIONING"  # its lastStatus
-    stop_code: str = ""
-    reason: str = ""
-    exit_code: int | None = None
-    health: str = "UNKNOWN"
-    started: datetime | None = None
-    stopping: datetime | None = None
-    stopped: datetime | None = None
-    tags: Json = field(default_factory=dict)
+    ecs: EcsApi
+    cluster: str
+    name: str
+    settings: Json
+    tags: Json
+    deployments: list["Deployment"]
+    history: ServiceHistory
 
     @property
-    def id(self) -> str:
-        return self.arn.rsplit("/", 1)[-1]
-
+    def cluster_arn(self) -> str: ...
     @property
-    def is_alive(self) -> bool:
-        return self.stopping is None
-
-    def run(self) -> None:
-        self.status, self.health = "RUNNING", "HEALTHY"
-        self.started = self.deployment.stamp()
-
-    def say(self, *lines: str) -> None:
-        """Write to the log, if the task definition and its roles allow it."""
-        self.deployment.service.ecs.log(self, lines)
-
-    def end(
-        self, code: str, reason: str, *, exit_code: int | None = None, healthy: bool = True
-    ) -> None:
-        """The container has ended, and the task will stop."""
-        self.stop_code, self.reason, self.exit_code = code, reason, exit_code
-        if not healthy:
-            self.health = "UNHEALTHY"
-        self.stopping = self.deployment.stamp()
-        self.status = "DEPROVISIONING"
-
-    def stop(self) -> None:
-        self.status, self.stopped = "STOPPED", self.deployment.stamp()
-
-    def described(self) -> Json:
-        deployment = self.deployment
-        container = {
-            "containerArn": self.arn.replace(":task/", ":container/") + "/1",
-            "taskArn": self.arn,
-            "name": deployment.container["name"],
-            "image": deployment.container["image"],
-            "lastStatus": "STOPPED" if self.stopping else self.status,
-            "healthStatus": self.health,
-        }
-        if self.exit_code is not None:
-            container["exitCode"] = self.exit_code
-        elif self.stop_code == "TaskFailedToStart":
-            container["reason"] = self.reason
-        agent = deployment.service.ecs.added_container(self)
-        described: Json = {
-            "taskArn": self.arn,
-            "clusterArn": deployment.service.cluster_arn,
-            "taskDefinitionArn": deployment.revision,
-            "group": f"service:{deployment.service.name}",
-            "startedBy": deployment.id,
-            "launchType": "FARGATE",
-            "desiredStatus": "RUNNING" if self.is_alive else "STOPPED",
-            "lastStatus": self.status,
-            "healthStatus": self.health,
-            "createdAt": self.created,
-            "containers": [container, agent] if agent else [container],
-            **PLATFORM,
-        }
-        moments = {
-            "startedAt": self.started,
-            "stoppingAt": self.stopping,
-            "stoppedAt": self.stopped,
-        }
-        described |= {name: moment for name, moment in moments.items() if moment}
-        if self.stop_code:
-            described |= {"stopCode": self.stop_code, "stoppedReason": self.reason}
-        return described
+    def desired(self) -> int: ...
+    @property
+    def configuration(self) -> Json: ...
+    @property
+    def breaker(self) -> Json: ...
+    @property
+    def threshold(self) -> int: ...
+    @property
+    def last_completed(self) -> "Deployment | None": ...
+    def event(self, message: str) -> None: ...
+    def new_task(self, deployment: "Deployment") -> Task: ...
+    def keep_only(self, deployment: "Deployment") -> None: ...
+    def go_back(self, failed: "Deployment", back: "Deployment") -> None: ...
+    def overtake(self) -> None: ...
 
 
 @dataclass
@@ -140,7 +86,7 @@ class Deployment:
     """The tasks of one revision of a service, as an outcome moves them."""
 
     id: str
-    service: "RunningService"
+    service: ServiceApi
     revision: str  # the ARN of its task definition
     task_definition: Json
     outcome: Outcome
@@ -153,12 +99,15 @@ class Deployment:
     failed_tasks: int = 0
     tasks: list[Task] = field(default_factory=list)
     steps: Steps | None = None
-    history: Json = field(default_factory=dict)  # as ListServiceDeployments knows it
+    record: Json = field(default_factory=dict)  # of the history of its service
 
     def __post_init__(self) -> None:
         self.reason = f"ECS deployment {self.id} in progress."
         self.updated = self.created
-        self.pauses = Pauses(self.service.ecs.clock, self.service.ecs.numbers)
+        ecs = self.service.ecs
+        self.pauses = Pauses(ecs.clock, ecs.numbers)
+        alarms = self.service.configuration.get("alarms", OFF)
+        self.alarms = AlarmWatch(ecs.clock, ecs.describe_alarms, alarms)
 
     # --- its task definition and tasks ---
 
@@ -190,8 +139,8 @@ class Deployment:
     # --- its steps ---
 
     def advance(self) -> None:
-        """Advance by one step, unless a hook pauses it."""
-        if self.rollout_state == "IN_PROGRESS" and self.is_held():
+        """Advance by one step, unless a hook pauses it or an alarm ends it."""
+        if self.rollout_state == "IN_PROGRESS" and (self.is_ended_by_alarm() or self.is_held()):
             return
         if self.steps is None:
             obstacle = self.service.ecs.obstacle(self)
@@ -199,11 +148,26 @@ class Deployment:
         next(self.steps, None)
         self.updated = self.stamp()
 
+    def is_ended_by_alarm(self) -> bool:
+        """ECS watches the alarms from the first task that runs ("Automate rollbacks for Amazon ECS
+        rolling deployments with CloudWatch alarms", AWS Containers Blog)."""
+        has_run = any(task.started for task in self.tasks)
+        if has_run and self.alarms.has_gone_off():
+            self.fail("alarm detected", "alarm", rolls_back=self.alarms.settings["rollback"])
+        self.record["alarms"] = self.alarms.described
+        return self.rollout_state == "FAILED"
+
+    def begin_to_bake(self) -> None:
+        """Its tasks serve alone, but ECS lists the earlier deployment until the bake time of the
+        alarms is over."""
+        self.has_served = True
+        self.alarms.begin_to_bake()
+
     def is_held(self) -> bool:
         """Whether it waits for an answer to a hook of its stage."""
         stage, hooks = self.stage, self.service.configuration.get("lifecycleHooks", [])
         is_held = self.pauses.hold(stage, hooks)
-        self.history |= {"lifecycleStage": stage, "lifecycleHookDetails": self.pauses.details}
+        self.record |= {"lifecycleStage": stage, "lifecycleHookDetails": self.pauses.details}
         return is_held
 
     @property
@@ -254,10 +218,13 @@ class Deployment:
         """It is complete: the other deployments end and leave the list."""
         self.rollout_state, self.has_served = "COMPLETED", True
         self.reason = f"ECS deployment {self.id} completed."
+        self.alarms.end()
+        self.record["alarms"] = self.alarms.described
         self.service.keep_only(self)
         self.event(f"(deployment {self.id}) deployment completed.")
         self.event("has reached a steady state.")
-        self.service.finished(self)
+        self.service.history.end(self.record, "SUCCESSFUL")
+        self.service.history.finish_rollbacks()
 
     def reset_failures(self) -> None:
         """A task is healthy, and the circuit breaker starts to count again: its default,
@@ -273,34 +240,41 @@ class Deployment:
         """
         return self.service.breaker["enable"] and self.failed_tasks >= self.service.threshold
 
-    def fail(self) -> None:
+    def fail(self, why: str, method: str, *, rolls_back: bool) -> None:
         """Roll back to the most recent COMPLETED deployment, if rollback is on and one exists; else
         the failed one stays, stalled. The earlier deployment is IN_PROGRESS until it completes a
         second time, and until then ECS cannot roll back to it again: "How the Amazon ECS deployment
         circuit breaker detects failures" (ECS Developer Guide).
 
-        In published service events it keeps its id and becomes PRIMARY.
+        In published service events it keeps its id and becomes PRIMARY, and the event of an alarm
+        is worded like that of the circuit breaker. The reason that ECS gives for an alarm is not
+        published: its words are invented.
         """
         self.rollout_state = "FAILED"
-        self.reason = "ECS deployment circuit breaker: tasks failed to start."
-        self.event(f"(deployment {self.id}) deployment failed: tasks failed to start.")
+        self.reason = f"ECS deployment {method}: {why}."
+        self.event(f"(deployment {self.id}) deployment failed: {why}.")
         back = self.service.last_completed
-        if not (self.service.breaker["rollback"] and back):
-            self.service.failed(self)
+        if not (rolls_back and back):
+            self.service.history.end(self.record, "STOPPED", self.reason)
             return
         self.event(f"rolling back to deployment {back.id}.")
         self.status, back.status, back.rollout_state = "ACTIVE", "PRIMARY", "IN_PROGRESS"
-        back.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {back.id}."
+        back.reason = f"ECS deployment {method}: rolling back to deploymentId {back.id}."
         back.steps = back.come_back()
         self.service.go_back(self, back)
 
     def come_back(self) -> Steps:
-        """ECS rolls back to this deployment, whose tasks are still running."""
+        """ECS rolls back to this deployment, whose tasks are still running, unless the failed one
+        was baking."""
         yield
+        if self.start_tasks():
+            yield
+            self.run_tasks()
+            yield
         self.complete()
 
     def overtake(self) -> None:
-        self.service.ecs.roll_out_another(self.service)
+        self.service.overtake()
 
     def described(self) -> Json:
         service = self.service
@@ -319,232 +293,3 @@ class Deployment:
             **PLATFORM,
             **self.settings,
         }
-
-
-@dataclass
-class RunningService:
-    """One service in one cluster."""
-
-    ecs: EcsApi
-    cluster: str
-    name: str
-    settings: Json  # of the create and update requests, as the API names them
-    created: datetime
-    status: str = "ACTIVE"
-    token: str = ""  # of the request that created it; a repeated request creates nothing
-    tags: Json = field(default_factory=dict)
-    deployments: list[Deployment] = field(default_factory=list)  # newest first
-    events: list[Json] = field(default_factory=list)  # newest first
-    history: list[Json] = field(default_factory=list)  # service deployments, newest first
-    revisions: dict[str, Json] = field(default_factory=dict)  # service revisions by ARN
-
-    # --- its description ---
-
-    @property
-    def arn(self) -> str:
-        return self.ecs.arn(f"service/{self.cluster}/{self.name}")
-
-    @property
-    def cluster_arn(self) -> str:
-        return self.ecs.arn(f"cluster/{self.cluster}")
-
-    @property
-    def desired(self) -> int:
-        return int(self.settings.get("desiredCount", 0))
-
-    @property
-    def capacity(self) -> Json:
-        """The capacity of its tasks: the one member of CAPACITY that it has."""
-        return {key: self.settings[key] for key in CAPACITY if key in self.settings}
-
-    @property
-    def configuration(self) -> Json:
-        usual: Json = {"maximumPercent": 200, "minimumHealthyPercent": 100, "strategy": "ROLLING"}
-        return usual | dict(self.settings.get("deploymentConfiguration", {}))
-
-    @property
-    def breaker(self) -> Json:
-        off: Json = {"enable": False, "rollback": False}
-        return off | dict(self.configuration.get("deploymentCircuitBreaker", {}))
-
-    @property
-    def threshold(self) -> int:
-        return min(200, max(3, -(-self.desired // 2)))
-
-    @property
-    def primary(self) -> Deployment | None:
-        return next((d for d in self.deployments if d.status == "PRIMARY"), None)
-
-    @property
-    def tasks(self) -> Iterator[Task]:
-        return (task for task in self.ecs.tasks if task.deployment.service is self)
-
-    def event(self, message: str) -> None:
-        number = next(self.ecs.numbers)
-        self.events.insert(
-            0,
-            {
-                "id": str(number).rjust(8, "0") + "-5eed-4000-8000-000000000000",
-                "createdAt": self.ecs.clock.stamp(),
-                "message": f"(service {self.name}) {message}",
-            },
-        )
-
-    # --- its steps ---
-
-    def look(self) -> None:
-        """Each request about the service advances it by one step; time passes elsewhere."""
-        for task in list(self.tasks):
-            going = task.status == "DEPROVISIONING" and task.deployment is not self.primary
-            if going and self.status != "DRAINING":
-                task.stop()
-        if self.status == "DRAINING" and not any(task.is_alive for task in self.tasks):
-            # Its tasks may not be STOPPED yet ("DeleteService": STOPPING or STOPPED).
-            self.status = "INACTIVE"
-        elif self.status == "DRAINING":
-            for deployment in self.deployments:
-                deployment.give_way()
-            self.deployments.clear()
-        elif self.primary:
-            self.primary.advance()
-
-    def roll_out(self, revision: str, task_definition: Json, outcome: Outcome) -> Deployment:
-        for deployment in self.deployments:
-            deployment.status = "ACTIVE"
-            self.is_stopped(deployment)
-        number = next(self.ecs.numbers)
-        deployment = Deployment(
-            id=f"ecs-svc/{7_000_000_000_000_000_000 + number}",
-            service=self,
-            revision=revision,
-            task_definition=task_definition,
-            outcome=outcome,
-            created=self.ecs.clock.stamp(),
-            settings={key: self.settings[key] for key in OF_A_DEPLOYMENT if key in self.settings},
-        )
-        self._begin_history(deployment, number)
-        self.deployments.insert(0, deployment)
-        return deployment
-
-    def new_task(self, deployment: Deployment) -> Task:
-        name = md5(f"task {next(self.ecs.numbers)}".encode(), usedforsecurity=False).hexdigest()
-        arn = self.ecs.arn(f"task/{self.cluster}/{name}")
-        task = Task(arn, deployment, self.ecs.clock.stamp())
-        task.tags = self.ecs.tags_of(task)
-        deployment.tasks.append(task)
-        self.ecs.tasks.append(task)
-        return task
-
-    def scale(self) -> None:
-        """A complete deployment follows the desired count."""
-        primary = self.primary
-        if primary and primary.rollout_state == "COMPLETED":
-            for task in primary.alive[self.desired :]:
-                task.end("ServiceSchedulerInitiated", f"Scaling activity initiated by {primary.id}")
-            primary.start_tasks()
-            primary.run_tasks()
-
-    def keep_only(self, deployment: Deployment) -> None:
-        for other in self.deployments:
-            if other is not deployment:
-                other.give_way()
-        self.deployments = [deployment]
-
-    @property
-    def last_completed(self) -> Deployment | None:
-        return next((d for d in self.deployments if d.rollout_state == "COMPLETED"), None)
-
-    # --- its history: "View service history using Amazon ECS service deployments" ---
-
-    def _begin_history(self, deployment: Deployment, number: int) -> None:
-        where = f"{self.cluster}/{self.name}"
-        revision = self.ecs.arn(f"service-revision/{where}/{4_000_000_000_000_000_000 + number}")
-        sources = [
-            {"arn": done["targetServiceRevision"]["arn"]}
-            for done in self.history[:1]
-            if done["status"] == "SUCCESSFUL"
-        ]
-        self.revisions[revision] = {
-            "serviceRevisionArn": revision,
-            "serviceArn": self.arn,
-            "clusterArn": self.cluster_arn,
-            "taskDefinition": deployment.revision,
-            "createdAt": deployment.created,
-            **PLATFORM,
-            **deployment.settings,
-        }
-        deployment.history = {
-            "serviceDeploymentArn": self.ecs.arn(f"service-deployment/{where}/{number:021}"),
-            "serviceArn": self.arn,
-            "clusterArn": self.cluster_arn,
-            "status": "IN_PROGRESS",
-            "createdAt": deployment.created,
-            "startedAt": deployment.created,
-            "updatedAt": deployment.created,
-            "sourceServiceRevisions": sources,
-            "targetServiceRevision": {"arn": revision},
-            "deploymentConfiguration": self.configuration,
-        }
-        self.history.insert(0, deployment.history)
-
-    def _end_history(self, record: Json, status: str, reason: str = "") -> None:
-        moment = self.ecs.clock.stamp()
-        record |= {"status": status, "updatedAt": moment, "finishedAt": moment}
-        if reason:
-            record["statusReason"] = reason
-
-    def finished(self, deployment: Deployment) -> None:
-        if deployment.history["status"] == "IN_PROGRESS":
-            self._end_history(deployment.history, "SUCCESSFUL")
-        for record in self.history:
-            if record["status"] == "ROLLBACK_IN_PROGRESS":
-                self._end_history(record, "ROLLBACK_SUCCESSFUL", record["rollback"]["reason"])
-
-    def failed(self, deployment: Deployment) -> None:
-        self._end_history(deployment.history, "STOPPED", deployment.reason)
-
-    def go_back(self, failed: Deployment, back: Deployment) -> None:
-        self.deployments.sort(key=lambda deployment: deployment is not back)
-        failed.history |= {
-            "status": "ROLLBACK_IN_PROGRESS",
-            "statusReason": failed.reason,
-            "rollback": {
-                "reason": failed.reason,
-                "startedAt": self.ecs.clock.stamp(),
-                "serviceRevisionArn": back.history["targetServiceRevision"]["arn"],
-            },
-        }
-
-    def is_stopped(self, deployment: Deployment) -> None:
-        """End the deployment in progress, because another one overtakes it."""
-        if deployment.history["status"] == "IN_PROGRESS":
-            self._end_history(deployment.history, "STOPPED")
-
-    # --- as the API shows it ---
-
-    def described(self) -> Json:
-        primary = self.primary
-        described = self.settings | {
-            "serviceArn": self.arn,
-            "serviceName": self.name,
-            "clusterArn": self.cluster_arn,
-            "status": self.status,
-            "desiredCount": self.desired,
-            "runningCount": sum(d.count("RUNNING") for d in self.deployments),
-            "pendingCount": sum(d.count("PENDING") for d in self.deployments),
-            "deployments": [deployment.described() for deployment in self.deployments],
-            "deploymentConfiguration": self.configuration,
-            "events": self.events[:100],
-            "createdAt": self.created,
-            "schedulingStrategy": "REPLICA",
-            "deploymentController": {"type": "ECS"},
-            **PLATFORM,
-        }
-        if primary:
-            described["taskDefinition"] = primary.revision
-            running = [d for d in self.history if d["status"].endswith("IN_PROGRESS")]
-            current = primary.history["targetServiceRevision"]["arn"]
-            described["currentServiceRevisions"] = [{"arn": current}]
-            if running:
-                described["currentServiceDeployment"] = running[0]["serviceDeploymentArn"]
-        return described

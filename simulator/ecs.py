@@ -9,16 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
-from simulator import capacity, pauses, quotas, strategies
-from simulator.deployments import CAPACITY, Deployment, Outcome, RunningService, Task
+from simulator import capacity, quotas
+from simulator.deployments import CAPACITY, Deployment, Outcome
 from simulator.fargate import complaint
-from simulator.moto_gaps import SERVICE_LINKED_ROLES, Iam
 from simulator.permissions import last
-from simulator.policies import Need
 from simulator.refusal import Refused
 from simulator.rollouts import Serves
+from simulator.running_service import RunningService
 from simulator.service import Service, World
+from simulator.service_checks import ServiceChecks, invalid
 from simulator.task_start_failures import Obstacles
+from simulator.tasks import Task
 
 Json = dict[str, Any]
 
@@ -34,15 +35,10 @@ ROLLED_OUT = {
 }
 # Parameters of a request that are not settings of the service.
 SAID_ONCE = {"clientToken", "cluster", "forceNewDeployment", "service", "serviceName", "tags"}
-SERVICE_ROLE = SERVICE_LINKED_ROLES["ecs.amazonaws.com"]
 
 
 def no_such_service() -> Refused:
     return Refused("ServiceNotFoundException", "Service not found.")
-
-
-def invalid(message: str) -> Refused:
-    return Refused("InvalidParameterException", message)
 
 
 class Ecs(Service):
@@ -51,6 +47,7 @@ class Ecs(Service):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.obstacles = Obstacles(world)
+        self.checks = ServiceChecks(world, self.describe_alarms)
         self.reset()
 
     def reset(self) -> None:
@@ -74,9 +71,9 @@ class Ecs(Service):
             raise invalid("Unable to Start a service that is still Draining.")
         revision, task_definition = self._revision(parameters["taskDefinition"])
         quotas.check_tags(parameters)
-        self._check_settings(parameters, task_definition)
+        self.checks.check_settings(parameters, task_definition)
         runs_on = capacity.of_new_service(parameters, self._providers(cluster))
-        self._check_service_role()
+        self.checks.check_service_role()
         shadow = {"cluster": cluster, "serviceName": name, "desiredCount": 0}
         # moto's Application Auto Scaling looks for the service in moto's ECS.
         self.moto("CreateService", shadow | {"taskDefinition": revision})
@@ -97,7 +94,11 @@ class Ecs(Service):
         wanted = parameters.get("taskDefinition") or primary.revision
         revision, task_definition = self._revision(wanted)
         changes = {key: value for key, value in parameters.items() if key not in SAID_ONCE}
-        self._check_settings(service.settings | changes, task_definition)
+        if "deploymentConfiguration" in changes:
+            # What a request leaves out stays as it is: aws/copilot-cli#4565, about alarms.
+            present = service.settings.get("deploymentConfiguration", {})
+            changes["deploymentConfiguration"] = present | changes["deploymentConfiguration"]
+        self.checks.check_settings(service.settings | changes, task_definition)
         runs_on = capacity.of_changed_service(
             service.capacity, parameters, self._providers(service.cluster)
         )
@@ -223,6 +224,14 @@ class Ecs(Service):
         """The failure that keeps the tasks of a deployment from starting, before their outcome."""
         return self.obstacles.before(deployment)
 
+    def describe_alarms(self, names: Sequence[str]) -> list[Json]:
+        """The alarms of these names that exist, by its service-linked role."""
+        if not names:
+            return []
+        asked = {"AlarmNames": list(names)}
+        found: list[Json] = self.account.moto("cloudwatch", "DescribeAlarms", asked)["MetricAlarms"]
+        return found
+
     def tags_of(self, task: Task) -> Json:
         """The tags of a new task: `propagateTags` of CreateService, ECS API Reference. Later
         changes of their source do not reach the task."""
@@ -292,7 +301,7 @@ class Ecs(Service):
         arn = parameters["serviceDeploymentArn"]
         for service in self.services.values():
             for deployment in service.deployments:
-                if deployment.history["serviceDeploymentArn"] == arn:
+                if deployment.record["serviceDeploymentArn"] == arn:
                     action = parameters.get("action", "CONTINUE")
                     deployment.pauses.answer(parameters["hookId"], action)
                     return {"serviceDeploymentArn": arn}
@@ -302,7 +311,7 @@ class Ecs(Service):
         known = {
             arn: revision
             for service in self.services.values()
-            for arn, revision in service.revisions.items()
+            for arn, revision in service.history.revisions.items()
         }
         return found_and_missing(parameters["serviceRevisionArns"], known, "serviceRevisions")
 
@@ -347,9 +356,10 @@ class Ecs(Service):
         )
         return page(parameters, "taskDefinitionArns", found, size=100)
 
-    def roll_out_another(self, service: RunningService) -> None:
+    def roll_out_another(self, cluster: str, service: str) -> None:
         """A deploy by another caller: another revision of the same family."""
-        primary = service.primary
+        running = self.services[cluster, service]
+        primary = running.primary
         assert primary, "an active service has a deployment"
         keys = {
             *("family", "networkMode", "requiresCompatibilities", "runtimePlatform", "cpu"),
@@ -357,7 +367,7 @@ class Ecs(Service):
         }
         same = {key: value for key, value in primary.task_definition.items() if key in keys}
         made = self.moto("RegisterTaskDefinition", same)["taskDefinition"]["taskDefinitionArn"]
-        service.roll_out(*self._revision(made), Serves())
+        running.roll_out(*self._revision(made), Serves())
 
     # --- lookups ---
 
@@ -395,97 +405,6 @@ class Ecs(Service):
         if found["status"] != "ACTIVE":
             raise Refused("ClientException", "TaskDefinition is inactive")
         return found["taskDefinitionArn"], found
-
-    # --- refusals ---
-
-    def _check_service_role(self) -> None:
-        """ECS creates its role if the caller may; else it must exist: "Using service-linked
-        roles for Amazon ECS"."""
-        try:
-            self.account.moto("iam", "GetRole", {"RoleName": SERVICE_ROLE})
-        except Refused:
-            rest = f"role/aws-service-role/ecs.amazonaws.com/{SERVICE_ROLE}"
-            role = self.account.arn("iam", rest, region="")
-            may = Need("iam:CreateServiceLinkedRole", role)
-            try:
-                self.world.principals.check(self.world.caller, [may])
-            except Refused:
-                raise invalid(
-                    "Unable to assume the service linked role. Please verify that the ECS service "
-                    "linked role exists."
-                ) from None
-            Iam(self.world).create_service_linked_role({"AWSServiceName": "ecs.amazonaws.com"})
-
-    def _check_settings(self, settings: Json, task_definition: Json) -> None:
-        if task_definition.get("networkMode") == "awsvpc":
-            self._check_network(settings.get("networkConfiguration", {}))
-        for target in settings.get("loadBalancers", []):
-            self._check_target(target, task_definition)
-        strategies.check(settings)
-        limits = settings.get("deploymentConfiguration", {})
-        pauses.check(limits.get("lifecycleHooks", []))
-        most = limits.get("maximumPercent", 200)
-        if settings.get("availabilityZoneRebalancing") == "ENABLED" and most <= 100:
-            raise invalid(
-                "maximumPercent must be greater than 100 when availabilityZoneRebalancing is "
-                "ENABLED."
-            )
-        if most <= 100 and limits.get("minimumHealthyPercent", 100) >= 100:
-            raise invalid(
-                "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block "
-                "deployments."
-            )
-        unknown = limits.get("deploymentCircuitBreaker", {}).keys() - {"enable", "rollback"}
-        if unknown:
-            raise NotImplementedError(f"{sorted(unknown)} of a circuit breaker")
-
-    def _check_network(self, network: Json) -> None:
-        vpc = network.get("awsvpcConfiguration")
-        if not vpc:
-            raise invalid(
-                "Network Configuration must be provided when networkMode 'awsvpc' is specified."
-            )
-        quotas.check_network(vpc)
-        for kind, ask, ids in (
-            ("subnet", "DescribeSubnets", {"SubnetIds": vpc["subnets"]}),
-            (
-                "security group",
-                "DescribeSecurityGroups",
-                {"GroupIds": vpc.get("securityGroups", [])},
-            ),
-        ):
-            try:
-                if all(ids.values()):
-                    self.account.moto("ec2", ask, ids)
-            except Refused as missing:
-                named = ", ".join(*ids.values())
-                raise invalid(
-                    f"Error retrieving {kind} information for [{named}]: {missing.message} "
-                    f"(ErrorCode: {missing.code})"
-                ) from missing
-
-    def _check_target(self, target: Json, task_definition: Json) -> None:
-        name, port = target["containerName"], target["containerPort"]
-        containers = {c["name"]: c for c in task_definition["containerDefinitions"]}
-        if name not in containers:
-            raise invalid(f"The container {name} does not exist in the task definition.")
-        ports = [mapping["containerPort"] for mapping in containers[name].get("portMappings", [])]
-        if port not in ports:
-            raise invalid(f"The container {name} did not have a container port {port} defined.")
-        arn = target["targetGroupArn"]
-        try:
-            asked = {"TargetGroupArns": [arn]}
-            (group,) = self.account.moto("elbv2", "DescribeTargetGroups", asked)["TargetGroups"]
-        except Refused as missing:
-            raise invalid(f"The specified target group does not exist: {arn}") from missing
-        if not group.get("LoadBalancerArns"):
-            raise invalid(f"The target group with targetGroupArn {arn} does not have an associated "
-                          "load balancer.")  # fmt: skip
-        if group.get("TargetType") != "ip":
-            raise invalid(
-                f"The provided target group {arn} has target type {group.get('TargetType')}, which "
-                "is incompatible with the awsvpc network mode specified in the task definition."
-            )
 
 
 def as_table(tags: Sequence[Json]) -> Json:

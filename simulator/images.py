@@ -5,68 +5,29 @@ and pull. Requests of docker count as calls of ECR's API and need the same permi
 "Private repository authentication" and "IAM permissions for pushing an image" (ECR User Guide).
 """
 
-import base64
 import hashlib
 import json
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from moto.core.request import Request
 
-from simulator import permissions, quotas, resource_policies
+from simulator import permissions
 from simulator.calls import Call, CallLog
 from simulator.docker_client import CONFIG, IMAGE, LAYER
+from simulator.ecr import Ecr
 from simulator.faults import ConnectionDropped, Faults
 from simulator.principals import Principal
 from simulator.protocol import Answer, Headers
 from simulator.refusal import Refused
-from simulator.service import Service, World
+from simulator.service import World
 
 Json = dict[str, Any]
 
-
-class Ecr(Service):
-    name = "ecr"
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self.reset()
-
-    def reset(self) -> None:
-        self.passwords: dict[str, Principal] = {}
-
-    def create_repository(self, parameters: Json) -> Json:
-        """KmsException of CreateRepository (ECR API Reference). The text is ours."""
-        key = parameters.get("encryptionConfiguration", {}).get("kmsKey", "")
-        if key and not resource_policies.key_exists(self.account, key):
-            raise Refused("KmsException", f"The KMS key {key} cannot be used.")
-        return self.moto("CreateRepository", parameters)
-
-    def put_lifecycle_policy(self, parameters: Json) -> Json:
-        quotas.check_lifecycle(parameters["lifecyclePolicyText"])
-        return self.moto("PutLifecyclePolicy", parameters)
-
-    def get_authorization_token(self, parameters: Json) -> Json:
-        """A password for docker, with the permissions of the principal that requested it."""
-        if set(parameters.get("registryIds", [])) - {self.account.id}:
-            raise NotImplementedError("the registry of another account")
-        password = f"password-{len(self.passwords)}"
-        self.passwords[password] = self.world.caller
-        token = base64.b64encode(f"AWS:{password}".encode()).decode()
-        account = self.account
-        domain = "amazonaws.com.cn" if account.partition == "aws-cn" else "amazonaws.com"
-        return {
-            "authorizationData": [
-                {
-                    "authorizationToken": token,
-                    "expiresAt": self.clock.now() + timedelta(hours=12),
-                    "proxyEndpoint": f"https://{account.id}.dkr.ecr.{account.region}.{domain}",
-                }
-            ]
-        }
+INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 class Wrong(Exception):
@@ -250,6 +211,20 @@ class Registry:
         }
         return self.put(repository, tag, json.dumps(manifest).encode(), IMAGE)
 
+    def put_index(self, repository: str, tag: str, images: Mapping[str, str]) -> str:
+        """Leave an index of images, as digests by their platforms. Returns its digest."""
+        manifests = [
+            {
+                "mediaType": IMAGE,
+                "digest": digest,
+                "size": len(self.manifests[repository, digest][0]),
+                "platform": dict(zip(("os", "architecture"), platform.split("/"), strict=True)),
+            }
+            for platform, digest in images.items()
+        ]
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
+        return self.put(repository, tag, json.dumps(index).encode(), INDEX)
+
     def put(self, repository: str, name: str, content: bytes, kind: str) -> str:
         """Store a manifest under a tag, or under its digest. ECR lists it. Returns the digest."""
         self._check_layers(json.loads(content))
@@ -267,6 +242,11 @@ class Registry:
         except Refused as refused:
             if refused.code != "ImageAlreadyExistsException":
                 raise Wrong(refused.status, "DENIED", refused.message) from refused
+        scans = self.world.account.moto(
+            "ecr", "DescribeRepositories", {"repositoryNames": [repository]}
+        )
+        if scans["repositories"][0]["imageScanningConfiguration"]["scanOnPush"]:
+            self.ecr.scans.push(repository, digest, kind)
         return digest
 
     def _check_layers(self, manifest: Json) -> None:

@@ -168,7 +168,10 @@ class LoadBalancer:
 
     def _commit(self, deployment: Deployment) -> str:
         repository, _, digest = deployment.container["image"].split("/", 1)[1].partition("@")
-        manifest, _ = self.registry.manifests[repository, digest]
-        config = json.loads(self.registry.blobs[json.loads(manifest)["config"]["digest"]])
+        manifest = json.loads(self.registry.manifests[repository, digest][0])
+        if "manifests" in manifest:  # an index: its images are of one commit
+            digest = manifest["manifests"][0]["digest"]
+            manifest = json.loads(self.registry.manifests[repository, digest][0])
+        config = json.loads(self.registry.blobs[manifest["config"]["digest"]])
         values: dict[str, str] = dict(line.split("=", 1) for line in config["config"]["Env"])
         return values["COMMIT"]

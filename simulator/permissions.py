@@ -185,6 +185,7 @@ ECR: dict[str, Needs] = {
         "BatchCheckLayerAvailability",
         "BatchGetImage",
         "CompleteLayerUpload",
+        "DescribeImageScanFindings",
         "DescribeImages",
         "GetDownloadUrlForLayer",
         "InitiateLayerUpload",

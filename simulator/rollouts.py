@@ -8,7 +8,8 @@ circuit breaker detects failures", "Amazon ECS service deployment state change e
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from simulator.deployments import Deployment, Outcome, Steps, Task
+from simulator.deployments import Deployment, Outcome, Steps
+from simulator.tasks import Task
 
 Fail = Callable[[Task], None]
 
@@ -22,7 +23,11 @@ class Serves(Outcome):
         yield
         rollout.run_tasks()
         yield
-        if rollout.stop_earlier():
+        has_stopped_others = rollout.stop_earlier()
+        rollout.begin_to_bake()
+        if has_stopped_others:
+            yield
+        while rollout.alarms.is_baking:
             yield
         rollout.complete()
 
@@ -190,5 +195,6 @@ def again_and_again(rollout: Deployment, fail: Fail, *, run: bool = False) -> St
         for task in tasks:
             task.stop()
         if rollout.is_broken:
-            rollout.fail()
+            rolls_back = rollout.service.breaker["rollback"]
+            rollout.fail("tasks failed to start", "circuit breaker", rolls_back=rolls_back)
             return

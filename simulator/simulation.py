@@ -14,11 +14,13 @@ from simulator.cloudformation import CloudFormation
 from simulator.cloudwatch import CloudWatch
 from simulator.deployments import Outcome
 from simulator.dns import Acm, Route53
+from simulator.ecr import Ecr
 from simulator.ecs import Ecs
 from simulator.faults import Faults
 from simulator.hooks import Moments
 from simulator.identity import Sts
-from simulator.images import Ecr, Registry
+from simulator.image_scans import Scans
+from simulator.images import Registry
 from simulator.load_balancer import LoadBalancer, Page
 from simulator.moto_gaps import Iam, LoadBalancing, Logs, Scaling, Waf
 from simulator.principals import Principals
@@ -199,6 +201,11 @@ class SimulatedAws:
         found = self.services["cloudformation"]
         assert isinstance(found, CloudFormation)
         return found
+
+    @property
+    def scans(self) -> Scans:
+        """Of images."""
+        return self.registry.ecr.scans
 
     def next_rollout(self, *outcomes: Outcome) -> None:
         """Set the outcomes of the next deployments, in order. Later ones reach steady state."""

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from infra.tool import settings_file
+from infra.tool import deployment_alarms, settings_file
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -232,6 +232,36 @@ def test_no_request_is_cut_off_by_a_rollout() -> None:
         r"^BODY_TIMEOUT = (\d+)$", (ROOT / "app/limits.py").read_text(encoding="utf-8"), re.M
     )
     assert delay + finish >= int(body), "a slow body arrives before the task is stopped"
+
+
+def seconds_of_alarm(ending: str) -> int:
+    """How far back the alarm looks: its period times its evaluation periods."""
+    [alarm] = re.findall(
+        rf"AlarmName: !Sub \$\{{AppName\}}-{ending}\n(.+?)\n\n",
+        (ROOT / "infra/stack.yml").read_text(encoding="utf-8"),
+        re.DOTALL,
+    )
+    [period] = re.findall(r" Period: (\d+)", alarm)
+    [periods] = re.findall(r" EvaluationPeriods: (\d+)", alarm)
+    return int(period) * int(periods)
+
+
+def test_a_deploy_waits_for_its_alarms_and_its_job_for_the_deploy() -> None:
+    """ECS completes a deployment only after a bake time, which it computes from the alarms."""
+    timeout = SETTINGS.deploy.timeout_seconds
+    longest = max(seconds_of_alarm(ending) for ending in deployment_alarms.OF_THE_STACK)
+    if SETTINGS.alarms.roll_back:
+        assert longest <= timeout / 3, (
+            "Period x EvaluationPeriods of each alarm of stack.yml: at most a third of [deploy] "
+            "timeout_seconds, because the tasks are replaced in that time, too"
+        )
+    workflows = (ROOT / ".github/workflows").glob("*-ecs.yml")
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted(workflows))
+    job = 60 * max(int(minutes) for minutes in re.findall(r"timeout-minutes: (\d+)", text))
+    assert timeout <= job - 15 * 60, (
+        "[deploy] timeout_seconds: 15 minutes less than timeout-minutes of deploy-ecs.yml, for the "
+        "build and the scan of the image"
+    )
 
 
 def test_the_settings_offer_what_the_stack_takes() -> None:

@@ -19,6 +19,7 @@ from tests.support.document_checks import (
     unexpected,
 )
 from tests.support.rendering import Render
+from tests.support.settings import change
 
 Break = Callable[[Any], object]
 
@@ -164,6 +165,35 @@ def test_what_must_agree_agrees(example: Render) -> None:
     )
     said = re.findall(r"^E {7}(?:AssertionError: )?(\w.+)", done.stdout, re.MULTILINE)
     assert done.returncode == 0, "; ".join(said) or done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("roll_back", "timeout", "agrees"),
+    [
+        (True, 1500, True),
+        (True, 540, True),
+        (True, 539, False),
+        (False, 60, True),
+        (False, 1800, True),
+        (False, 1801, False),
+    ],
+)
+def test_a_service_notices_a_wait_that_its_alarms_or_its_job_do_not_allow(
+    example: Render, tmp_path: Path, roll_back: bool, timeout: int, agrees: bool
+) -> None:
+    """540 s are three times what the alarms look back, 1800 s leave 15 minutes of the job."""
+    example.copy_to(tmp_path / "service")
+    change(tmp_path / "service", "alarms.roll_back", roll_back)
+    change(tmp_path / "service", "deploy.timeout_seconds", timeout)
+    words = ["-p", "no:cacheprovider", "tests/test_contract.py", "-k", "waits_for_its_alarms"]
+    done = subprocess.run(
+        [sys.executable, "-B", "-m", "pytest", *words],
+        cwd=tmp_path / "service",
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert (done.returncode == 0) is agrees, done.stdout + done.stderr
+    assert "1 passed" in done.stdout or "1 failed" in done.stdout
 
 
 CONTAINER = "infra/task-definition.json", "containerDefinitions.0"

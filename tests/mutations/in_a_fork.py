@@ -25,7 +25,15 @@ IMPORT_THE_TOOL = {
     *(
         f"tests.support.{name}"
         for name in (
-            *("answers", "checkout", "document_edits", "network", "processes", "service_state"),
+            *(
+                "alarms",
+                "answers",
+                "checkout",
+                "document_edits",
+                "network",
+                "processes",
+                "service_state",
+            ),
             *("stack_by_calls", "targets"),
         )
     ),

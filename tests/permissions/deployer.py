@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from simulator.rollouts import Crashes
+from tests.support.alarms import ERRORS, goes_off, put
 from tests.support.checkout import SUBJECT, Checkout, Run
 from tests.support.processes import TOOL
 from tests.workflows.runner import Runner
@@ -193,6 +194,16 @@ class Deployer:
             **self.here, deploymentConfiguration={"lifecycleHooks": []}
         )
 
+    def let_alarms_end_its_deployments(self) -> None:
+        self.service.set("alarms.roll_back", True)
+        self.service.commit("Let alarms end a deployment")
+
+    def let_no_alarm_end_its_deployments(self) -> None:
+        self.service.git("revert", "--no-edit", "HEAD")
+        put(self.service, "OK")
+        off = {"alarmNames": [], "enable": False, "rollback": False}
+        self.aws.client("ecs").update_service(**self.here, deploymentConfiguration={"alarms": off})
+
     def let_the_app_say(self, line: str) -> None:
         logs = self.aws.client("logs")
         stream = {
@@ -283,6 +294,18 @@ def deploy_with_a_pause(deployer: Deployer) -> Run:
     return run
 
 
+def prepare_alarm(deployer: Deployer) -> None:
+    prepare_deploy(deployer)
+    deployer.let_alarms_end_its_deployments()
+    deployer.aws.moments.when("ecs:DescribeServices", goes_off(deployer.service), after=3)
+
+
+def deploy_with_alarms(deployer: Deployer) -> Run:
+    run = deployer.run("deploy")
+    deployer.let_no_alarm_end_its_deployments()
+    return run
+
+
 def prepare_rollback(deployer: Deployer) -> None:
     deployer.let_another_revision_serve()
     deployer.let_another_revision_serve()
@@ -317,6 +340,9 @@ RUNS: dict[str, DeployerRun] = {
     ),
     "deploy that waits at a PAUSE hook": DeployerRun(
         prepare_pause, deploy_with_a_pause, 0, ("a PAUSE hook", "in steady state")
+    ),
+    "deploy that an alarm ends": DeployerRun(
+        prepare_alarm, deploy_with_alarms, 1, (ERRORS, "rolled back to"), slow=True
     ),
     "rollback": DeployerRun(prepare_rollback, command("rollback"), 0, ("in steady state",)),
     "status": DeployerRun(

@@ -288,6 +288,10 @@ TRICKS = {
         " --enable-execute-command",
         "service/{names.cluster}/{names.service} with an explicit deny",
     ),
+    "read what is wrong with a neighbour's image": (
+        "ecr describe-image-scan-findings --repository-name neighbour --image-id imageTag=a",
+        "ecr:DescribeImageScanFindings on resource: {ecr}:repository/neighbour",
+    ),
     "look at a neighbour's images": (
         "ecr describe-images --repository-name neighbour",
         "ecr:DescribeImages on resource: {ecr}:repository/neighbour",

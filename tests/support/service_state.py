@@ -7,7 +7,8 @@ from typing import Any
 from infra.tool import settings_file
 from infra.tool.settings import Settings
 
-from simulator.deployments import Deployment, RunningService
+from simulator.deployments import Deployment
+from simulator.running_service import RunningService
 from simulator.simulation import SimulatedAws
 
 Json = dict[str, Any]

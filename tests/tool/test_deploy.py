@@ -141,6 +141,7 @@ def test_the_first_deploy_creates_the_service(provisioned: Checkout) -> None:
     assert run.operations == [
         *PREPARES,
         "ecr:DescribeImages",
+        "ecr:DescribeImageScanFindings",
         "ecs:RegisterTaskDefinition",
         "ecs:CreateService",
         *LOOK * 3,
@@ -175,6 +176,7 @@ def test_the_next_deploy_asks_and_changes_no_more_than_it_must(deployed: Checkou
         "application-autoscaling:DescribeScheduledActions",
         "ecs:DescribeTaskDefinition",
         "ecr:DescribeImages",
+        "ecr:DescribeImageScanFindings",
         *STARTS,
         *LOOK * 3,
         "ecs:DescribeTasks",
@@ -590,7 +592,7 @@ def test_an_error_of_the_tool_is_1_before_a_change_and_3_after_it(
 
 def plan(*deployments: Json, schedules: tuple[str, ...] = (), commit: str = "c") -> Plan:
     now = service(*deployments) if deployments else None
-    return Plan(commit, Documents({}, {}, {}), Stack("s", "ok"), now, {}, "d", schedules)
+    return Plan(commit, Documents({}, {}, {}), Stack("s", "ok"), now, {}, "d", schedules, [])
 
 
 OURS = Revision(arn(NEW), "ACTIVE", "c", "d", {})

@@ -226,7 +226,7 @@ def history_is_denied(checkout: Checkout) -> None:
 
 def history_is_empty(checkout: Checkout) -> None:
     names = checkout.settings.names
-    checkout.aws.ecs.services[names.cluster, names.service].history.clear()
+    checkout.aws.ecs.services[names.cluster, names.service].history.records.clear()
 
 
 def update_is_refused(checkout: Checkout) -> None:

@@ -142,6 +142,12 @@ WRONG: dict[str, dict[str, Any]] = {
     "deploy.poll_seconds": NOT_A_NUMBER,
     "deploy.timeout_seconds": NOT_A_NUMBER,
     "deploy.build_flags": {"one text": "--network=host", "an empty one": [""], "a number": [1]},
+    "deploy.max_severity": {
+        "another word": "SEVERE",
+        "lower case": "high",
+        "what no source has rated": "UNDEFINED",
+        "whitespace": "HIGH ",
+    },
     "deploy.reachable": NOT_A_SWITCH,
     "deploy.test_secrets": {"a list": ["API_KEY"], "a number": {"API_KEY": 1}, "a text": "API_KEY"},
     "tasks.subnets": NOT_SUBNETS,
@@ -232,6 +238,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "logs.retention_days": NOT_A_NUMBER | {"a number that CloudWatch does not offer": "31"},
     "alarms.topic": not_an_arn("sns", "alarms")
     | {"a subscription": arn("sns", "alarms:1234abcd-12ab-34cd-56ef-1234567890ab")},
+    "alarms.roll_back": NOT_A_SWITCH,
     "permissions.bedrock_models": {
         "one id instead of a list": "amazon.nova-lite-v1:0",
         "a wildcard": ["*"],
@@ -382,6 +389,9 @@ def test_the_file_shows_every_setting_and_its_default(example: Render) -> None:
         ("alarms.topic", arn("sns", "alarms")),
         ("permissions.secrets_key", arn("kms", KEY)),
         ("permissions.secrets_key", arn("kms", "key/mrk-1234abcd12ab34cd56ef1234567890ab")),
+        ("alarms.roll_back", True),
+        ("deploy.max_severity", "CRITICAL"),
+        ("deploy.max_severity", "INFORMATIONAL"),
         ("permissions.tracing", "xray"),
         ("security.permissions_boundary", "arn:aws:iam::aws:policy/PowerUserAccess"),
         ("security.permissions_boundary", f"arn:aws:iam::{ACCOUNT}:policy/team/a/boundary"),

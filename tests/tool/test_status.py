@@ -41,6 +41,7 @@ ONE_LOOK = [
     "cloudformation:DescribeStacks",
     "ecs:DescribeServices",
     "ecs:DescribeTaskDefinition",
+    "ecr:DescribeImageScanFindings",
     "application-autoscaling:DescribeScalableTargets",
     "cloudwatch:DescribeAlarms",
     "logs:FilterLogEvents",
@@ -74,6 +75,7 @@ def test_a_healthy_service_is_shown_with_no_call_too_many(deployed: Checkout) ->
         "service": "ai-assistant in us-east-1, account 123456789012",
         "revision": f"ai-assistant-task:1, commit {deployed.head}",
         "tasks": "1 of 1 running; scaling 1 to 4",
+        "scan": "no findings",
         "deployment": "COMPLETED, started 15 s ago",
         "alarms": "none of 5 in ALARM",
         "no log lines": "in the last 15 minutes",
@@ -252,6 +254,7 @@ def test_credentials_of_another_account_are_refused(deployed: Checkout) -> None:
     [
         ("cloudformation:DescribeStacks", "stack", "url"),
         ("ecs:DescribeTaskDefinition", "revision", "revision"),
+        ("ecr:DescribeImageScanFindings", "scan", "scan"),
         ("application-autoscaling:DescribeScalableTargets", "bounds", "tasks"),
         ("cloudwatch:DescribeAlarms", "alarms", "alarms"),
         ("logs:FilterLogEvents", "log", "log"),

@@ -137,6 +137,61 @@ def test_the_phase_names_what_is_waited_for() -> None:
     assert phase(listed(LATER)) == "ECS does not list the deployment"
 
 
+ON = {"alarms": {"alarmNames": ["a"], "enable": True, "rollback": True}}
+GONE = listed(BEFORE, "COMPLETED", status="ACTIVE")
+# name of the row: (the service now, whether ours bakes)
+BAKING: dict[str, tuple[EcsService, bool]] = {
+    "the new tasks serve alone": (
+        service(listed(running=1), GONE, deploymentConfiguration=ON),
+        True,
+    ),
+    "ECS lists no earlier one": (service(listed(running=1), deploymentConfiguration=ON), True),
+    "no alarm may end it": (service(listed(running=1), GONE), False),
+    "a task of it is missing": (
+        service(listed(running=1, desired=2), GONE, deploymentConfiguration=ON),
+        False,
+    ),
+    "a task of it starts": (
+        service(listed(running=1, pending=1), GONE, deploymentConfiguration=ON),
+        False,
+    ),
+    "it has no task": (service(listed(desired=0), GONE, deploymentConfiguration=ON), False),
+    "an earlier task runs": (
+        service(
+            listed(running=1),
+            listed(BEFORE, "COMPLETED", status="ACTIVE", running=1),
+            deploymentConfiguration=ON,
+        ),
+        False,
+    ),
+    "it is complete": (
+        service(listed(NEW, "COMPLETED", running=1), deploymentConfiguration=ON),
+        False,
+    ),
+    "ECS rolls back": (
+        service(
+            listed(BEFORE, running=1),
+            listed(NEW, "FAILED", status="ACTIVE"),
+            deploymentConfiguration=ON,
+        ),
+        False,
+    ),
+    "ECS does not list it": (service(listed(LATER), deploymentConfiguration=ON), False),
+}
+
+
+@pytest.mark.parametrize("row", BAKING)
+def test_a_deployment_bakes_once_its_tasks_serve_alone(row: str) -> None:
+    now, expected = BAKING[row]
+    assert deployment.is_baking(started(BEFORE), now) is expected
+    assert ("baking" in deployment.phase(started(BEFORE), now)) is expected
+
+
+def test_a_first_deployment_does_not_bake_because_no_end_of_earlier_tasks_shows_it() -> None:
+    now = service(listed(running=1), deploymentConfiguration=ON)
+    assert not deployment.is_baking(started(), now)
+
+
 def test_events_from_before_the_deployment_do_not_count_and_the_oldest_comes_first() -> None:
     events = [event(1, "before", seconds=-1), event(2, "first"), event(3, "second", seconds=2)]
     found = deployment.events_since(started(), service(listed(), events=events))

@@ -167,7 +167,7 @@ def check_service(target: Target) -> str:
     if service is None:
         return "not created yet: the first deploy does it"
     found = documents.read(target.runtime.root, target.settings)
-    documents.require_updatable(found.service, service.answer)
+    documents.require_updatable(found.service, target.settings, service.answer)
     return f"{name}, {service.status}"
 
 

@@ -92,7 +92,10 @@ def end(target: Target, error: ToolError) -> ExitCode:
         error.remedy = f"sign in as an administrator of the account, then {target.again}"
     if isinstance(error, AwsError) and code is ExitCode.UNKNOWN:
         error.remedy = f"to find out, {target.again}"
-    target.title, target.next_step = f"{TITLES[code]}: {error.message}", error.remedy
+    title = TITLES[code]
+    if code is ExitCode.NOT_READY and target.has_changed_aws:
+        title = "Not ready, the service was not changed"
+    target.title, target.next_step = f"{title}: {error.message}", error.remedy
     target.runtime.console.error(error)
     return code
 

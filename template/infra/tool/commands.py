@@ -105,7 +105,8 @@ def deploy(
            --plan: the plan was made
       1    it failed, was rolled back or overtaken, another commit answers, or
            AWS refused a request after changes had begun
-      2    not ready: nothing was changed in AWS
+      2    not ready: nothing was changed in AWS. If the scan of the image is
+           the reason, the image is in ECR, and the service is as it was
       3    outcome unknown: it took too long, answers were lost, or the URL
            cannot be reached from here. Run it again to keep watching
       130  stopped by Ctrl-C: a deployment that has begun continues in ECS

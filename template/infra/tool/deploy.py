@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from enum import Enum
 
 from infra.tool import (
+    alarms,
     checks,
     deployment,
+    deployment_alarms,
     documents,
     github,
     github_run,
     image,
+    image_scan,
     outcome,
     revision,
     scaling,
@@ -50,6 +53,7 @@ class Plan:
     request: Json  # what CreateService and UpdateService share
     document: str  # hash of all of it, the tag of the revision
     schedules: Sequence[str]  # scheduled actions that own the bounds and a count of zero
+    alarms: Sequence[str]  # names of those that may end the deployment, by [alarms] roll_back
 
 
 class Step(Enum):
@@ -71,6 +75,8 @@ def deploy(target: Target) -> None:
         retagging = read_retagging(target, plan, present)
         present = register(target, plan)
         retag(target, plan, retagging)
+        if target.settings.alarms.roll_back:
+            alarms.announce(target, plan.alarms)
         before = start(target, plan, present)
     else:
         assert plan.service is not None
@@ -102,18 +108,20 @@ def prepare(target: Target) -> Plan:
     stack = checks.ready_stack(target)
     service = checks.ready_service(target)
     if service:
-        documents.require_updatable(found.service, service.answer)
+        documents.require_updatable(found.service, settings, service.answer)
     request = service_request.common_request(found.service, found.task_definition, settings, stack)
+    depends_on = deployment_alarms.with_alarms(request, settings)
     return Plan(
         commit=commit,
         documents=found,
         stack=stack,
         service=service,
         request=request,
-        document=revision.document_hash(request, found, settings),
+        document=revision.document_hash(depends_on, found, settings),
         schedules=scaling.schedules_of_bounds(target.aws, settings.names, found.autoscaling)
         if service
         else [],
+        alarms=alarms.required(target, found.service, service),
     )
 
 
@@ -138,9 +146,12 @@ def next_step(plan: Plan, present: Revision | None) -> Step:
 
 
 def register(target: Target, plan: Plan) -> Revision:
-    """The image of the commit, in ECR, and a new revision with it."""
+    """The image of the commit, in ECR, and a new revision with it, if the findings of its scan are
+    within the limit."""
     reference = image.provide(target, plan.commit, plan.documents)
     target.fact("image", reference)
+    digest = reference.partition("@")[2]
+    image_scan.require(target, plan.commit, digest, plan.documents.platform)
     task_definition = plan.documents.task_definition
     return revision.register(
         target.aws,

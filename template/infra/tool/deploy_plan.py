@@ -5,7 +5,16 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from infra.tool import deploy, image, scaling, schedule_document, schedules, service_request
+from infra.tool import (
+    alarms,
+    deploy,
+    image,
+    image_scan,
+    scaling,
+    schedule_document,
+    schedules,
+    service_request,
+)
 from infra.tool.aws import Aws
 from infra.tool.console import Console
 from infra.tool.deploy import Plan, Step
@@ -44,6 +53,11 @@ def plan(target: Target) -> DeployPlan:
     digest = image.find(target, found.commit)
     schedules = ", ".join(found.schedules)
     notes = [f"the schedule {schedules} sets the bounds: left alone"] if schedules else []
+    if target.settings.alarms.roll_back and step is Step.DEPLOY:
+        watched = alarms.prospect(found.alarms, alarms.read(target.aws, found.alarms))
+        notes.append(f"alarms: {watched}")
+    if digest and step is Step.DEPLOY:
+        notes.append(f"scan: {image_scan.prospect(target, digest, found.documents.platform)}")
     if step is Step.WATCH:
         notes.append("a deployment of this commit is in progress: a deploy would watch it")
     return DeployPlan(
@@ -52,7 +66,7 @@ def plan(target: Target) -> DeployPlan:
         replaces_tasks=step is Step.DEPLOY,
         creates_service=found.service is None,
         task_definition=as_changes(about_task_definition(target, found, present, digest)),
-        service=as_changes(about_service(target, found, present)),
+        service=as_changes(about_service(target, found, present, step)),
         scaling=as_changes(about_scaling(target.aws, target.settings, found)),
         notes=notes,
     )
@@ -74,8 +88,13 @@ def about_task_definition(
     yield from differences(wanted, present.task_definition if present else {})
 
 
-def about_service(target: Target, found: Plan, present: Revision | None) -> Iterator[Difference]:
+def about_service(
+    target: Target, found: Plan, present: Revision | None, step: Step
+) -> Iterator[Difference]:
+    """Nothing if there is nothing to deploy: then a deploy does not update the service."""
     settings = target.settings
+    if step is not Step.DEPLOY:
+        return
     if found.service is None:
         yield from differences(service_request.create_request(found.request, "", settings), {})
         return

@@ -83,7 +83,20 @@ def phase(before: Started, now: EcsService) -> str:
         counts += f", {ours.failed} failed"
     if ours.status != "PRIMARY" or ours.state != "IN_PROGRESS":
         return f"{counts}, {ours.state}"
+    if is_baking(before, now):
+        return f"{counts}, baking: ECS waits whether an alarm goes off"
     return f"{counts}, waiting for {awaited(ours, now)}"
+
+
+def is_baking(before: Started, now: EcsService) -> bool:
+    """Whether the new tasks serve alone, and ECS completes the deployment after the bake time of
+    its alarms. A first deployment has no earlier tasks by whose end this shows."""
+    ours = now.deployment(before.id)
+    if ours is None or (ours.status, ours.state) != ("PRIMARY", "IN_PROGRESS"):
+        return False
+    others = sum(each.running + each.pending for each in now.deployments if each.id != ours.id)
+    is_alone = 0 < ours.desired <= ours.running and not ours.pending and not others
+    return now.has_alarms and bool(before.earlier) and is_alone
 
 
 def awaited(ours: Deployment, now: EcsService) -> str:

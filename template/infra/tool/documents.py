@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.tool import quotas, schedule_document, service_document, tags
+from infra.tool import deployment_alarms, quotas, schedule_document, service_document, tags
 from infra.tool.api_model import Json, about_shape
 from infra.tool.errors import Problem
 from infra.tool.settings import Settings
@@ -54,7 +54,13 @@ class Documents:
     @property
     def platform(self) -> str:
         """The platform of the image, as Docker names it."""
-        return PLATFORMS[self.task_definition["runtimePlatform"]["cpuArchitecture"]]
+        return platform_of(self.task_definition)
+
+
+def platform_of(task_definition: Json) -> str:
+    """The platform of the image of a task definition; X86_64 is the default of ECS."""
+    platform = task_definition.get("runtimePlatform", {})
+    return PLATFORMS[platform.get("cpuArchitecture", "X86_64")]
 
 
 def read(root: Path, settings: Settings) -> Documents:
@@ -70,7 +76,7 @@ def read(root: Path, settings: Settings) -> Documents:
     )
     for name, complaints in (
         ("task-definition.json", [*about_task_definition(documents.task_definition, settings)]),
-        ("service.json", [*service_document.complaints(documents.service)]),
+        ("service.json", [*about_service(documents.service, settings)]),
         ("autoscaling.json", [*about_autoscaling(documents.autoscaling)]),
     ):
         if complaints:
@@ -78,9 +84,16 @@ def read(root: Path, settings: Settings) -> Documents:
     return documents
 
 
-def require_updatable(service: Json, running: Mapping[str, Any]) -> None:
+def about_service(service: Json, settings: Settings) -> Iterator[str]:
+    """Complaints about infra/service.json."""
+    wrong = [*service_document.complaints(service)]
+    yield from wrong or deployment_alarms.complaints(service, settings)
+
+
+def require_updatable(service: Json, settings: Settings, running: Mapping[str, Any]) -> None:
     """Raises ToolError if a running service cannot be updated to infra/service.json."""
-    if complaints := [*service_document.complaints_about_update(service, running)]:
+    sent = deployment_alarms.for_update(service, settings, running)
+    if complaints := [*service_document.complaints_about_update(sent, running)]:
         raise WRONG(name="service.json", complaints="; ".join(complaints))
 
 

@@ -57,6 +57,13 @@ class EcsService:
         return next((each for each in self.deployments if each.status == "PRIMARY"), None)
 
     @property
+    def has_alarms(self) -> bool:
+        """Whether alarms may end a deployment: then ECS also waits for them before it completes
+        one, which it calls the bake time."""
+        configuration = self.answer.get("deploymentConfiguration", {})
+        return bool(configuration.get("alarms", {}).get("enable"))
+
+    @property
     def is_draining(self) -> bool:
         """Whether the service is being deleted."""
         return self.status == "DRAINING"

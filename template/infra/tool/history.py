@@ -1,7 +1,7 @@
 """The service deployments of the past, of which ECS remembers 90 days."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from infra.tool.aws import Aws
 from infra.tool.ecs_service import EcsService
@@ -9,20 +9,34 @@ from infra.tool.settings import Names
 from infra.tool.text import last_part
 
 if TYPE_CHECKING:
+    from mypy_boto3_ecs.literals import ServiceDeploymentStatusType
     from mypy_boto3_ecs.type_defs import ServiceDeploymentBriefTypeDef
 
-MOST_AT_ONCE = 20  # service revisions that DescribeServiceRevisions takes
+# Service revisions that DescribeServiceRevisions takes, and deployments that
+# DescribeServiceDeployments takes.
+MOST_AT_ONCE = 20
+# Of a service deployment that an alarm or the circuit breaker ended, or is about to have ended.
+FAILED: Sequence["ServiceDeploymentStatusType"] = (
+    "IN_PROGRESS",
+    "ROLLBACK_FAILED",
+    "ROLLBACK_IN_PROGRESS",
+    "ROLLBACK_REQUESTED",
+    "ROLLBACK_SUCCESSFUL",
+    "STOPPED",
+    "STOP_REQUESTED",
+)
 
 
 def list_deployments(
-    aws: Aws, names: Names, status: Literal["SUCCESSFUL", "IN_PROGRESS"]
+    aws: Aws, names: Names, *status: "ServiceDeploymentStatusType"
 ) -> Iterator["ServiceDeploymentBriefTypeDef"]:
-    """All service deployments of a status, in no order. Raises AwsError. boto3 has no paginator."""
+    """All service deployments of these statuses, in no order. Raises AwsError. boto3 has no
+    paginator."""
     token = ""
     while True:
         more: dict[str, Any] = {"nextToken": token} if token else {}
         answer = aws.ecs.list_service_deployments(
-            cluster=names.cluster, service=names.service, status=[status], maxResults=100, **more
+            cluster=names.cluster, service=names.service, status=status, maxResults=100, **more
         )
         yield from answer["serviceDeployments"]
         token = answer.get("nextToken", "")
@@ -37,15 +51,27 @@ def steady_revisions(aws: Aws, names: Names) -> Sequence[int]:
     20 at once. Raises AwsError.
     """
     arns = latest_first(dict(each) for each in list_deployments(aws, names, "SUCCESSFUL"))
+    revisions = task_definitions(aws, arns[:MOST_AT_ONCE])
+    numbers = (number_of(revisions.get(arn, ""), names.family) for arn in arns)
+    return list(dict.fromkeys(number for number in numbers if number))
+
+
+def task_definitions(aws: Aws, arns: Sequence[str]) -> Mapping[str, str]:
+    """The ARNs of the task definitions of service revisions, of which ECS describes 20 at once.
+    Raises AwsError."""
     if not arns:
-        return []
-    answer = aws.ecs.describe_service_revisions(serviceRevisionArns=list(arns[:MOST_AT_ONCE]))
-    task_definitions = {
+        return {}
+    answer = aws.ecs.describe_service_revisions(serviceRevisionArns=list(arns))
+    return {
         each["serviceRevisionArn"]: each.get("taskDefinition", "")
         for each in answer["serviceRevisions"]
     }
-    numbers = (number_of(task_definitions.get(arn, ""), names.family) for arn in arns)
-    return list(dict.fromkeys(number for number in numbers if number))
+
+
+def latest_arns(deployments: Iterator[Mapping[str, Any]]) -> Sequence[str]:
+    """The ARNs of the latest service deployments, the last first, as many as ECS describes."""
+    ordered = sorted(deployments, key=lambda each: each["createdAt"], reverse=True)
+    return [each["serviceDeploymentArn"] for each in ordered[:MOST_AT_ONCE]]
 
 
 def latest_first(deployments: Iterator[Mapping[str, Any]]) -> Sequence[str]:

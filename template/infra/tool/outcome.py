@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
+from infra.tool import alarms
+from infra.tool.alarms import Alarm
 from infra.tool.aws import Aws, AwsError
 from infra.tool.deployment import Started, Verdict
 from infra.tool.ecs_service import EcsService
@@ -23,6 +25,12 @@ FAILED = Problem(
 ROLLED_BACK = Problem(
     "deployment-rolled-back",
     "{revision} did not come up, and ECS rolled back to {now}: {reason}",
+    "{remedy}",
+    ExitCode.FAILED,
+)
+ENDED_BY_ALARM = Problem(
+    "deployment-alarm",
+    "{revision} was ended by the alarm {alarms}, and {then}: {reason}",
     "{remedy}",
     ExitCode.FAILED,
 )
@@ -78,15 +86,34 @@ def require_steady(
             target.runtime.console.say(line)
     service = outcome.service
     ours = service.deployment(before.id) if service else None
-    now = service.primary if service else None
+    reason = (ours.reason if ours else "") or "ECS gives no reason"
+    now = service.primary.revision if service and service.primary else "another revision"
+    if found := alarms_that_ended(target, before, outcome):
+        is_back = outcome.verdict is Verdict.ROLLED_BACK
+        raise ENDED_BY_ALARM(
+            revision=before.revision,
+            alarms=", ".join(alarm.text for alarm in found),
+            then=f"ECS rolled back to {now}" if is_back else "ECS did not roll back",
+            reason=reason,
+            remedy=remedy,
+        )
     raise PROBLEMS[outcome.verdict](
         revision=before.revision,
-        now=now.revision if now else "another revision",
-        reason=(ours.reason if ours else "") or "ECS gives no reason",
+        now=now,
+        reason=reason,
         remedy=remedy,
         again=target.again,
         service=target.settings.names.service,
     )
+
+
+def alarms_that_ended(target: Target, before: Started, outcome: Outcome) -> Sequence[Alarm]:
+    """The alarms that ended a deployment; none if the circuit breaker or a person did. If the
+    service has no alarms, ECS is not asked."""
+    has_failed = outcome.verdict in (Verdict.FAILED, Verdict.ROLLED_BACK)
+    if not has_failed or outcome.service is None or not outcome.service.has_alarms:
+        return []
+    return alarms.ended_by(target, before)
 
 
 def about_events(service: EcsService | None) -> Iterator[str]:

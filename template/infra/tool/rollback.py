@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from infra.tool import (
     checks,
     deployment,
+    deployment_alarms,
     github_run,
     history,
     image,
@@ -165,12 +166,16 @@ def next_step(service: EcsService, *, is_present: bool, may_want_none: bool) -> 
 def start(
     target: Target, chosen: Revision, service: EcsService, schedules: Sequence[str]
 ) -> Started:
-    """Point the service at the revision; nothing else of it changes but a count of zero."""
+    """Point the service at the revision. Nothing else of it changes but a count of zero, and alarms
+    that could end the deployment: they are turned off until the next deploy."""
     settings, aws = target.settings, target.aws
     count = service_request.desired_count(
         settings, service.answer, schedule_owns_count=bool(schedules)
     )
+    alarms_off = deployment_alarms.without_alarms(service.answer)
     target.runtime.console.say(f"Rolling back to {chosen.name}. {repeated(chosen)}")
+    if alarms_off:
+        target.fact("alarms", "none ends this deployment; the next deploy turns them on again")
     with target.while_it_continues(
         f"Whether ECS rolls back to {chosen.name} is unknown.", then=in_progress(chosen.name)
     ):
@@ -179,6 +184,7 @@ def start(
             service=settings.names.service,
             taskDefinition=chosen.arn,
             **count,
+            **alarms_off,
         )
         return deployment.started(as_service(answer["service"]))
 

@@ -3,6 +3,7 @@
 Every member of the document is sent as it is, derived by a rule of this module, or refused by name
 (service_document.py) before anything is changed. An update sends the whole document, but for:
 
+- `deploymentConfiguration.alarms`, by the rules of deployment_alarms.py.
 - `launchType`, `schedulingStrategy` and `tags`, which UpdateService does not take. A change from
   the launch type to a capacity provider strategy, and back, is sent as a strategy (empty: back),
   with forceNewDeployment. The scheduling strategy must be as it is. Tags are set, and those that
@@ -18,6 +19,7 @@ Every member of the document is sent as it is, derived by a rule of this module,
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from infra.tool import deployment_alarms
 from infra.tool.api_model import Json
 from infra.tool.service_document import BY_OTHER_CALLS, ONLY_NEW, as_shares
 from infra.tool.settings import Names, Settings
@@ -75,7 +77,9 @@ def update_request(
     schedule_owns_count: bool,
 ) -> Json:
     """For UpdateService. `running` is the service in an answer of DescribeServices."""
-    sent = {key: value for key, value in common.items() if key not in {*BY_OTHER_CALLS, *ONLY_NEW}}
+    document = deployment_alarms.for_update(common, settings, running)
+    by_other_means = {*BY_OTHER_CALLS, *ONLY_NEW}
+    sent = {key: value for key, value in document.items() if key not in by_other_means}
     strategy, runs_on = common.get("capacityProviderStrategy", []), providers_of(running)
     if as_shares(strategy) != as_shares(runs_on):
         # An empty list goes back to the launch type. ECS asks for force with either change.

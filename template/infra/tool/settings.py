@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from infra.tool.scan import SEVERITIES
 from infra.tool.security import BUCKET, Security
 from infra.tool.shapes import (
     BEDROCK_MODEL,
@@ -146,6 +147,8 @@ class Deploy(Section):
     build_flags: Annotated[
         list[str], each(r"[^\x00]+", "options of docker build", "--network=host", unique=False)
     ] = []
+    # The most severe finding of ECR's scan that is deployed; empty: any.
+    max_severity: Annotated[str, one_of(("", *SEVERITIES), "HIGH")] = ""
     # None: unless the load balancer is internal or allows few addresses
     reachable: Annotated[bool | None, BeforeValidator(switch)] = None
     # What test-image uses for a secret.
@@ -250,6 +253,7 @@ class Logs(Section):
 
 class Alarms(Section):
     topic: Annotated[str, arn_of("sns", r"[A-Za-z0-9_-]{1,256}", "one SNS topic", "alarms")] = ""
+    roll_back: Annotated[bool, BeforeValidator(switch)] = False  # whether they end a deployment
 
 
 class Observe(Section):

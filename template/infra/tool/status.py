@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from infra.tool import health, log
+from infra.tool import health, image_scan, log
 from infra.tool.aws import Aws, AwsError
+from infra.tool.documents import platform_of
 from infra.tool.ecs_service import EcsService, Event
 from infra.tool.health import Fetch, Health
 from infra.tool.log import Line
 from infra.tool.lookup import read_service, read_stack
 from infra.tool.scaling import Bounds, read_bounds
+from infra.tool.scan import Scan
 from infra.tool.settings import Names, Settings
 from infra.tool.stack import Stack
 from infra.tool.target import COMMAND
@@ -30,6 +32,11 @@ class Revision:
     name: str  # FAMILY:N
     commit: str  # empty if no tag says it
     image: str  # NAME@DIGEST
+    platform: str = ""  # for example linux/amd64
+
+    @property
+    def digest(self) -> str:
+        return self.image.partition("@")[2]
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class Status:
     service: EcsService | None = None
     url: Health | None = None
     revision: Revision | None = None
+    scan: Scan | None = None  # of the image of that revision
     bounds: Bounds | None = None
     alarms: AlarmStates | None = None
     log: Sequence[Line] | None = None
@@ -79,15 +87,17 @@ def read_status(settings: Settings, aws: Aws, fetch: Fetch, now: datetime) -> St
     if service is None:
         return Status(settings, stack=stack, unreadable=unreadable)
     primary = service.primary
+    revision = part(
+        "revision",
+        lambda: read_revision(aws, primary.task_definition, names) if primary else None,
+    )
     return Status(
         settings=settings,
         stack=stack,
         service=service,
         url=health.ask(fetch, stack.url) if stack and stack.url else None,
-        revision=part(
-            "revision",
-            lambda: read_revision(aws, primary.task_definition, names) if primary else None,
-        ),
+        revision=revision,
+        scan=part("scan", lambda: read_scan(aws, names.repository, revision)),
         bounds=part("bounds", lambda: read_bounds(aws, names)),
         alarms=part("alarms", lambda: read_alarms(aws, settings.service.name, stack)),
         log=part("log", lambda: read_last_lines(aws, names.log_group, now)),
@@ -114,7 +124,15 @@ def read_revision(aws: Aws, task_definition: str, names: Names) -> Revision:
         name=last_part(task_definition),
         commit=one_line(tags.get("commit", "")),
         image=one_line(last_part("".join(images[:1]))),
+        platform=platform_of(dict(answer["taskDefinition"])),
     )
+
+
+def read_scan(aws: Aws, repository: str, revision: Revision | None) -> Scan | None:
+    """The scan of the image that runs; None if no digest names it."""
+    if revision is None or not revision.digest:
+        return None
+    return image_scan.read(aws, repository, revision.digest, revision.platform)
 
 
 def read_alarms(aws: Aws, app_name: str, stack: Stack | None) -> AlarmStates | None:

@@ -9,7 +9,7 @@ from infra.tool.console import Console
 from infra.tool.ecs_service import Deployment, EcsService
 from infra.tool.health import Health
 from infra.tool.scaling import Bounds
-from infra.tool.status import Status, next_step, problems
+from infra.tool.status import Revision, Status, next_step, problems
 from infra.tool.text import age, counted
 
 AGE_WIDTH = 16  # characters, for "  11 min ago"
@@ -27,6 +27,14 @@ class RevisionReport(BaseModel):
     name: str = Field(description="FAMILY:NUMBER")
     commit: str = Field(description="full hash from the tag of the revision; empty if untagged")
     image: str = Field(description="REPOSITORY@DIGEST")
+
+
+class ScanReport(BaseModel):
+    status: str = Field(description="of ECR's scan, in its words; empty if there is no scan")
+    description: str = Field(description="of the status, likewise")
+    findings: dict[str, int] | None = Field(
+        description="how many, by severity; null if there is no result"
+    )
 
 
 class Tasks(BaseModel):
@@ -67,6 +75,7 @@ class StatusReport(BaseModel):
     stack: str | None = Field(description="state of the CloudFormation stack")
     url: Url | None
     revision: RevisionReport | None
+    scan: ScanReport | None = Field(description="of the image of the revision")
     tasks: Tasks | None
     deployment: DeploymentReport | None
     alarms: Alarms | None
@@ -89,7 +98,8 @@ def report_of(status: Status) -> StatusReport:
         next=next_step(status),
         stack=status.stack.status if status.stack else None,
         url=Url(address=status.stack.url, **vars(url)) if url and status.stack else None,
-        revision=RevisionReport(**vars(status.revision)) if status.revision else None,
+        revision=revision_of(status.revision) if status.revision else None,
+        scan=ScanReport(**vars(status.scan)) if status.scan else None,
         tasks=tasks_of(service, status.bounds) if service else None,
         deployment=deployment_of(primary) if primary else None,
         alarms=Alarms(total=alarms.total, in_alarm=list(alarms.in_alarm)) if alarms else None,
@@ -100,6 +110,10 @@ def report_of(status: Status) -> StatusReport:
         else [TimedText(time=line.time, text=line.message) for line in status.log],
         unreadable=status.unreadable,
     )
+
+
+def revision_of(revision: Revision) -> RevisionReport:
+    return RevisionReport(name=revision.name, commit=revision.commit, image=revision.image)
 
 
 def tasks_of(service: EcsService, bounds: Bounds | None) -> Tasks:
@@ -143,6 +157,7 @@ def facts(status: Status, now: datetime) -> dict[str, str]:
         "url": url_in_words(status),
         "revision": revision_in_words(status),
         "image": status.revision.image if status.revision else "",
+        "scan": status.scan.text if status.scan else unreadable(status, "scan"),
         "tasks": tasks_in_words(status),
         "deployment": deployment_in_words(status, now),
         "alarms": alarms_in_words(status),

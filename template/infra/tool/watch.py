@@ -87,6 +87,8 @@ class Watch:
                 return Outcome(verdict, service, self.tasks.found)
             if self.seconds >= settings.timeout_seconds:
                 waits = "".join(f"; {pause.text}" for pause in self.pauses)
+                if service and deployment.is_baking(self.before, service):
+                    waits += "; its tasks serve, and ECS is baking it"
                 raise TIMED_OUT(
                     revision=self.before.revision,
                     seconds=self.seconds,

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from simulator.deployments import Task
+from simulator.tasks import Task
 from tests.support.checkout import Checkout, Run
 from tests.support.slow import numbers
 
@@ -363,9 +363,10 @@ def test_tasks_that_have_stopped_are_not_described_again(deployed_twice: Checkou
 
 def test_at_most_a_hundred_tasks_are_described_at_once(deployed: Checkout) -> None:
     """DescribeTasks refuses more."""
-    [task] = deployed.aws.ecs.tasks
+    deployment = deployed.ecs_deployment
+    assert len(deployed.aws.ecs.tasks) == 1
     for _ in range(249):
-        deployed.ecs_deployment.service.new_task(task.deployment)
+        deployment.service.new_task(deployment)
     run = destroy(deployed).expect(0)
     asked = [call.parameters["tasks"] for call in run.calls if call.name == "ecs:DescribeTasks"]
     assert max(len(arns) for arns in asked) == 100
