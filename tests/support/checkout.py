@@ -12,6 +12,7 @@ from uuid import uuid4
 from infra.tool import cli
 from infra.tool.aws import Aws
 from infra.tool.console import Console
+from infra.tool.errors import ExitCode
 from infra.tool.health import Fetch, Response
 from infra.tool.runtime import Runtime
 
@@ -26,6 +27,8 @@ Json = dict[str, Any]
 
 SUBJECT = "repo:my-company@1/ai-assistant@2:ref:refs/heads/main"
 UNREADABLE = "Traceback (most recent call last):\n  File", "SimulationAtALoss"
+CREATE_PLAN = "cloudformation:CreateChangeSet"
+DISCARD_PLAN = {"cloudformation:DeleteChangeSet", "cloudformation:DeleteStack"}  # a planned stack
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,10 @@ class Run:
     out: str
     err: str
     calls: list[Call]
+
+    def __post_init__(self) -> None:
+        for text in UNREADABLE:
+            assert text not in self.text, f"no user wants to read this:\n{self.text}"
 
     @property
     def text(self) -> str:
@@ -57,13 +64,20 @@ class Run:
         return self.err.partition("error[")[2].partition("]")[0]
 
     def expect(self, exit_code: int, error_code: str = "") -> "Run":
-        """Assert how the command ended."""
+        """Assert how the command ended. With exit code 2 it must not have changed AWS."""
         found = (self.exit_code, self.error_code)
         assert found == (exit_code, error_code), (
             f"expected exit code {exit_code} and error {error_code or 'none'}, but it ended with "
             f"{self.exit_code} and {self.error_code or 'none'}:\n{self.text}"
         )
+        if exit_code == ExitCode.NOT_READY and not self.has_discarded_a_plan:
+            self.expect_no_change()
         return self
+
+    @property
+    def has_discarded_a_plan(self) -> bool:
+        """Whether a plan of the stack is all that it made in AWS, and is gone again."""
+        return self.changes[:1] == [CREATE_PLAN] and set(self.changes[1:]) <= DISCARD_PLAN
 
     def expect_no_change(self) -> "Run":
         assert self.changes == [], f"AWS must not be changed, but it was asked for {self.changes}"
@@ -177,8 +191,6 @@ class Checkout(ServiceRepository, ProcessesOfService):
         process = self.start(*words, principal=principal, **environment)
         out, err = process.communicate(f"{typed}\n" if typed else "", TIMEOUT)
         self.expect_no_temporary_files()
-        for text in UNREADABLE:
-            assert text not in out + err, f"no user wants to read this:\n{out + err}"
         return Run(process.returncode, out, err, list(self.aws.calls)[before:])
 
     # --- its log ---

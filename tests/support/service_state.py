@@ -49,9 +49,11 @@ class ServiceState:
 
     @property
     def has_failed(self) -> bool:
-        """Whether ECS has given up the latest deployment."""
+        """Whether ECS has given up the latest deployment, if there is one."""
+        names = self.settings.names
+        service = self.aws.ecs.services.get((names.cluster, names.service))
         ended = {"STOPPED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL"}
-        return self._kept.history[0]["status"] in ended
+        return service is not None and service.history[0]["status"] in ended
 
     @property
     def revision(self) -> str:

@@ -170,6 +170,15 @@ def test_status_as_a_process(deployed: Checkout) -> None:
     assert "\x1b" not in out, "colour is for terminals"
 
 
+@pytest.mark.parametrize("command", ["deploy", "provision"])
+def test_without_credentials_it_asks_for_a_sign_in(deployed: Checkout, command: str) -> None:
+    deployed.own_process = True
+    none = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": ""}
+    run = deployed.run(command, **none).expect(2, "sign-in")
+    run.expect_text("Unable to locate credentials", "aws sso login")
+    assert run.operations == [], "there is nothing to sign a request with"
+
+
 def test_the_region_of_the_shell_is_not_asked(deployed: Checkout) -> None:
     with deployed.start_tool("status", AWS_REGION="eu-west-1") as process:
         process.communicate(timeout=60)

@@ -17,7 +17,7 @@ from infra.tool.revision import Revision
 from infra.tool.service_request import create_request
 from infra.tool.stack import Stack
 
-from simulator.faults import THROTTLED
+from simulator.faults import THROTTLED, UNKNOWN_CREDENTIALS
 from simulator.refusal import Refused
 from simulator.rollouts import Crashes
 from tests.support.answers import BEFORE, NEW, arn, listed, service
@@ -86,6 +86,60 @@ def test_what_is_wrong_on_this_machine_is_said_before_aws_is_asked(
     assert run.operations == []
 
 
+def have_no_network(checkout: Checkout) -> None:
+    checkout.aws.faults.cut_off()
+
+
+def have_an_expired_token(checkout: Checkout) -> None:
+    checkout.aws.faults.expire_tokens()
+
+
+def have_keys_that_aws_does_not_know(checkout: Checkout) -> None:
+    checkout.aws.faults.refuse_for_ever("*", UNKNOWN_CREDENTIALS)
+
+
+def be_throttled(checkout: Checkout) -> None:
+    checkout.aws.faults.refuse_for_ever("sts:GetCallerIdentity", THROTTLED)
+
+
+def move_to_another_account(checkout: Checkout) -> None:
+    checkout.edit("infra/task-definition.json", "123456789012", "210987654321")
+    checkout.set("service.account", "210987654321")
+    checkout.set("service.registry", "210987654321.dkr.ecr.us-east-1.amazonaws.com")
+    checkout.commit("Move to another account")
+
+
+@pytest.mark.parametrize(
+    ("damage", "error", "remedy"),
+    [
+        (have_no_network, "aws-unreachable", "[service] region"),
+        (have_an_expired_token, "sign-in", "aws sso login"),
+        (have_keys_that_aws_does_not_know, "sign-in", "aws sso login"),
+        (be_throttled, "aws-refused", "Rate exceeded"),
+        (move_to_another_account, "account-differs", "sign in to account 210987654321"),
+    ],
+)
+def test_credentials_that_cannot_be_used_end_it_at_the_first_call(
+    deployed: Checkout, damage: Callable[[Checkout], None], error: str, remedy: str
+) -> None:
+    served, role = deployed.commit_served, deployed.deploy_role
+    deployed.release()
+    damage(deployed)
+    run = deployed.run("deploy", principal=role).expect(2, error).expect_text(remedy)
+    assert set(run.operations) == {"sts:GetCallerIdentity"}
+    asks_for_a_sign_in = "sign in" in run.text
+    assert asks_for_a_sign_in == (error in {"sign-in", "account-differs"})
+    assert deployed.commit_served == served != ""
+
+
+def test_lasting_throttling_before_any_change_ends_with_2(deployed: Checkout) -> None:
+    served = deployed.commit_served
+    deployed.release()
+    deployed.aws.faults.refuse_for_ever("ecs:DescribeServices", THROTTLED)
+    deployed.run("deploy").expect(2, "aws-refused").expect_text("Rate exceeded")
+    assert deployed.commit_served == served != ""
+
+
 def lose_the_cluster(checkout: Checkout) -> None:
     checkout.aws.client("ecs").delete_cluster(cluster=checkout.settings.names.cluster)
 
@@ -130,6 +184,14 @@ def test_a_service_that_is_being_deleted_is_not_deployed_to(deployed: Checkout) 
     ecs, names = deployed.aws.client("ecs"), deployed.settings.names
     ecs.delete_service(cluster=names.cluster, service=names.service, force=True)
     deployed.run("deploy").expect(2, "service-draining").expect_no_change()
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED", "DELETE_FAILED"])
+def test_a_stack_that_failed_is_not_deployed_to(provisioned: Checkout, status: str) -> None:
+    provisioned.stack_is(status)
+    provisioned.release()
+    run = provisioned.run("deploy").expect(2, "stack-failed").expect_text(status)
+    assert "uv run --frozen -m infra provision" in run.err
 
 
 # --- to steady state ---
@@ -334,6 +396,31 @@ def test_an_image_that_ecr_has_needs_no_docker(provisioned: Checkout, tmp_path: 
     assert "ecr:GetAuthorizationToken" not in run.operations
 
 
+def lose_docker(checkout: Checkout, folder: Path) -> None:
+    (folder / "git").symlink_to(str(shutil.which("git")))
+    checkout.environment["PATH"] = str(folder)
+
+
+def stop_the_docker_daemon(checkout: Checkout, _: Path) -> None:
+    checkout.docker()
+    checkout.environment["SIMULATED_DOCKER"] = "off"
+
+
+@pytest.mark.parametrize(
+    ("damage", "error"),
+    [(lose_docker, "docker-missing"), (stop_the_docker_daemon, "docker-silent")],
+)
+def test_an_image_that_cannot_be_built_ends_it_before_a_revision_is_registered(
+    deployed: Checkout, tmp_path: Path, damage: Callable[[Checkout, Path], None], error: str
+) -> None:
+    served = deployed.commit_served
+    deployed.new_commit()
+    damage(deployed, tmp_path)
+    run = deployed.run("deploy").expect(2, error)
+    assert "ecs:RegisterTaskDefinition" not in run.operations
+    assert (deployed.revision, deployed.commit_served) == ("ai-assistant-task:1", served)
+
+
 def test_an_image_that_ecr_lacks_is_built_and_deployed_by_its_digest(
     provisioned: Checkout,
 ) -> None:
@@ -444,12 +531,14 @@ def test_a_refusal_before_any_change_ends_with_2(deployed: Checkout, operation: 
 
 
 def test_a_refusal_after_a_change_ends_with_1(deployed: Checkout) -> None:
+    served = deployed.commit_served
     deployed.release()
     deployed.aws.faults.refuse("ecs:UpdateService", "ServerException", "no", times=9)
     run = deployed.run("deploy").expect(1, "aws-refused")
     assert set(run.operations[run.operations.index("ecs:UpdateService") :]) == {"ecs:UpdateService"}
     assert run.changes == ["ecs:RegisterTaskDefinition"]
     assert "unknown" not in run.err
+    assert deployed.commit_served == served != ""
     deployed.aws.faults.clear()
     deployed.run("deploy").expect(0)
     expect_steady(deployed, 3)
@@ -511,6 +600,7 @@ def test_a_lost_answer_to_a_change_is_no_verdict(
     deployed: Checkout, operation: str, was_done: bool
 ) -> None:
     """botocore asks three times."""
+    served = deployed.commit_served
     deployed.release()
     faults = deployed.aws.faults
     (faults.lose_answer if was_done else faults.drop)(operation, times=3)
@@ -518,6 +608,7 @@ def test_a_lost_answer_to_a_change_is_no_verdict(
     assert "run this again: uv run --frozen -m infra deploy" in run.err
     says_what_may_have_begun = "Whether ECS has started to deploy" in run.err
     assert says_what_may_have_begun == (operation == "ecs:UpdateService")
+    assert deployed.commit_served == served != ""
     deployed.run("deploy").expect(0)
     [only] = deployed.ecs_service["deployments"]
     assert only["rolloutState"] == "COMPLETED"
@@ -551,6 +642,15 @@ def test_one_lost_answer_is_made_up_for_by_asking_again(provisioned: Checkout) -
     run = provisioned.run("deploy").expect(0)
     assert run.operations.count("ecs:CreateService") == 2
     expect_steady(provisioned, 1)
+
+
+def test_one_lost_answer_to_an_update_is_made_up_for_by_asking_again(deployed: Checkout) -> None:
+    """It names the same revision, so ECS does not begin another one."""
+    deployed.release()
+    deployed.aws.faults.lose_answer("ecs:UpdateService")
+    run = deployed.run("deploy").expect(0)
+    assert run.operations.count("ecs:UpdateService") == 2
+    expect_steady(deployed, 2)
 
 
 def test_what_the_client_refuses_to_send_was_never_begun() -> None:

@@ -237,16 +237,16 @@ def nothing_is_wrong(_: Checkout) -> None:
     pass
 
 
-REFUSALS: dict[str, tuple[Callable[[Checkout], None], str, str]] = {
-    "its image has expired": (image_is_gone, "", "revision-unusable"),
-    "its image is elsewhere": (image_is_elsewhere, "3", "revision-unusable"),
-    "it is inactive": (revision_is_inactive, "", "revision-unusable"),
-    "it does not exist": (nothing_is_wrong, "9", "revision-unusable"),
-    "the service is at it and that failed": (deployment_failed, "2", "revision-present"),
-    "the service is being deleted": (service_is_deleted, "", "service-draining"),
-    "the history may not be read": (history_is_denied, "", "aws-denied"),
-    "ECS remembers none": (history_is_empty, "", "no-earlier-revision"),
-    "ECS refuses it": (update_is_refused, "", "aws-refused"),
+REFUSALS: dict[str, tuple[Callable[[Checkout], None], str, str, str]] = {
+    "its image has expired": (image_is_gone, "", "revision-unusable", "its image has expired"),
+    "its image is elsewhere": (image_is_elsewhere, "3", "revision-unusable", "its image is not in"),
+    "it is inactive": (revision_is_inactive, "", "revision-unusable", "(INACTIVE)"),
+    "it does not exist": (nothing_is_wrong, "9", "revision-unusable", "it does not exist"),
+    "the service is at it and that failed": (deployment_failed, "2", "revision-present", "FAILED"),
+    "the service is being deleted": (service_is_deleted, "", "service-draining", ""),
+    "the history may not be read": (history_is_denied, "", "aws-denied", ""),
+    "ECS remembers none": (history_is_empty, "", "no-earlier-revision", ""),
+    "ECS refuses it": (update_is_refused, "", "aws-refused", "ecs:UpdateService"),
 }
 
 
@@ -254,9 +254,10 @@ REFUSALS: dict[str, tuple[Callable[[Checkout], None], str, str]] = {
 def test_what_it_cannot_go_back_to_is_refused_and_nothing_is_changed(
     deployed_twice: Checkout, row: str
 ) -> None:
-    given, name, error = REFUSALS[row]
+    given, name, error, reason = REFUSALS[row]
     given(deployed_twice)
     run = deployed_twice.run("rollback", name).expect(2, error).expect_no_change()
+    assert reason in run.err
     assert "continues" not in run.err
 
 
@@ -311,11 +312,12 @@ def test_a_name_is_read_as_its_number() -> None:
 
 
 def test_an_earlier_revision_that_does_not_come_up_is_reported(deployed_twice: Checkout) -> None:
+    served = deployed_twice.commit_served
     deployed_twice.aws.next_rollout(Crashes(says=("ValueError: no model",)))
     run = deployed_twice.run("rollback").expect(1, "deployment-rolled-back")
     assert "ValueError: no model" in run.out
     assert "name another revision" in run.err
-    assert deployed_twice.revision == f"{FAMILY}:2"
+    assert (deployed_twice.revision, deployed_twice.commit_served) == (f"{FAMILY}:2", served)
 
 
 def test_every_message_that_says_to_run_it_again_names_the_number(

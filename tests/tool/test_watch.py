@@ -106,44 +106,82 @@ def test_a_crashing_release_stays_if_the_document_asks_for_no_rollback(deployed:
     assert deployed.commit_served == deployed.head
 
 
-@pytest.mark.parametrize("becomes", [Crashes(), Unhealthy()], ids=["crashes", "unhealthy"])
+@pytest.mark.parametrize(
+    "becomes",
+    [Crashes(), Unhealthy(), UnhealthyTarget(), CannotPull()],
+    ids=["crashes", "unhealthy", "unhealthy target", "cannot pull"],
+)
 def test_a_deploy_ends_at_most_two_looks_after_ecs_has_given_up(
     deployed: Checkout, becomes: Outcome
 ) -> None:
-    looks: list[bool] = []  # whether ECS had given up by then
     deployed.release()
     deployed.aws.next_rollout(becomes)
-    deployed.aws.moments.whenever("ecs:DescribeServices", lambda: looks.append(deployed.has_failed))
+    looks = looks_at_failure(deployed)
     deployed.run("deploy").expect(1, "deployment-rolled-back")
     assert 1 <= sum(looks) <= 2
 
 
+def test_a_first_deploy_ends_at_most_two_looks_after_ecs_has_given_up(
+    provisioned: Checkout,
+) -> None:
+    provisioned.release()
+    provisioned.aws.next_rollout(Crashes())
+    looks = looks_at_failure(provisioned)
+    provisioned.run("deploy").expect(1, "deployment-failed")
+    assert 1 <= sum(looks) <= 2
+
+
+def test_a_rollback_ends_at_most_two_looks_after_ecs_has_given_up(deployed_twice: Checkout) -> None:
+    deployed_twice.aws.next_rollout(Crashes())
+    looks = looks_at_failure(deployed_twice)
+    deployed_twice.run("rollback").expect(1, "deployment-rolled-back")
+    assert 1 <= sum(looks) <= 2
+
+
+def looks_at_failure(checkout: Checkout) -> list[bool]:
+    """For each look at the service from now on, whether ECS had given up by then."""
+    looks: list[bool] = []
+    checkout.aws.moments.whenever("ecs:DescribeServices", lambda: looks.append(checkout.has_failed))
+    return looks
+
+
 @pytest.mark.parametrize(
-    ("becomes", "shows"),
+    ("becomes", "event", "task_shows"),
     [
-        (CannotPull(), "CannotPullContainerError"),
-        (Unhealthy(), "exit code 137, unhealthy"),
-        (UnhealthyTarget(), "Task failed ELB health checks"),
+        (CannotPull(), "was unable to place a task", "CannotPullContainerError"),
+        (Unhealthy(), "failed container health checks", "exit code 137, unhealthy"),
+        (UnhealthyTarget(), "failed with these codes: [404]", "Task failed ELB health checks"),
     ],
     ids=["cannot pull", "unhealthy", "unhealthy target"],
 )
 def test_the_reason_of_a_release_that_does_not_come_up_is_shown(
-    deployed: Checkout, becomes: Outcome, shows: str
+    deployed: Checkout, becomes: Outcome, event: str, task_shows: str
 ) -> None:
     served = deployed.commit_served
     deployed.release()
     deployed.aws.next_rollout(becomes)
     run = deployed.run("deploy").expect(1, "deployment-rolled-back")
-    assert shows in run.out.partition("Stopped tasks of")[2]
+    events, _, tasks = run.out.partition("Last events of")[2].partition("Stopped tasks of")
+    assert event in events
+    assert task_shows in tasks
     assert deployed.commit_served == served != ""
 
 
+def test_the_log_of_a_task_that_ecs_stops_as_unhealthy_is_shown(deployed: Checkout) -> None:
+    deployed.release()
+    deployed.aws.next_rollout(Unhealthy(says=("GET /health 500",)))
+    run = deployed.run("deploy").expect(1, "deployment-rolled-back")
+    assert run.out.splitlines()[-1] == "  GET /health 500"
+
+
 def test_a_task_without_its_log_group_does_not_start(deployed: Checkout) -> None:
+    served = deployed.commit_served
     deployed.release()
     group = deployed.settings.names.log_group
     deployed.aws.client("logs").delete_log_group(logGroupName=group)
     run = deployed.run("deploy").expect(1, "deployment-rolled-back")
     run.expect_text("ResourceInitializationError", "The specified log group does not exist")
+    assert deployed.commit_served == served != ""
 
 
 def test_a_task_without_its_execution_role_is_waited_for_in_vain(deployed: Checkout) -> None:
@@ -162,6 +200,7 @@ def test_a_task_without_its_execution_role_is_waited_for_in_vain(deployed: Check
 def test_a_secret_that_the_stack_does_not_grant_yet_is_granted_by_provision(
     deployed: Checkout,
 ) -> None:
+    served = deployed.commit_served
     made = deployed.aws.client("secretsmanager").create_secret(Name="key", SecretString="s")
     deployed.set("github.subject", SUBJECT)  # so GitHub is not asked
     task = deployed.document("infra/task-definition.json")
@@ -173,6 +212,7 @@ def test_a_secret_that_the_stack_does_not_grant_yet_is_granted_by_provision(
         "ResourceInitializationError: unable to pull secrets",
         "is not authorized to perform: secretsmanager:GetSecretValue",
     )
+    assert deployed.commit_served == served != ""
     deployed.administer("provision").expect(0).expect_text("1 to add")
     deployed.run("deploy").expect(0)
     assert deployed.commit_served == deployed.head
@@ -192,7 +232,18 @@ def test_what_never_ends_in_ecs_ends_as_unknown(deployed: Checkout, becomes: Out
     assert "The deployment of ai-assistant-task:2 continues in ECS." in run.err
     assert deployed.commit_served == served != ""
     assert run.operations.count("ecs:DescribeServices") == 1 + 60 / 5
-    assert not [name for name in run.changes if name.startswith(SCALING)]
+    assert run.changes == ["ecs:RegisterTaskDefinition", "ecs:UpdateService"]
+
+
+def test_tasks_that_crash_once_they_are_healthy_are_named_while_it_waits(
+    deployed: Checkout,
+) -> None:
+    """The circuit breaker of ECS does not count them, so the deployment has no end."""
+    deployed.set("deploy.timeout_seconds", 40)
+    deployed.release()
+    deployed.aws.next_rollout(Flaps())
+    run = deployed.run("deploy").expect(3, "deployment-timeout")
+    run.expect_text("EssentialContainerExited", "exit code 1")
 
 
 def test_a_shortage_is_named_while_the_deployment_waits(deployed: Checkout) -> None:
@@ -218,6 +269,7 @@ def test_a_deployment_that_is_overtaken_is_red_and_sets_no_scaling(deployed: Che
     deployed.aws.next_rollout(Overtaken())
     run = deployed.run("deploy").expect(1, "deployment-overtaken")
     assert "by ai-assistant-task:3" in run.err
+    assert deployed.revision == "ai-assistant-task:3"
     assert "run this again: uv run --frozen -m infra deploy" in run.err
     assert not [name for name in run.changes if name.startswith(SCALING)]
 
@@ -233,6 +285,7 @@ def test_a_service_that_is_deleted_meanwhile_is_red(deployed: Checkout) -> None:
 
 
 def test_a_token_that_expires_while_it_watches_is_no_verdict(deployed: Checkout) -> None:
+    served = deployed.commit_served
     deployed.release()
     deployed.aws.moments.when("ecs:UpdateService", deployed.aws.faults.expire_tokens)
     run = deployed.run("deploy").expect(3, "deployment-unanswered")
@@ -240,11 +293,13 @@ def test_a_token_that_expires_while_it_watches_is_no_verdict(deployed: Checkout)
     assert "The deployment of ai-assistant-task:2 continues in ECS." in run.err
     assert run.operations[-3:] == ["ecs:DescribeServices"] * 3
     deployed.aws.faults.clear()
+    assert deployed.commit_served == served != ""
     deployed.run("deploy").expect(0)
     assert deployed.commit_served == deployed.head
 
 
 def test_throttling_that_lasts_while_it_watches_is_no_verdict(deployed: Checkout) -> None:
+    served = deployed.commit_served
     deployed.release()
     deployed.aws.moments.when(
         "ecs:UpdateService",
@@ -253,6 +308,7 @@ def test_throttling_that_lasts_while_it_watches_is_no_verdict(deployed: Checkout
     run = deployed.run("deploy").expect(3, "deployment-unanswered")
     assert "The deployment of ai-assistant-task:2 continues in ECS." in run.err
     deployed.aws.faults.clear()
+    assert deployed.commit_served == served != ""
     deployed.run("deploy").expect(0)
     assert deployed.commit_served == deployed.head
 

@@ -91,6 +91,10 @@ def test_a_role_that_was_deleted_is_created_under_another_name(provisioned: Chec
     iam = provisioned.aws.client("iam")
     found = iam.list_role_policies(RoleName=NAMES["names.deploy_role"] + "-2")["PolicyNames"]
     assert sorted(found) == ["deploy", "deploy-limits"]
+    provisioned.commit("Rename the deploy role")
+    provisioned.push_image()
+    provisioned.run("deploy").expect(0)
+    assert provisioned.commit_served == provisioned.head
 
 
 def test_a_role_of_running_tasks_that_was_deleted_is_created_under_another_name(
@@ -155,7 +159,9 @@ def test_a_resource_that_was_deleted_is_named_with_the_command_that_creates_it(
 
 
 def test_the_commands_of_the_message_mend_it(deployed: Checkout) -> None:
-    """All that was deleted, at once: then a provision and a deploy succeed."""
+    """All that was deleted, at once: then a provision, which also changes the new log group, and a
+    deploy succeed."""
+    deployed.set("logs.retention_days", 90)
     ecs, service = deployed.aws.client("ecs"), NAMES["names.service"]
     where = {"cluster": NAMES["names.cluster"]}
     ecs.delete_service(**where, service=service, force=True)
@@ -170,9 +176,13 @@ def test_the_commands_of_the_message_mend_it(deployed: Checkout) -> None:
     for command in remedy.split(" && "):
         execute(deployed, shlex.split(command))
     run(deployed).expect(0)
+    groups = deployed.aws.client("logs").describe_log_groups()["logGroups"]
+    kept = {group["logGroupName"]: group.get("retentionInDays", 0) for group in groups}
+    assert kept[NAMES["names.log_group"]] == 90
     deployed.commit("Name the subject")
     deployed.push_image()
     deployed.run("deploy").expect(0)
+    assert deployed.commit_served == deployed.head
 
 
 def execute(checkout: Checkout, words: list[str]) -> None:

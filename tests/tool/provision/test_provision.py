@@ -221,10 +221,12 @@ def test_a_stack_that_is_only_planned_is_created_without_deleting_it(new: Checko
 
 
 def test_a_failed_update_leaves_the_running_service_as_it_was(running: Checkout) -> None:
+    served = running.commit_served
     running.set("logs.retention_days", 90)
     running.aws.cloudformation.fails("LogGroup", "update", "the log is busy")
     run = running.administer("provision").expect(1, "stack-not-changed")
     assert "(UPDATE_ROLLBACK_COMPLETE): LogGroup: the log is busy" in run.err
+    assert running.commit_served == served != ""
     running.set("logs.retention_days", 30)
     running.commit("Provision")
     running.release()
@@ -389,8 +391,10 @@ def test_a_renamed_secret_stays_readable_until_no_running_revision_names_it(
     assert re.findall(r"^grants +(.*)$", plan.out, re.MULTILINE) == [
         "to add: secret arn:aws:ssm:us-east-1:123456789012:parameter/after"
     ]
+    served = existing.commit_served
     existing.administer("provision").expect(0)
     assert readable(existing) == ["after", "before"]
+    assert existing.commit_served == served != ""
     existing.release()
     existing.run("deploy").expect(0)
     existing.administer("provision").expect(0)
