@@ -43,8 +43,8 @@ class LoadBalancer:
     ecs: Ecs
     registry: Registry
     route53: Route53
-    # Domain names outside of Route 53, and the DNSName of the load balancer that each points to. Each
-    # has a certificate.
+    # Domain names outside of Route 53, and the DNSName of the load balancer that each points to.
+    # Each has a certificate.
     records: dict[str, str] = field(default_factory=dict)
     asked_from: str = OUTSIDE  # a private address is one in the VPC
 
