@@ -1,4 +1,4 @@
-"""What CloudWatch takes for the body of a dashboard.
+"""The body of a dashboard, as CloudWatch accepts it.
 
 Source: "Dashboard Body Structure and Syntax" in the CloudWatch API Reference: the members that it
 requires, the ranges that it gives, and the form of the array of metrics. It warns about some of
@@ -26,7 +26,7 @@ AXIS = {"left", "right"}
 
 
 def complaints(body: str) -> Iterator[str]:
-    """What is wrong with a body; nothing if CloudWatch would draw all of it."""
+    """Complaints about a body; none if CloudWatch would draw all of it."""
     try:
         found = json.loads(body)
     except ValueError as error:

@@ -52,7 +52,7 @@ class EcsApi(Protocol):
 
 
 class ServiceApi(Protocol):
-    """What a deployment uses of its service, the class RunningService."""
+    """The part of its service that a deployment uses, the class RunningService."""
 
     ecs: EcsApi
     cluster: str

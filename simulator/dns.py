@@ -100,7 +100,7 @@ class Acm(Service):
         self.reset()
 
     def reset(self) -> None:
-        # Domains whose registrar names other name servers: nobody finds the records of their zone.
+        # Domains whose registrar names other name servers: clients find no record of their zone.
         self.undelegated: set[str] = set()
 
     def describe_certificate(self, parameters: Json) -> Json:

@@ -95,7 +95,7 @@ class Ecs(Service):
         revision, task_definition = self._revision(wanted)
         changes = {key: value for key, value in parameters.items() if key not in SAID_ONCE}
         if "deploymentConfiguration" in changes:
-            # What a request leaves out stays as it is: aws/copilot-cli#4565, about alarms.
+            # Members that a request leaves out stay: aws/copilot-cli#4565, about alarms.
             present = service.settings.get("deploymentConfiguration", {})
             changes["deploymentConfiguration"] = present | changes["deploymentConfiguration"]
         self.checks.check_settings(service.settings | changes, task_definition)

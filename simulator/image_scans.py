@@ -26,7 +26,7 @@ INDEXES = frozenset(
 
 @dataclass(frozen=True)
 class ScanResult:
-    """What becomes of one scan."""
+    """The course of one scan."""
 
     findings: Mapping[str, int] = field(default_factory=dict)  # how many, by severity
     status: str = "COMPLETE"  # FAILED, UNSUPPORTED_IMAGE and the like have no findings

@@ -116,7 +116,7 @@ class LoadBalancer:
         return next((found for found in self._described() if found["DNSName"] in names), None)
 
     def _aliases(self, host: str) -> Iterator[str]:
-        """What public zones of Route 53 have the name lead to."""
+        """The target of the name in public zones of Route 53."""
         for record in self.route53.lookup(host, "A"):
             if "AliasTarget" in record:
                 yield record["AliasTarget"]["DNSName"].removesuffix(".")

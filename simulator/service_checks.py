@@ -1,4 +1,4 @@
-"""What ECS does not take of a service.
+"""Requests for a service that ECS refuses.
 
 From the ECS API Reference and Developer Guide, where no other source is named.
 """

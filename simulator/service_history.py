@@ -1,4 +1,4 @@
-"""What became of the deployments of a service: "View service history using Amazon ECS service
+"""The outcomes of the deployments of a service: "View service history using Amazon ECS service
 deployments" (ECS Developer Guide)."""
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 class HistoryApi(Protocol):
-    """What a history uses of the ECS that it is part of."""
+    """The part of ECS that a history uses."""
 
     @property
     def clock(self) -> Clock: ...

@@ -87,8 +87,8 @@ class Kind:
         """Change the properties that differ and can be changed in place."""
 
     def waits_for(self, id: str) -> str:
-        """What one that is made must still come to, as an event says it; empty if it is ready.
-        Raises Failed if it will not be."""
+        """The condition that a new resource still waits for, as an event names it; empty if it is
+        ready. Raises Failed if it will not be."""
         del id
         return ""
 

@@ -10,14 +10,14 @@ PLATFORM = {"platformVersion": "1.4.0", "platformFamily": "Linux"}
 
 
 class ContainerApi(Protocol):
-    """What a task uses of the ECS that it is part of."""
+    """The part of ECS that a task uses."""
 
     def log(self, task: "Task", lines: tuple[str, ...]) -> None: ...
     def added_container(self, task: "Task") -> Json | None: ...
 
 
 class TaskService(Protocol):
-    """What a task uses of its service."""
+    """The part of its service that a task uses."""
 
     @property
     def cluster(self) -> str: ...
@@ -34,7 +34,7 @@ class TaskService(Protocol):
 
 
 class TaskDeployment(Protocol):
-    """What a task uses of its deployment."""
+    """The part of its deployment that a task uses."""
 
     @property
     def id(self) -> str: ...

@@ -97,8 +97,11 @@ def announce(target: Target, names: Sequence[str]) -> None:
 
 
 def prospect(names: Sequence[str], found: Mapping[str, Alarm]) -> str:
-    """What ECS will watch during a deployment that begins now, in words. Source of the rule: "How
-    CloudWatch alarms detect Amazon ECS deployment failures" (ECS Developer Guide)."""
+    """The alarms that ECS will watch during a deployment that begins now, in words.
+
+    Source of the rule: "How CloudWatch alarms detect Amazon ECS deployment failures" (ECS Developer
+    Guide).
+    """
     if not names:
         return "none ends this deployment, because there is nothing to roll back to"
     if on := [alarm.text for alarm in found.values() if alarm.is_on]:

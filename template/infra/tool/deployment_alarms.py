@@ -32,7 +32,7 @@ def stack_alarms(settings: Settings) -> Sequence[str]:
 
 
 def complaints(document: Json, settings: Settings) -> Iterator[str]:
-    """What of infra/service.json contradicts the setting."""
+    """Members of infra/service.json that contradict the setting."""
     named = configured(document)
     if settings.alarms.roll_back and named and not (named["enable"] and named["rollback"]):
         yield (

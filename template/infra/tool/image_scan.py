@@ -108,7 +108,7 @@ def require(target: Target, commit: str, digest: str, platform: str) -> None:
 
 
 def prospect(target: Target, digest: str, platform: str) -> str:
-    """What a deploy would make of the scan as it is now, in words. Raises AwsError."""
+    """The effect of the present scan on a deploy, in words. Raises AwsError."""
     found = read(target.aws, target.settings.names.repository, digest, platform)
     most = target.settings.deploy.max_severity
     result = scan.verdict(found, most)

@@ -1,4 +1,4 @@
-"""What ECR, or Amazon Inspector, found in an image, and whether that may be deployed. Pure.
+"""The findings of ECR or Amazon Inspector in an image, and whether it may be deployed. Pure.
 
 Basic scans list `findings` and end as COMPLETE. Enhanced ones list `enhancedFindings` and are
 COMPLETE or ACTIVE, also before they have a result: so a result counts only if the answer has its

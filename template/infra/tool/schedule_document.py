@@ -15,7 +15,7 @@ from infra.tool.api_model import Json, about_shape
 MEMBER = "scheduledActions"
 # The three forms of "Schedule" of PutScheduledAction.
 SCHEDULE = re.compile(r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)|(rate|cron)\([^()]+\)")
-# What a deploy adds to each.
+# Members that a deploy adds to each.
 ADDED = {
     "ServiceNamespace": "ecs",
     "ResourceId": "added",
@@ -36,7 +36,7 @@ def owners(found: Sequence[Json], autoscaling: Json) -> list[str]:
 
 
 def complaints(autoscaling: Json) -> Iterator[str]:
-    """What is wrong with the member of the document."""
+    """Complaints about the member of the document."""
     found = autoscaling.get(MEMBER, [])
     if not isinstance(found, list) or not all(isinstance(action, dict) for action in found):
         yield f'{MEMBER} must be a list of scheduled actions, for example "{MEMBER}": []'

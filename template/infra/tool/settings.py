@@ -39,7 +39,7 @@ GITHUB_ISSUER = "token.actions.githubusercontent.com"
 ECS_NAME = r"[A-Za-z0-9_-]{1,255}"
 ROLE_NAME = r"[A-Za-z0-9+=,.@_-]{1,64}"
 DOMAIN = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
-# What CloudWatch Logs offers (PutRetentionPolicy), in days.
+# The periods that CloudWatch Logs offers (PutRetentionPolicy), in days.
 RETENTION = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557),
     *(2922, 3288, 3653),
@@ -151,7 +151,7 @@ class Deploy(Section):
     max_severity: Annotated[str, one_of(("", *SEVERITIES), "HIGH")] = ""
     # None: unless the load balancer is internal or allows few addresses
     reachable: Annotated[bool | None, BeforeValidator(switch)] = None
-    # What test-image uses for a secret.
+    # The values that test-image uses for secrets.
     test_secrets: Annotated[dict[str, str], BeforeValidator(stand_ins)] = {}
 
 

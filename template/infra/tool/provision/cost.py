@@ -101,7 +101,7 @@ def notes(settings: Settings) -> tuple[str, ...]:
 
 
 def options(settings: Settings) -> Iterator[tuple[str, float]]:
-    """What settings that are off by default cost."""
+    """The costs of settings that are off by default."""
     kind = settings.observe.container_insights
     if kind in METRIC:
         # How many metrics there are of each task and container is not documented.

@@ -38,7 +38,7 @@ WORDS = {
 }
 
 CERTIFICATE = "AWS::CertificateManager::Certificate"
-# What may keep a type of resource waiting for long, and where to look.
+# Causes that may keep a type of resource waiting for long, and where to look.
 LONG_WAITS = {
     CERTIFICATE: "for its validation by DNS, usually some minutes; if it takes longer, the "
     "registrar must name the name servers that aws route53 get-hosted-zone shows",

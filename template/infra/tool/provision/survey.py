@@ -187,7 +187,7 @@ def read_network(target: Target, had: Mapping[str, str], needs: Needs) -> Networ
 
 
 def read_names(target: Target, had: Mapping[str, str]) -> Names:
-    """What the stack is to have for the domain name. Raises ToolError."""
+    """The zones that the stack is to use for the domain name. Raises ToolError."""
     found = zone.read(target, had)
     for note in found.notes:
         target.fact("dns", note)

@@ -33,8 +33,8 @@ OTHER = Problem(
 )
 DELEGATED = Problem(
     "zone-delegated",
-    "the hosted zone {zone} ({name}) hands {part} over to other name servers, so nobody would find "
-    "records of {domain} in it",
+    "the hosted zone {zone} ({name}) hands {part} over to other name servers, so clients would not "
+    "find records of {domain} in it",
     "set [https] hosted_zone to the zone of {part}",
 )
 FORBIDDEN = Problem(
@@ -67,7 +67,8 @@ MOST_RECORDS = "300"  # of an answer of ListResourceRecordSets
 
 
 def read(target: Target, had: Mapping[str, str]) -> Names:
-    """What the settings come to. `had` are the parameters of the stack. Raises ToolError."""
+    """The zones that the settings lead to; `had` are the parameters of the stack. Raises
+    ToolError."""
     https = target.settings.https
     require_clients_kept(target, had)
     if not https.hosted_zone:

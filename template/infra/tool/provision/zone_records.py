@@ -1,4 +1,4 @@
-"""What the records of a hosted zone mean for the domain name of the service. Pure."""
+"""The meaning of a hosted zone's records for the domain name of the service. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ ADDRESSES = ("A", "AAAA", "CNAME")  # types of records that lead clients to a se
 
 @dataclass(frozen=True)
 class Names:
-    """What the stack is to have for the domain name, by the ids of hosted zones."""
+    """The hosted zones that the stack is to use for the domain name, by their ids."""
 
     certificate_zone: str = ""  # empty: it requests no certificate
     record_zone: str = ""  # empty: it has no record of the domain name
@@ -46,7 +46,7 @@ def delegated(records: Iterable[Record], zone: str) -> str:
 
 
 def addresses(records: Iterable[Record], domain: str) -> list[Record]:
-    """What leads clients of the domain somewhere."""
+    """Records that lead clients of the domain to an address."""
     return [each for each in records if each.name == domain and each.type in ADDRESSES]
 
 
