@@ -72,7 +72,7 @@ class Mark:
 class Ending:
     status: str  # of the stack
     failure: str  # the first resource that failed and why; empty if none did
-    failed: Event | None = None  # that resource
+    failed: Event | None = field(default=None, compare=False)  # that resource
 
 
 def mark(target: Target, stack_id: str) -> Mark:

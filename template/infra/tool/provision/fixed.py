@@ -48,12 +48,12 @@ def changed(settings: Settings, had: Mapping[str, str]) -> Iterator[tuple[str, s
 
 
 def require_importable(target: Target, had: Mapping[str, str]) -> None:
-    """Raises ToolError if a new stack would take over a repository with another key.
+    """Raises ToolError if a new stack would take over a repository without the key of the settings.
 
     CloudFormation imports a repository as it is, whatever key the template names.
     """
     names, wanted = target.settings.names, target.settings.security.repository_key
-    if had:
+    if had or not wanted:
         return
     with tolerating("RepositoryNotFoundException"):
         answer = target.aws.ecr.describe_repositories(repositoryNames=[names.repository])
