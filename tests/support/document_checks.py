@@ -20,6 +20,10 @@ DELETE_ALARMS = (
     "UNKNOWN_CONDITION_FOR_ACTION - Unknown condition cloudwatch:AlarmActions for action "
     "cloudwatch:DeleteAlarms"
 )
+TAG_SERVICE = tuple(
+    f"UNKNOWN_CONDITION_FOR_ACTION - Unknown condition ecs:task-definition for action ecs:{action}"
+    for action in ("TagResource", "UntagResource")
+)
 
 
 @cache
@@ -109,7 +113,7 @@ def policy_findings(policy: Mapping[str, Any]) -> list[str]:
 
 
 def unexpected(findings: list[str]) -> list[str]:
-    """The findings of parliament but for two that are wrong.
+    """The findings of parliament but for those that are wrong.
 
     ECS authorizes a list of a whole cluster's tasks on `*`, with the cluster as condition.
 
@@ -117,10 +121,12 @@ def unexpected(findings: list[str]) -> list[str]:
     with those alone the call is denied: widdix/complete-aws-iam-reference#74,
     cdklabs/construct-hub#1207.
 
-    Deleting an alarm has no actions of alarms, so there ForAllValues holds. A statement of its own
-    would say the same, and not fit into the 5,120 characters of a group.
+    Deleting an alarm has no actions of alarms, so there ForAllValues holds; tagging a service has
+    no task definition, so there IfExists holds. Statements of their own would say the same, and not
+    fit into the 5,120 characters of a group.
     """
-    return [finding for finding in findings if not finding.startswith((LIST_TASKS, DELETE_ALARMS))]
+    wrong = LIST_TASKS, DELETE_ALARMS, *TAG_SERVICE
+    return [finding for finding in findings if not finding.startswith(wrong)]
 
 
 def lifecycle_findings(policy: Mapping[str, Any]) -> Iterator[str]:
