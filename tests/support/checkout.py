@@ -77,7 +77,8 @@ class Run:
     @property
     def has_discarded_a_plan(self) -> bool:
         """Whether a plan of the stack is all that it made in AWS, and is gone again."""
-        return self.changes[:1] == [CREATE_PLAN] and set(self.changes[1:]) <= DISCARD_PLAN
+        created, discarded = self.changes[:1], set(self.changes[1:])
+        return created == [CREATE_PLAN] and set() < discarded <= DISCARD_PLAN
 
     def expect_no_change(self) -> "Run":
         assert self.changes == [], f"AWS must not be changed, but it was asked for {self.changes}"

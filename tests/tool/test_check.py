@@ -186,7 +186,7 @@ def in_another_repository(service: Checkout) -> None:
     service.folder.rename(moved)
     service.folder = moved.parent
     service.git("init", "--quiet")
-    service.folder = service.folder = moved
+    service.folder = moved
 
 
 def ignore_the_lock(service: Checkout) -> None:
