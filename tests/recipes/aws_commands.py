@@ -17,7 +17,7 @@ from pathlib import Path
 from infra.tool import settings_file
 
 from simulator.template import load
-from tests.recipes.page import AwsStep, RecipeError
+from tests.support.recipe_page import AwsStep, RecipeError
 
 TOOL = "uv run --frozen -m infra "
 AWS_CLI = Path(__file__).with_name("aws_cli.py")

@@ -10,10 +10,10 @@ from typing import Any
 
 from infra.tool import settings_file
 
-from tests.recipes.apply import apply
-from tests.recipes.page import Step, parse
 from tests.service.servers import Server, serving
 from tests.support.installed_service import InstalledService
+from tests.support.recipe_page import Step, parse
+from tests.support.recipe_steps import apply
 from tests.support.rendering import EXAMPLE, ROOT, Answers
 from tests.update.history import HERE, History, Owned
 

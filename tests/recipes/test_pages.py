@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.recipes import aws_commands
-from tests.recipes.apply import apply
-from tests.recipes.page import AwsStep, Change, Create, RecipeError, RunStep, parse
 from tests.recipes.scheduling import recipe_of
 from tests.recipes.service import FOLDER, PAGES, steps_of
 from tests.support.installed_service import InstalledService
+from tests.support.recipe_page import AwsStep, Change, Create, RecipeError, RunStep, parse
+from tests.support.recipe_steps import apply
 from tests.support.rendering import ROOT, Render
 
 PAGE = """\

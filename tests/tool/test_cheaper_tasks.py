@@ -1,13 +1,15 @@
 """Spot and schedules, as edits that docs/guides/pay.md shows: they are applied from its text."""
 
 import json
+import re
 from typing import Any
 
 from infra.tool.provision.cost import cost
 
 from simulator.scheduled_actions import run_scheduled_action
 from tests.support.checkout import Checkout
-from tests.support.page_edits import edits
+from tests.support.recipe_page import Change, parse
+from tests.support.recipe_steps import change
 from tests.support.rendering import ROOT
 
 PAGE = ROOT / "docs" / "guides" / "pay.md"
@@ -17,8 +19,11 @@ SCALING = "application-autoscaling"
 
 def apply(checkout: Checkout, heading: str) -> None:
     """The edits below a heading of the page, committed and with an image."""
-    for each in edits(PAGE, heading):
-        each.apply(checkout.folder)
+    text = PAGE.read_text(encoding="utf-8")
+    [section] = re.findall(rf"^## {heading}$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    for step in parse(PAGE.name, section):
+        assert isinstance(step, Change), f"{step.place}: a section has changes only"
+        change(step, checkout.folder)
     checkout.release()
 
 

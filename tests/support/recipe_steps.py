@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.recipes.page import AwsStep, Change, Create, RecipeError, RunStep, Step
+from tests.support.recipe_page import AwsStep, Change, Create, RecipeError, RunStep, Step
 
 Shell = Callable[[str], subprocess.CompletedProcess[str]]  # runs a command in the service
 EMPTY_LIST = re.compile(r'(?P<begin>(?P<indent>\s*)"[^"]+": \[)\](?P<comma>,?)')
