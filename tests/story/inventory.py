@@ -47,12 +47,33 @@ def rules(aws: Client) -> Iterator[str]:
             yield f"{rule['GroupId']}: {rule['FromPort']}"
 
 
+def records(aws: Client) -> Iterator[str]:
+    route53 = aws("route53")
+    for zone in route53.list_hosted_zones()["HostedZones"]:
+        found = route53.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
+        yield from (f"{record['Name']} {record['Type']}" for record in found)
+
+
+def web_acls(aws: Client) -> Iterator[str]:
+    """The web ACLs of load balancers."""
+    for balancer in aws("elbv2").describe_load_balancers()["LoadBalancers"]:
+        arn = balancer["LoadBalancerArn"]
+        if acl := aws("wafv2").get_web_acl_for_resource(ResourceArn=arn).get("WebACL"):
+            yield f"{balancer['LoadBalancerName']}: {acl['Name']}"
+
+
 SCALED: Json = {"ServiceNamespace": "ecs"}
 
 # By the types of CloudFormation, where the stack makes them.
 LISTS: dict[str, Callable[[Client], list[str] | Iterator[str]]] = {
+    "AWS::CertificateManager::Certificate": lambda aws: names(
+        aws("acm").list_certificates()["CertificateSummaryList"], "CertificateArn"
+    ),
     "AWS::CloudWatch::Alarm": lambda aws: names(
         aws("cloudwatch").describe_alarms()["MetricAlarms"], "AlarmName"
+    ),
+    "AWS::CloudWatch::Dashboard": lambda aws: names(
+        aws("cloudwatch").list_dashboards()["DashboardEntries"], "DashboardName"
     ),
     "AWS::EC2::PrefixList": lambda aws: names(
         aws("ec2").describe_managed_prefix_lists()["PrefixLists"], "PrefixListName"
@@ -78,6 +99,8 @@ LISTS: dict[str, Callable[[Client], list[str] | Iterator[str]]] = {
     "AWS::Logs::LogGroup": lambda aws: names(
         aws("logs").describe_log_groups()["logGroups"], "logGroupName"
     ),
+    "AWS::Route53::RecordSet": records,
+    "AWS::WAFv2::WebACLAssociation": web_acls,
     "group": lambda aws: names(aws("iam").list_groups()["Groups"], "GroupName"),
     "identity provider": lambda aws: names(
         aws("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"], "Arn"

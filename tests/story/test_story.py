@@ -57,6 +57,7 @@ PROTECTIONS = [
     "ecs:DescribeTasks",
 ]
 FOLLOWS = "cloudformation:DescribeStackEvents"
+SCAN = "ecr:DescribeImageScanFindings"
 SCHEDULES = "application-autoscaling:DescribeScheduledActions"
 KEEPS = ["ecr:BatchGetImage", "ecr:PutImage"]  # the tag "deployed-COMMIT"
 SCALES = [
@@ -153,7 +154,11 @@ def test_provisioning_makes_what_a_service_stands_on(story: Story) -> None:
     chapter = story.provision
     added = new(story.before, chapter.inventory)
     assert LISTS.keys() - added.keys() == {
+        "AWS::CertificateManager::Certificate",  # no [https] hosted_zone is set
+        "AWS::CloudWatch::Dashboard",  # no [observe] dashboard is set
         "AWS::EC2::PrefixList",  # no addresses are allowed in particular
+        "AWS::Route53::RecordSet",  # no [https] hosted_zone is set
+        "AWS::WAFv2::WebACLAssociation",  # no [security] web_acl is set
         "AWS::Events::Rule",  # no [alarms] topic is set
         "group",  # no [github] deploy_user is set
         *("revision", "scalable target", "scaling policy", "service"),  # a deploy makes them
@@ -178,6 +183,7 @@ def test_the_first_deploy_makes_the_service(story: Story) -> None:
     assert operations(chapter) == [
         *CHECKS,
         *PROVIDES_IMAGE,
+        SCAN,
         "ecs:RegisterTaskDefinition",
         "ecs:CreateService",
         *LOOKS,
@@ -199,6 +205,7 @@ def test_the_second_deploy_updates_it(story: Story) -> None:
         SCHEDULES,
         "ecs:DescribeTaskDefinition",
         *PROVIDES_IMAGE,
+        SCAN,
         "ecs:RegisterTaskDefinition",
         "ecs:UpdateService",
         *LOOKS,
@@ -255,6 +262,7 @@ def test_the_status_tells_what_serves_and_changes_nothing(story: Story) -> None:
     assert operations(chapter) == [
         *CHECKS,
         "ecs:DescribeTaskDefinition",
+        SCAN,
         "application-autoscaling:DescribeScalableTargets",
         "cloudwatch:DescribeAlarms",
         "logs:FilterLogEvents",

@@ -11,7 +11,7 @@ from tests.support.slow import numbers
 from tests.support.targets import bench
 
 # The calls of one run. test_the_numbers_of_calls_are_right fails if a command makes others.
-FIRST_DEPLOY, NEXT_DEPLOY, ROLLBACK = 18, 23, 18
+FIRST_DEPLOY, NEXT_DEPLOY, ROLLBACK = 19, 24, 18
 # Of each run, one call of each phase: checks, revision, start, watch, tag of the image, scaling.
 QUICK_FIRST_DEPLOY = 2, 4, 5, 6, 13, 15
 QUICK_NEXT_DEPLOY = 4, 6, 7, 8, 14, 18, 20

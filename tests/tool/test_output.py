@@ -341,7 +341,7 @@ def test_while_it_waits_the_table_shows_both_revisions(
     deployed: Checkout, terminal: TerminalOutput
 ) -> None:
     deployed.release()
-    deployed.aws.faults.interrupt(after=12)
+    deployed.aws.faults.interrupt(after=13)
     deployed.terminal = terminal
     deployed.run("deploy")
     screen = "\n".join(terminal.screen)

@@ -36,7 +36,7 @@ def list_deployments(
     while True:
         more: dict[str, Any] = {"nextToken": token} if token else {}
         answer = aws.ecs.list_service_deployments(
-            cluster=names.cluster, service=names.service, status=status, maxResults=100, **more
+            cluster=names.cluster, service=names.service, status=[*status], maxResults=100, **more
         )
         yield from answer["serviceDeployments"]
         token = answer.get("nextToken", "")

@@ -101,20 +101,24 @@ def test_what_a_setting_turns_off_may_go_and_only_by_that_setting() -> None:
 
 
 # Resources behind a condition that tasks do not use, and those that stay while tasks use them.
-UNUSED = {"FailedDeployments", "AllowedIpv4", "AllowedIpv6", "WebAclAssociation"}
+UNUSED = {
+    *("AllowedIpv4", "AllowedIpv6", "WebAclAssociation", "Certificate", "DomainRecord"),
+    *("Dashboard", "FailedDeployments"),
+}
 KEPT = {"LimitedTaskIngress", "LimitedTaskSecurityGroup"}
 
 
 def test_the_resources_that_settings_turn_off_are_those_of_the_stack() -> None:
     template = load(TEMPLATE)
 
-    def parameter(condition: str) -> str:
+    def parameters(condition: str) -> str:
         text = str(template["Conditions"][condition])
-        [found] = [name for name in template["Parameters"] if f"'{name}'" in text]
-        return str(found)
+        nested = [parameters(name) for name in template["Conditions"] if f"'{name}'" in text]
+        named = [name for name in template["Parameters"] if f"'{name}'" in text]
+        return " ".join(sorted({*named, *" ".join(nested).split()}))
 
     conditional = {
-        name: parameter(body["Condition"])
+        name: parameters(body["Condition"])
         for name, body in template["Resources"].items()
         if "Condition" in body and name not in UNUSED | KEPT
     }
