@@ -202,6 +202,7 @@ def test_buildkit_is_on_and_makes_no_attestations(stage: Stage) -> None:
 def test_the_context_is_what_the_commit_holds(stage: Stage) -> None:
     stage.write(".env", "SECRET=1\n")  # .gitignore names it: the tree counts as clean
     stage.write("app/local.py", "")
+    (stage.folder / ".git" / "info").mkdir(exist_ok=True)
     stage.write(".git/info/exclude", "app/local.py\n")
     stage.provide()
 

@@ -12,7 +12,7 @@ from tests.support.rendering import ROOT
 TOOL = ROOT / "template" / "infra" / "tool"
 CLIENTS = (
     *("application-autoscaling", "cloudformation", "cloudwatch", "ec2", "ecr", "ecs", "elbv2"),
-    *("iam", "logs", "sts"),
+    *("iam", "logs", "route53", "sts", "wafv2"),
 )
 TOKENS = {"nextToken", "NextToken", "Marker", "NextMarker"}
 
@@ -26,6 +26,7 @@ ONE_PAGE = {
     "describe_stack_events": "the latest 100 are enough, and there may be thousands",
     "describe_stacks": "asks for one by its name",
     "describe_vpcs": "a region has one default VPC at most",
+    "list_resource_record_sets": "asks for the 300 records from one name on: a name has few",
     "list_service_deployments": "boto3 has no paginator: history.py has a loop",
 }
 

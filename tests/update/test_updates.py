@@ -21,13 +21,12 @@ from tests.support.installed_service import InstalledService
 from tests.support.rendering import EXAMPLE, Answers
 from tests.update.history import HERE, MADE_ONCE, NEXT, SPANS, History, Owned
 from tests.update.next_release import RENAMED
-from tests.update.owner_edits import OWNER_EDITS, POLICY, OwnerEdit
+from tests.update.owner_edits import OWNER_EDITS, OwnerEdit
 
 # Expected conflicts: both sides changed the same lines or neighbouring lines. By the version that
 # the update starts from ("" is any), the edit and the file; with the reason why it cannot be
 # avoided. Those from HERE are due to the changes of next_release.py.
 CONFLICTS = {
-    (HERE, "widens the policy", POLICY): "in a list of one item, every place is next to the end",
     (
         HERE,
         "sorts dependencies in",
