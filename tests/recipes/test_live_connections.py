@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -277,6 +278,34 @@ def test_a_client_that_does_not_read_is_dropped_and_continues_where_it_was(
     assert 100 <= before < sent
     assert slow.texts == [*map(large, range(sent)), "last"]
     assert not slow.reset
+
+
+def test_clients_that_leave_while_much_is_sent_are_no_errors(service: RecipeService) -> None:
+    with ready(service) as server:
+        publish(server, *map(large, range(300)))
+        for _ in range(30):
+            leave_early(server)
+        until(lambda: len(requests_for_events(server)) > 30)
+        server.process.terminate()
+        assert server.process.wait(PATIENCE) == 0
+        lines = server.lines()
+    assert [line for line in lines if line["level"] == "ERROR"] == []
+    assert [line["clients"] for line in lines if "clients" in line] == [0], "a place is not free"
+
+
+def leave_early(server: Server) -> None:
+    """Read the beginning of the stream, with all that is kept, and break the connection."""
+    with socket.create_connection(("127.0.0.1", server.port())) as connection:
+        connection.sendall(
+            b"GET /messages/events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 1-0\r\n\r\n"
+        )
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def requests_for_events(server: Server) -> list[object]:
+    """The lines of streams that have ended."""
+    return [line for line in server.lines() if line.get("path") == "/messages/events"]
 
 
 def large(number: int) -> str:
