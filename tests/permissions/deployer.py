@@ -165,8 +165,11 @@ class Deployer:
         )
         name = "infra/autoscaling.json"
         document = self.service.document(name)
-        document["scheduledActions"] = [action | {"ScheduledActionName": "night"}]
-        self.service.change(name, document)
+        wanted = [action | {"ScheduledActionName": "night"}]
+        if document.get("scheduledActions") == wanted:
+            self.service.new_commit()
+        else:
+            self.service.change(name, document | {"scheduledActions": wanted})
 
     def let_its_deployments_wait(self) -> None:
         """At a PAUSE hook, from the next deploy on."""

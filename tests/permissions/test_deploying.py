@@ -27,6 +27,8 @@ POLICY = "ops/iam-policy-github-actions.json"
 # Actions that none of the runs here needs, and why they stay.
 ROOM = {
     "ecr:GetDownloadUrlForLayer": "clients of docker's that look at a layer before they push it",
+    "ecs:TagResource": "a service with [tags]: tests/tool/test_tags.py deploys it by this role",
+    "ecs:UntagResource": "likewise, if a tag is removed",
 }
 # Resources likewise, by the end of their ARN.
 ROOM_FOR_RESOURCES = {
@@ -89,6 +91,14 @@ def _the_simulation_knew_what_to_do(started_aws: SimulatedAws) -> Iterator[None]
     started_aws.check()
 
 
+# Changes whose resource does not name the service: the ARN of a scalable target has an id of its
+# own, and no source says that another action is checked for them.
+WITHOUT_NAMES = {
+    "application-autoscaling:DeleteScheduledAction",
+    "application-autoscaling:PutScheduledAction",
+}
+
+
 # --- enough ---
 
 
@@ -144,9 +154,8 @@ def test_without_any_one_resource_a_run_is_refused(record: RecordedRuns) -> None
 def all_actions() -> list[str]:
     template = Path(__file__).parents[2] / "template" / f"{POLICY}.jinja"
     statements = json.loads(template.read_text())["Statement"]
-    return sorted(
-        {action for statement in statements for action in statement["Action"]} - ROOM.keys()
-    )
+    needed = {action for statement in statements for action in statement["Action"]} - ROOM.keys()
+    return sorted(needed | {"ecs:TagResource"})  # which new revisions need, too
 
 
 # docker asks by HEAD whether a layer is there, and an answer to that has no words: such is the end
@@ -156,7 +165,8 @@ WITHOUT_WORDS = {"ecr:BatchCheckLayerAvailability": "403"}
 
 @pytest.mark.parametrize("action", all_actions())
 def test_a_run_says_which_action_it_lacks(record: RecordedRuns, action: str) -> None:
-    (less,) = (less for removed, less in parts(record.policy, "Action") if removed == action)
+    without = (less for removed, less in parts(record.policy, "Action") if removed == action)
+    less = next(less for less in without if record.refused(less))
     name = next(iter(record.refused(less)))
     with record.deployer.may(less):
         run = RUNS[name].carry_out(record.deployer)
@@ -210,7 +220,9 @@ def test_what_has_another_name_is_out_of_reach(record: RecordedRuns, whose: str)
             continue
         allowed = allowed_elsewhere(record, call, parameters, record.account)
         if allowed is None:
-            assert not call.changes, f"IAM cannot tell whose it is, and {call.name} changes it"
+            assert not call.changes or call.name in WITHOUT_NAMES, (
+                f"IAM cannot tell whose it is, and {call.name} changes it"
+            )
         else:
             assert not allowed, f"{name} has {allowed} with {whose}: narrow {POLICY}\n{parameters}"
             out_of_reach.add(call.name)
