@@ -22,11 +22,12 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.recipes.balancer import balancing
 from tests.recipes.service import FOLDER, Recipes, RecipeService
-from tests.service.servers import PATIENCE, Server
+from tests.service.servers import PATIENCE, Line, Server
 from tests.support.browser import launched
 from tests.support.programs import require
 
 IDLE_TIMEOUT = 60  # seconds, of the load balancer
+CUT = 25  # seconds after which uvicorn cuts the connections of a stop
 
 # In each test the pool of clients is the first to be made and the last to end: if a test fails, its
 # servers end, and then the clients that still read from them.
@@ -283,29 +284,59 @@ def test_a_client_that_does_not_read_is_dropped_and_continues_where_it_was(
 def test_clients_that_leave_while_much_is_sent_are_no_errors(service: RecipeService) -> None:
     with ready(service) as server:
         publish(server, *map(large, range(300)))
-        for _ in range(30):
-            leave_early(server)
-        until(lambda: len(requests_for_events(server)) > 30)
-        server.process.terminate()
-        assert server.process.wait(PATIENCE) == 0
-        lines = server.lines()
+        streams = [open_stream(server, after="1-0") for _ in range(50)]  # each is sent all 300
+        for each in streams:
+            break_off(each)
+        until(lambda: streams_ended(server) > len(streams))
+        lines = lines_of_a_stop(server)
     assert [line for line in lines if line["level"] == "ERROR"] == []
     assert [line["clients"] for line in lines if "clients" in line] == [0], "a place is not free"
 
 
-def leave_early(server: Server) -> None:
-    """Read the beginning of the stream, with all that is kept, and break the connection."""
-    with socket.create_connection(("127.0.0.1", server.port())) as connection:
-        connection.sendall(
-            b"GET /messages/events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 1-0\r\n\r\n"
-        )
-        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+def test_clients_that_read_nothing_and_then_leave_are_no_errors(service: RecipeService) -> None:
+    with ready(service) as server:
+        streams = [open_stream(server) for _ in range(50)]
+        sent = 0
+        while server.log.read_text().count("reads too slowly") < len(streams):
+            assert sent < 5000, "40 MB wait for a client"
+            publish(server, *map(large, range(sent, sent + 100)))
+            sent += 100
+        for each in streams:
+            break_off(each)
+        until(lambda: streams_ended(server) > len(streams))
+        lines = lines_of_a_stop(server)
+    assert [line for line in lines if line["level"] == "ERROR"] == []
+    assert [line["clients"] for line in lines if "clients" in line] == [0], "a place is not free"
 
 
-def requests_for_events(server: Server) -> list[object]:
-    """The lines of streams that have ended."""
-    return [line for line in server.lines() if line.get("path") == "/messages/events"]
+def open_stream(server: Server, after: str | None = None) -> socket.socket:
+    """A connection whose client has read the beginning of the answer."""
+    connection = socket.create_connection(("127.0.0.1", server.port()), PATIENCE)
+    last_id = f"Last-Event-ID: {after}\r\n" if after else ""
+    connection.sendall(
+        f"GET /messages/events HTTP/1.1\r\nHost: localhost\r\n{last_id}\r\n".encode()
+    )
+    assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+    return connection
+
+
+def break_off(connection: socket.socket) -> None:
+    """Reset a connection, as a client does that is gone: what is under way is lost."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def streams_ended(server: Server) -> int:
+    return [line.get("path") for line in server.lines()].count("/messages/events")
+
+
+def lines_of_a_stop(server: Server) -> list[Line]:
+    """The log of a server, once it has stopped without having to cut a connection."""
+    begin = time.monotonic()
+    server.process.terminate()
+    assert server.process.wait(PATIENCE) == 0
+    assert time.monotonic() - begin < CUT, "a stream was open until uvicorn cut it"
+    return server.lines()
 
 
 def large(number: int) -> str:
