@@ -88,28 +88,26 @@ def of_dashboard(aws: Aws, id: str, tags: Tags, gone: list[str]) -> None:
     cloudwatch = aws("cloudwatch")
     listed = cloudwatch.list_dashboards(DashboardNamePrefix=id)["DashboardEntries"]
     [arn] = [each["DashboardArn"] for each in listed if each["DashboardName"] == id]
-    if tags:
-        cloudwatch.tag_resource(ResourceARN=arn, Tags=upper(tags))
-    if gone:
-        cloudwatch.untag_resource(ResourceARN=arn, TagKeys=gone)
+    retag_arn(cloudwatch, arn, tags, gone)
 
 
 def of_alarm(aws: Aws, id: str, tags: Tags, gone: list[str]) -> None:
     cloudwatch = aws("cloudwatch")
     [found] = cloudwatch.describe_alarms(AlarmNames=[id])["MetricAlarms"]
-    if tags:
-        cloudwatch.tag_resource(ResourceARN=found["AlarmArn"], Tags=upper(tags))
-    if gone:
-        cloudwatch.untag_resource(ResourceARN=found["AlarmArn"], TagKeys=gone)
+    retag_arn(cloudwatch, found["AlarmArn"], tags, gone)
 
 
 def of_rule(aws: Aws, id: str, tags: Tags, gone: list[str]) -> None:
     events = aws("events")
-    arn = events.describe_rule(Name=id)["Arn"]
+    retag_arn(events, events.describe_rule(Name=id)["Arn"], tags, gone)
+
+
+def retag_arn(client: Any, arn: str, tags: Tags, gone: list[str]) -> None:
+    """By the calls that CloudWatch and EventBridge share."""
     if tags:
-        events.tag_resource(ResourceARN=arn, Tags=upper(tags))
+        client.tag_resource(ResourceARN=arn, Tags=upper(tags))
     if gone:
-        events.untag_resource(ResourceARN=arn, TagKeys=gone)
+        client.untag_resource(ResourceARN=arn, TagKeys=gone)
 
 
 TAGGERS: Mapping[str, Tagger] = {

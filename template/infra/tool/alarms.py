@@ -11,7 +11,7 @@ from infra.tool.deployment import Started
 from infra.tool.ecs_service import EcsService
 from infra.tool.errors import Problem
 from infra.tool.settings import Names
-from infra.tool.target import Target
+from infra.tool.target import COMMAND, Target
 from infra.tool.text import one_line
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 MISSING = Problem(
     "alarm-missing",
     "[alarms] roll_back needs these alarms, which do not exist in {region}: {names}",
-    "create them, those of the stack by: uv run --frozen -m infra provision; or set roll_back = "
-    "false and commit that",
+    f"create them, those of the stack by: {COMMAND} provision; or set roll_back = false and commit "
+    "that",
 )
 
 MOST_AT_ONCE = 100  # names that DescribeAlarms takes

@@ -10,6 +10,9 @@ from botocore.validate import ParamValidator
 
 Json = dict[str, Any]
 
+# Operations of Application Auto Scaling that are checked here; all others are of ECS.
+OF_SCALING = frozenset({"PutScalingPolicy", "PutScheduledAction"})
+
 
 def about_shape(operation: str, request: Mapping[str, Any]) -> list[str]:
     """The complaints of the AWS API's model: unknown or missing members, wrong types, and values
@@ -47,7 +50,7 @@ def members(operation: str) -> frozenset[str]:
 
 def input_shape(operation: str) -> Shape:
     """The input of an operation, as botocore's model describes it."""
-    service = "application-autoscaling" if operation.startswith("PutSc") else "ecs"
+    service = "application-autoscaling" if operation in OF_SCALING else "ecs"
     shape = service_model(service).operation_model(operation).input_shape
     assert shape is not None
     return shape
