@@ -69,13 +69,13 @@ def test_a_new_account_gets_every_resource_of_the_stack_and_a_second_run_changes
     (forward,) = listener["DefaultActions"]
     assert (listener["Port"], forward["TargetGroupArn"]) == (80, targets["TargetGroupArn"])
 
-    tasks, world = sorted(found["groups"], key=lambda group: "From everywhere" in str(group))
-    assert outputs["TaskSecurityGroupId"] == tasks["GroupId"]
-    assert balancer["SecurityGroups"] == [world["GroupId"]]
-    (way_in,) = tasks["IpPermissions"]
-    assert [pair["GroupId"] for pair in way_in["UserIdGroupPairs"]] == [world["GroupId"]]
-    (way_out,) = world["IpPermissionsEgress"]
-    assert [pair["GroupId"] for pair in way_out["UserIdGroupPairs"]] == [tasks["GroupId"]]
+    groups = {group["GroupId"]: group for group in found["groups"]}
+    of_tasks, [of_balancer] = outputs["TaskSecurityGroupId"], balancer["SecurityGroups"]
+    assert groups.keys() == {of_tasks, of_balancer}
+    (ingress,) = groups[of_tasks]["IpPermissions"]
+    assert [pair["GroupId"] for pair in ingress["UserIdGroupPairs"]] == [of_balancer]
+    (egress,) = groups[of_balancer]["IpPermissionsEgress"]
+    assert [pair["GroupId"] for pair in egress["UserIdGroupPairs"]] == [of_tasks]
 
     (repository,), (log,) = found["repositories"], found["logs"]
     assert repository["imageTagMutability"] == "IMMUTABLE"
