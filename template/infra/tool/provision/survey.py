@@ -92,76 +92,106 @@ class Survey:
         return self.stack.parameters if self.stack else {}
 
 
+@dataclass(frozen=True)
+class Files:
+    """The documents of a service that provision reads."""
+
+    task_definition: Json
+    service: Json
+    lifecycle: Json
+    template: str
+
+
 def read(target: Target) -> Survey:
     """Check and read everything, local things first. Raises ToolError."""
-    settings = target.settings
-    task_definition = read_task_definition(target)
-    service_document = documents.parse(target.runtime.root, "service.json")
-    policies.require_documents(target)
-    template = template_of(target)
+    settings, files = target.settings, read_files(target)
     checks.check_credentials(target)
-    stack = state.read(target)
-    lost.require_names(target, stack)
-    service = settings.service
-    target.fact("service", f"{service.name}, in {service.region} of account {service.account}")
-    require_changeable(target, stack)
+    stack = read_stack(target)
     had = stack.parameters if stack else {}
-    fixed.require_same(settings, had)
-    role_arns.require(target)
-    wanted = grants.grants(task_definition, settings)
-    if wrong := [
-        *grant_shapes.complaints(task_definition, settings),
-        *arns.complaints(arns.models(settings)),
-    ]:
-        raise ARNS(complaints="; ".join(wrong), again=target.again)
+    wanted = read_grants(target, files.task_definition)
     lost.require_existing(target, stack)
     fixed.require_importable(target, had)
     now = running.read(target) if had else Running()
     dns = read_names(target, had)
-    where = read_network(target, had, routes.needs(task_definition, wanted))
-    outputs = stack.outputs if stack else {}
-    limited = egress.choose(target, had, outputs, now.security_groups)
-    if limited.limits:
-        target.fact("egress", f"tasks of the next deploy may reach {', '.join(limited.entries)}")
-    trusted = subject.read(target, had)
-    target.fact("subject", f"{trusted.text} ({trusted.source})")
-    environment.check(target, trusted.text)
+    where = read_network(target, had, routes.needs(files.task_definition, wanted))
     choices = Choices(
-        grants=wanted | kept_grants(target, now, had, wanted),
-        subject=trusted.text,
         vpc=where.choice.vpc,
         subnets=tuple(where.choice.subnets),
         dns=dns,
         had=had,
-        egress=limited.parameters(),
+        egress=read_egress(target, stack, now),
+        subject=read_subject(target, had),
+        grants=wanted | kept_grants(target, now, had, wanted),
     )
     sent, live = parameters(settings, choices), policies.read(target)
     uses = Limits(now.subnets, now.public_ip, now.execute_command)
     kept = limits.kept(uses, had, live.limits)
-    allowed = limits.asked(settings, sent, service_document) | kept
-    policies.require(target, [*sizes(template, sent, settings)])
+    allowed = limits.asked(settings, sent, files.service) | kept
+    policies.require(target, [*sizes(files.template, sent, settings)])
     policies.require_short(target, allowed, live)
     boundary.check(target, sent)
     return Survey(
         stack=stack,
-        template=template,
+        template=files.template,
         parameters=sent,
         trust=trust.read(target),
         live=live,
         limits=allowed,
         missing=roles.read(target),
         user=deploy_user.read(target),
-        lifecycle=documents.parse(target.runtime.root, policies.LIFECYCLE.removeprefix("infra/")),
-        cost=cost.cost(
-            task_definition,
-            tasks=settings.tasks.min,
-            zones=0 if settings.network.internal else len(where.choice.subnets),
-            public_ip=settings.tasks.public_ip,
-            notes=cost.notes(settings),
-            options=[*cost.options(settings)],
-        ),
+        lifecycle=files.lifecycle,
+        cost=cost_of(settings, files.task_definition, zones=len(where.choice.subnets)),
         running=now,
     )
+
+
+def read_files(target: Target) -> Files:
+    """Raises ToolError if one is missing or wrong."""
+    root = target.runtime.root
+    task_definition = read_task_definition(target)
+    service = documents.parse(root, "service.json")
+    policies.require_documents(target)
+    lifecycle = documents.parse(root, policies.LIFECYCLE.removeprefix("infra/"))
+    return Files(task_definition, service, lifecycle, template_of(target))
+
+
+def read_stack(target: Target) -> StackState | None:
+    """The stack, if it can be changed to what the settings say. Raises ToolError."""
+    stack, service = state.read(target), target.settings.service
+    lost.require_names(target, stack)
+    target.fact("service", f"{service.name}, in {service.region} of account {service.account}")
+    require_changeable(target, stack)
+    fixed.require_same(target.settings, stack.parameters if stack else {})
+    role_arns.require(target)
+    return stack
+
+
+def read_grants(target: Target, task_definition: Json) -> Grants:
+    """The grants that the documents and the settings ask for. Raises ToolError."""
+    settings = target.settings
+    if wrong := [
+        *grant_shapes.complaints(task_definition, settings),
+        *arns.complaints(arns.models(settings)),
+    ]:
+        raise ARNS(complaints="; ".join(wrong), again=target.again)
+    return grants.grants(task_definition, settings)
+
+
+def read_egress(target: Target, stack: StackState | None, now: Running) -> Mapping[str, str]:
+    """The parameters of the stack for [security] egress_cidrs. Raises ToolError."""
+    had, outputs = (stack.parameters, stack.outputs) if stack else ({}, {})
+    found = egress.choose(target, had, outputs, now.security_groups)
+    if found.limits:
+        target.fact("egress", f"tasks of the next deploy may reach {', '.join(found.entries)}")
+    return found.parameters()
+
+
+def read_subject(target: Target, had: Mapping[str, str]) -> str:
+    """The subject that the deploy role is to trust. Raises ToolError."""
+    found = subject.read(target, had)
+    target.fact("subject", f"{found.text} ({found.source})")
+    environment.check(target, found.text)
+    return found.text
 
 
 def read_task_definition(target: Target) -> Json:
@@ -200,6 +230,18 @@ def template_of(target: Target) -> str:
         return (target.runtime.root / "infra" / "stack.yml").read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise NO_TEMPLATE(why=error) from None
+
+
+def cost_of(settings: Settings, task_definition: Json, *, zones: int) -> Cost:
+    """The cost of a month; an internal load balancer has no public address in its zones."""
+    return cost.cost(
+        task_definition,
+        tasks=settings.tasks.min,
+        zones=0 if settings.network.internal else zones,
+        public_ip=settings.tasks.public_ip,
+        notes=cost.notes(settings),
+        options=[*cost.options(settings)],
+    )
 
 
 def sizes(template: str, sent: Mapping[str, str], settings: Settings) -> Iterator[str]:
