@@ -13,7 +13,8 @@ from simulator.policies import Need, denial, listed, trusts
 from simulator.rollouts import Crashes
 from simulator.simulation import SimulatedAws
 from simulator.template import Stack
-from tests.stack.rendered_service import KEY, SWITCHES, RenderedService
+from tests.stack.rendered_service import RenderedService
+from tests.stack.switches import KEY, SWITCHES
 from tests.support.rendering import Render
 
 Json = dict[str, Any]

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -23,7 +23,8 @@ from tests.stack.invariants import (
     reachability,
     template,
 )
-from tests.stack.rendered_service import ALL, SWITCHES, RenderedService
+from tests.stack.rendered_service import RenderedService
+from tests.stack.switches import ALL, SWITCHES
 from tests.support.rendering import Render
 
 
@@ -549,39 +550,6 @@ def test_every_promise_has_been_broken_once() -> None:
     assert INVARIANTS.keys() == broken_by_some, "add a mistake that breaks the promise"
 
 
-def without_conditions(service: RenderedService, **changed: str) -> dict[str, Any]:
-    """The stack as these parameters make it: conditions decided, references left."""
-    stack = service.stack(**changed)
-
-    def decided(value: Any) -> Any:
-        if isinstance(value, list):
-            return [item for item in map(decided, value) if item != {"Ref": "AWS::NoValue"}]
-        if not isinstance(value, dict):
-            return value
-        if value.keys() == {"Fn::If"}:
-            condition, then, otherwise = value["Fn::If"]
-            return decided(then if stack.holds(condition) else otherwise)
-        members = {key: decided(member) for key, member in value.items()}
-        return {key: item for key, item in members.items() if item != {"Ref": "AWS::NoValue"}}
-
-    made = {
-        section: {
-            name: {key: decided(item) for key, item in body.items() if key != "Condition"}
-            for name, body in service.template[section].items()
-            if stack.there(name)
-        }
-        for section in ("Resources", "Outputs")
-    }
-    used = set(references(made))
-    parameters = {
-        name: rule | {"Default": stack.given.get(name, "")}
-        for name, rule in service.template["Parameters"].items()
-        if name in used
-    }
-    parameters["LogRetentionDays"]["Default"] = stack.parameters["LogRetentionDays"]
-    return {"AWSTemplateFormatVersion": "2010-09-09", "Parameters": parameters, **made}
-
-
 INDEPENDENT = {
     "Dashboard": {"CountsDeployments"},
     "DeployRole": {"HasPermissionsBoundary", "HasRolePath"},
@@ -615,7 +583,7 @@ def test_cfn_lint_finds_a_mistake_and_nothing_else_whatever_the_settings(
     some = {name: SWITCHES[name] for name in (*alone, "zone", "dashboard")}
     for name, switch in {"nothing": {}, "everything": ALL, **some}.items():
         paths.append(tmp_path / f"{name}.json")
-        paths[-1].write_text(json.dumps(without_conditions(service, **switch)))
+        paths[-1].write_text(json.dumps(service.without_conditions(**switch)))
     mistake = Mistake(
         permissions.images_are_immutable_and_scanned, "ScanOnPush: true", "ScanOnPull: true"
     )

@@ -6,7 +6,8 @@ import pytest
 from infra.tool.provision import role_sizes
 
 from simulator.template import Stack
-from tests.stack.rendered_service import SWITCHES, RenderedService
+from tests.stack.rendered_service import RenderedService
+from tests.stack.switches import SWITCHES
 
 ISSUER = "token.actions.githubusercontent.com"
 SLACK = 60  # characters: lengths of regions and partitions differ

@@ -5,10 +5,8 @@ from typing import Any
 
 from simulator.template import Stack
 from tests.stack.invariants.invariant import invariant
-from tests.stack.rendered_service import (
-    TOPIC,
-    RenderedService,
-)
+from tests.stack.rendered_service import RenderedService
+from tests.stack.switches import TOPIC
 
 
 @invariant

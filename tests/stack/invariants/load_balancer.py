@@ -3,12 +3,8 @@
 import re
 
 from tests.stack.invariants.invariant import invariant
-from tests.stack.rendered_service import (
-    CERTIFICATE,
-    ZONE,
-    RenderedService,
-    has_certificate,
-)
+from tests.stack.rendered_service import RenderedService, has_certificate
+from tests.stack.switches import CERTIFICATE, ZONE
 
 
 @invariant

@@ -1,10 +1,8 @@
 """Outputs of the stack: what the tool reads."""
 
 from tests.stack.invariants.invariant import invariant, refusal
-from tests.stack.rendered_service import (
-    CERTIFICATE,
-    RenderedService,
-)
+from tests.stack.rendered_service import RenderedService
+from tests.stack.switches import CERTIFICATE
 
 
 @invariant

@@ -4,7 +4,8 @@ import re
 
 from simulator.template import Place, Stack
 from tests.stack.invariants.invariant import invariant, refusal
-from tests.stack.rendered_service import (
+from tests.stack.rendered_service import RenderedService, arns, grants
+from tests.stack.switches import (
     BUCKETS,
     FILE,
     FILE_BUCKET,
@@ -14,9 +15,6 @@ from tests.stack.rendered_service import (
     OTHER_LOG,
     PARAMETERS,
     SECRET,
-    RenderedService,
-    arns,
-    grants,
 )
 from tests.support.document_checks import policy_findings
 

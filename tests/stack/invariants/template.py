@@ -5,13 +5,13 @@ import tomllib
 
 from simulator.template import references
 from tests.stack.invariants.invariant import invariant
-from tests.stack.rendered_service import (
+from tests.stack.rendered_service import RenderedService
+from tests.stack.switches import (
     OF_THE_DOCUMENT,
     SETTING,
     SETTING_OF_ADDRESSES,
     SETTING_OF_ARNS,
     SETTING_OF_SWITCHES,
-    RenderedService,
 )
 from tests.support.settings import value_of
 
