@@ -154,5 +154,7 @@ COMPANY_SETTINGS = [
     CompanySetting("https.hsts_seconds", write_hsts, off=0),
     CompanySetting("observe.container_insights", lambda _: "enabled"),
     CompanySetting("observe.dashboard", lambda _: True, off=False),
+    CompanySetting("alarms.roll_back", lambda _: True, off=False),
+    CompanySetting("deploy.max_severity", lambda _: "CRITICAL"),
     CompanySetting("tags", lambda _: {"cost-center": "1234", "Team": "search"}, off={}),
 ]
