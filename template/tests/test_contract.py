@@ -103,6 +103,17 @@ def test_the_deploy_policy_has_the_names_of_the_settings() -> None:
     assert named("KeepTheAlarmsOfTheScaling") == [arn("cloudwatch", "alarm:"), alarms, policies]
 
 
+def test_deploys_may_set_the_schedule_of_the_scaling() -> None:
+    if not document("infra/autoscaling.json").get("scheduledActions"):
+        return
+    policy = (ROOT / "ops/iam-policy-github-actions.json").read_text(encoding="utf-8")
+    for action in "DeleteScheduledAction", "PutScheduledAction":
+        assert f'"application-autoscaling:{action}"' in policy, (
+            f"ops/iam-policy-github-actions.json: ScaleTheService needs {action} for "
+            "scheduledActions in infra/autoscaling.json; then provision, before you push"
+        )
+
+
 def test_ci_tests_with_the_uv_and_the_python_of_the_image() -> None:
     """Raise them together: a bot that follows the Dockerfile does not see the workflows."""
     image = (ROOT / "Dockerfile").read_text(encoding="utf-8")

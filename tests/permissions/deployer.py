@@ -150,27 +150,6 @@ class Deployer:
             },
         )
 
-    def put_a_schedule_into_the_document(self) -> None:
-        """And another one into AWS, which a deploy deletes."""
-        action = {
-            "Schedule": "cron(0 20 ? * MON-FRI *)",
-            "ScalableTargetAction": {"MinCapacity": 1, "MaxCapacity": 2},
-        }
-        self.aws.client("application-autoscaling").put_scheduled_action(
-            ScheduledActionName="of-old",
-            ServiceNamespace="ecs",
-            ResourceId=f"service/{self.here['cluster']}/{self.here['service']}",
-            ScalableDimension="ecs:service:DesiredCount",
-            **action,
-        )
-        name = "infra/autoscaling.json"
-        document = self.service.document(name)
-        wanted = [action | {"ScheduledActionName": "night"}]
-        if document.get("scheduledActions") == wanted:
-            self.service.new_commit()
-        else:
-            self.service.change(name, document | {"scheduledActions": wanted})
-
     def let_its_deployments_wait(self) -> None:
         """At a PAUSE hook, from the next deploy on."""
         name = "infra/service.json"
@@ -274,9 +253,22 @@ def prepare_again(deployer: Deployer) -> None:
     deployer.put_a_policy_that_the_document_lacks()
 
 
-def prepare_schedule(deployer: Deployer) -> None:
-    deployer.let_another_revision_serve()
-    deployer.put_a_schedule_into_the_document()
+def prepare_tag(deployer: Deployer) -> None:
+    prepare_deploy(deployer)
+    deployer.service.set("tags", {"team": "search"})
+    deployer.service.commit("Tag the service")
+
+
+def deploy_with_a_tag_and_without(deployer: Deployer) -> Run:
+    first = deployer.run("deploy")
+    deployer.service.git("revert", "--no-edit", "HEAD")
+    second = deployer.run("deploy")
+    return Run(
+        max(first.exit_code, second.exit_code),
+        first.out + second.out,
+        first.err + second.err,
+        [*first.calls, *second.calls],
+    )
 
 
 def prepare_failure(deployer: Deployer) -> None:
@@ -332,8 +324,8 @@ RUNS: dict[str, DeployerRun] = {
         prepare_again, command("deploy"), 0, ("in steady state already", "of-old")
     ),
     "deploy": DeployerRun(prepare_deploy, command("deploy"), 0, ("in steady state",), slow=True),
-    "deploy with a schedule": DeployerRun(
-        prepare_schedule, command("deploy"), 0, ("scheduled action of-old", "steady state")
+    "deploys with a tag and without": DeployerRun(
+        prepare_tag, deploy_with_a_tag_and_without, 0, ("team", "without team", "steady state")
     ),
     "deploy that fails": DeployerRun(
         prepare_failure,

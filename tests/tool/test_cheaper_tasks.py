@@ -18,7 +18,12 @@ SCALING = "application-autoscaling"
 
 
 def apply(checkout: Checkout, heading: str) -> None:
-    """The edits below a heading of the page, committed and with an image."""
+    """The edits below a heading of the page, provisioned, committed and with an image."""
+    edit(checkout, heading)
+    checkout.administer("provision").expect(0)
+
+
+def edit(checkout: Checkout, heading: str) -> None:
     text = PAGE.read_text(encoding="utf-8")
     [section] = re.findall(rf"^## {heading}$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     for step in parse(PAGE.name, section):
@@ -81,6 +86,17 @@ def test_a_first_deploy_sets_the_schedule_and_the_bounds_of_the_settings(
     assert actions(provisioned).keys() == {"day", "night"}
     assert actions(provisioned)["day"]["Timezone"] == "Europe/Berlin"
     assert bounds(provisioned) == (1, 4), "until the first action"
+
+
+def test_before_the_permissions_are_there_a_deploy_says_which_one_it_lacks(
+    deployed: Checkout,
+) -> None:
+    edit(deployed, SCHEDULE)
+    run = deployed.run("deploy").expect(1, "scaling-not-set")
+    run.expect_text(f"{SCALING}:PutScheduledAction")
+    deployed.administer("provision").expect(0)
+    deployed.run("deploy").expect(0)
+    assert actions(deployed).keys() == {"day", "night"}
 
 
 def test_bounds_between_two_actions_are_left_alone(deployed: Checkout) -> None:

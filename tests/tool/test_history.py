@@ -28,7 +28,7 @@ def past(number: int, *, minutes: int) -> Json:
 
 def test_deployments_are_ordered_by_their_time_and_each_revision_counts_at_its_latest() -> None:
     listed_by_ecs = [past(1, minutes=0), past(2, minutes=1), past(3, minutes=2), past(1, minutes=9)]
-    found = history.latest_first(iter(listed_by_ecs))
+    found = history.latest_revisions(iter(listed_by_ecs))
     assert found == [service_revision(number) for number in (1, 3, 2)]
 
 

@@ -50,7 +50,7 @@ def steady_revisions(aws: Aws, names: Names) -> Sequence[int]:
     Each counts at its latest deployment, and only the latest few deployments count: ECS describes
     20 at once. Raises AwsError.
     """
-    arns = latest_first(dict(each) for each in list_deployments(aws, names, "SUCCESSFUL"))
+    arns = latest_revisions(dict(each) for each in list_deployments(aws, names, "SUCCESSFUL"))
     revisions = task_definitions(aws, arns[:MOST_AT_ONCE])
     numbers = (number_of(revisions.get(arn, ""), names.family) for arn in arns)
     return list(dict.fromkeys(number for number in numbers if number))
@@ -70,14 +70,18 @@ def task_definitions(aws: Aws, arns: Sequence[str]) -> Mapping[str, str]:
 
 def latest_arns(deployments: Iterator[Mapping[str, Any]]) -> Sequence[str]:
     """The ARNs of the latest service deployments, the last first, as many as ECS describes."""
-    ordered = sorted(deployments, key=lambda each: each["createdAt"], reverse=True)
-    return [each["serviceDeploymentArn"] for each in ordered[:MOST_AT_ONCE]]
+    ordered = last_first(deployments)[:MOST_AT_ONCE]
+    return [each["serviceDeploymentArn"] for each in ordered]
 
 
-def latest_first(deployments: Iterator[Mapping[str, Any]]) -> Sequence[str]:
+def latest_revisions(deployments: Iterator[Mapping[str, Any]]) -> Sequence[str]:
     """The ARNs of the service revisions that were deployed, each once, by its latest deployment."""
-    ordered = sorted(deployments, key=lambda each: each["createdAt"], reverse=True)
-    return list(dict.fromkeys(each["targetServiceRevisionArn"] for each in ordered))
+    arns = (each["targetServiceRevisionArn"] for each in last_first(deployments))
+    return list(dict.fromkeys(arns))
+
+
+def last_first(deployments: Iterator[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    return sorted(deployments, key=lambda each: each["createdAt"], reverse=True)
 
 
 def number_of(task_definition: str, family: str) -> int:
