@@ -83,6 +83,10 @@ WRONG_TASKS: dict[str, tuple[Edit, str]] = {
         "the image of",
     ),
     "an unknown member": (with_members(cpus="256"), "cpus"),
+    "an unknown value in a list": (
+        with_members(requiresCompatibilities=["FARGATES"]),
+        "requiresCompatibilities[0] is FARGATES",
+    ),
     "an unknown member inside": (
         lambda d: d["containerDefinitions"][0]["healthCheck"].update(every=5),
         "every",

@@ -1,6 +1,5 @@
 """Checks of infra/service.json, for a new service and for an existing one. Pure."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -117,7 +116,7 @@ def complaints_about_update(document: Json, running: Mapping[str, Any]) -> Itera
     """Members that an existing service cannot change. `running`: an answer of DescribeServices."""
     for member in sorted(document.keys() - members("UpdateService") - BY_OTHER_CALLS):
         found = running.get(member) or ONLY_NEW.get(member)
-        if as_set(document[member]) != as_set(found):
+        if document[member] != found:
             yield f"{member} of an existing service cannot be changed by a deploy: it is {found}"
     rebalancing = "DISABLED" if has_no_room(document) else "ENABLED"
     defaults = DEFAULTS | {"availabilityZoneRebalancing": rebalancing}
@@ -152,13 +151,6 @@ def is_off(value: Any) -> bool:
     if isinstance(value, Mapping) and {"enable", "enabled"} & value.keys():
         return not (value.get("enable") or value.get("enabled"))
     return not value
-
-
-def as_set(value: Any) -> Any:
-    """A value without the order of a list, which means nothing for tags."""
-    if not isinstance(value, list):
-        return value
-    return sorted(json.dumps(item, sort_keys=True) for item in value)
 
 
 def as_shares(strategy: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, int]]:
