@@ -25,19 +25,19 @@ Made by `scripts/reference.py` from the help of each command. Type them at the r
 {index}
 
 Every command ends with exit code 2 for wrong usage, and with 130 or 143 if it was stopped by Ctrl-C
-or SIGTERM. The meaning of each code in general:
+or SIGTERM. In general the codes mean:
 
 {codes}
 
-An unexpected exception is exit code 1 before the first change in AWS and 3 after it, in one line,
-with the traceback in a file. [Errors](errors.md) lists every message.
+An unexpected exception is printed as one line that names a file with the traceback. The exit code
+is then 1 before the first change in AWS, and 3 after it. [Errors](errors.md) lists every message.
 """
 CODES = {
     ExitCode.DONE: "done, as the command describes it",
     ExitCode.FAILED: "it failed: something may have changed in AWS; or the service is not healthy",
     ExitCode.NOT_READY: "wrong usage, or not ready: nothing was changed in AWS",
-    ExitCode.UNKNOWN: "the outcome is unknown: run the command again, and it finds out",
-    ExitCode.INTERRUPTED: "stopped by Ctrl-C; what continues in AWS is named",
+    ExitCode.UNKNOWN: "the outcome is unknown: run the command again, and it checks",
+    ExitCode.INTERRUPTED: "stopped by Ctrl-C; the output names what continues in AWS",
     ExitCode.TERMINATED: "stopped by SIGTERM, likewise",
 }
 
@@ -102,9 +102,9 @@ def exit_codes(text: str) -> list[list[str]]:
 ERRORS = """# Errors
 
 Made by `scripts/reference.py` from the `Problem` constants of `infra/tool/`. Each error of the tool
-has a stable code, which the message shows as `error[CODE]`: search this page for it. Words in
-braces stand for details that the tool fills in. Tests and scripts may rely on the codes, not on the
-words.
+has a stable code, which the message shows as `error[CODE]`: search this page for that code. Words
+in braces stand for details that the tool fills in. Tests and scripts may rely on the codes, but not
+on the words.
 
 "Exit 2 or 1" means 2 as long as the command has changed nothing in AWS, and 1 afterwards.
 """
@@ -134,4 +134,6 @@ def error(problem: Problem) -> str:
 
 
 def capitalised(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """With a capital first letter, unless the first word is the name of a file."""
+    is_file = re.match(r"\S*[./]\S", text)
+    return text if is_file else text[:1].upper() + text[1:]

@@ -107,7 +107,7 @@ def trial(service: InstalledService, image: str) -> Iterator[Trial]:
     assert left == "", "the container is removed, however the test of the image ends"
 
 
-def test_the_image_of_a_fresh_service_is_right(trial: Trial) -> None:
+def test_the_image_of_a_fresh_service_passes(trial: Trial) -> None:
     trial.run()
     said = trial.out.getvalue()
     assert COMMIT in said
@@ -131,7 +131,7 @@ def test_an_app_that_needs_more_memory_than_the_task_has_is_named(trial: Trial) 
     assert "out of memory" in error.message
 
 
-def test_a_secret_of_a_certain_form_needs_a_stand_in(trial: Trial) -> None:
+def test_a_secret_in_a_certain_format_needs_a_test_value(trial: Trial) -> None:
     secret: dict[str, Any] = {
         "command": python("import os; int(os.environ['LIMIT']); " + SERVE),
         "secrets": [
@@ -176,7 +176,7 @@ def test_a_health_check_that_hangs_is_cut_off(trial: Trial) -> None:
     trial.fails("container-unhealthy", "more than 2 s", healthCheck=check)
 
 
-def test_an_image_that_answers_another_commit_is_wrong(trial: Trial) -> None:
+def test_an_image_with_another_commit_fails(trial: Trial) -> None:
     trial.fails("commit-differs", COMMIT, commit="f" * 40)
 
 

@@ -42,7 +42,7 @@ def member(archive: tarfile.TarFile, name: str) -> bytes:
     return file.read()
 
 
-def test_health_says_which_commit_was_built(container: Container) -> None:
+def test_health_returns_the_commit_of_the_build(container: Container) -> None:
     status, _, body = container.get("/health")
     assert (status, json.loads(body)) == (200, {"status": "ok", "commit": COMMIT})
 
@@ -54,7 +54,7 @@ def test_it_is_not_root(image: str, container: Container) -> None:
 
 
 @pytest.mark.parametrize("tool", ["uv", "uvx", "curl", "wget", "gcc", "git"])
-def test_what_the_app_does_not_need_is_left_out(container: Container, tool: str) -> None:
+def test_the_image_has_only_what_the_app_needs(container: Container, tool: str) -> None:
     assert container.run("bash", "-c", f"type -P {tool}").returncode == 1
 
 

@@ -75,7 +75,7 @@ def test_an_idle_connection_outlives_the_load_balancers(minute: Minute) -> None:
     assert minute.idle.result() == [200, 200, True]
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(minute: Minute) -> None:
+def test_a_body_that_does_not_arrive_times_out(minute: Minute) -> None:
     for status, waited in minute.slow.result():
         assert status == "HTTP/1.1 408 Request Timeout"
         assert waited > BODY_TIMEOUT - 1, "but for as long as it may take"

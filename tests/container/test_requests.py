@@ -64,7 +64,7 @@ MALFORMED = {
 }
 
 
-def test_what_is_malformed_or_too_large_is_refused_and_costs_nothing(
+def test_malformed_or_large_requests_are_refused_and_use_no_memory(
     image: str, service: InstalledService
 ) -> None:
     requests = ", ".join(f"{name!r}: {request}" for name, request in MALFORMED.items())
@@ -80,9 +80,7 @@ def test_what_is_malformed_or_too_large_is_refused_and_costs_nothing(
         assert {line["level"] for line in container.lines()} <= {"INFO", "WARNING"}
 
 
-def test_who_sends_half_a_request_keeps_nobody_waiting(
-    image: str, service: InstalledService
-) -> None:
+def test_half_a_request_does_not_delay_other_clients(image: str, service: InstalledService) -> None:
     script = f"""{SEND}
 import http.client
 halves = [b"", b"GET", b"GET / HTTP/1.1\\r\\nX: ", post(b"{{", "Content-Length: 9")] * 25
@@ -211,7 +209,7 @@ def edited_container(edited_image: str, edited: InstalledService) -> Iterator[Co
 
 
 @pytest.mark.parametrize("address", ["10.1.2.3", "172.31.2.3", "192.168.2.3", "100.64.2.3"])
-def test_behind_the_load_balancer_client_and_scheme_are_those_that_it_saw(
+def test_behind_the_load_balancer_its_client_and_scheme_are_used(
     edited_container: Container, address: str
 ) -> None:
     """It appends the address that it saw to whatever a client claims, and replaces the scheme."""
@@ -219,13 +217,13 @@ def test_behind_the_load_balancer_client_and_scheme_are_those_that_it_saw(
 
 
 @pytest.mark.parametrize("address", ["198.18.0.7", "11.0.0.1", "172.32.0.1"])
-def test_from_outside_the_private_networks_nothing_is_believed(
+def test_headers_from_outside_the_private_networks_are_ignored(
     edited_container: Container, address: str
 ) -> None:
     assert asked_from(edited_container, address) == ("http", address)
 
 
-def test_large_uploads_have_a_place_to_go(edited_image: str, edited: InstalledService) -> None:
+def test_large_uploads_can_be_stored(edited_image: str, edited: InstalledService) -> None:
     upload = """
 import http.client, json
 from concurrent.futures import ThreadPoolExecutor

@@ -24,7 +24,7 @@ fi
 """
 
 
-def test_the_engine_holds_it_to_what_fargate_would(container: Container) -> None:
+def test_the_engine_applies_the_limits_of_fargate(container: Container) -> None:
     """Or everything below would be proven for more than it gets."""
     state = container.run("bash", "-c", "cat /proc/self/status /proc/mounts").stdout
     for capabilities in "CapPrm", "CapEff", "CapBnd":
@@ -37,7 +37,7 @@ def test_the_engine_holds_it_to_what_fargate_would(container: Container) -> None
     assert int(memory) == 512 * 2**20
 
 
-def test_it_stops_well_and_says_nothing_but_information(
+def test_the_container_stops_cleanly_and_logs_only_information(
     image: str, service: InstalledService
 ) -> None:
     with serving(image, service.path) as container:
@@ -46,7 +46,7 @@ def test_it_stops_well_and_says_nothing_but_information(
     assert {line["level"] for line in lines} == {"INFO"}, lines
 
 
-def test_the_health_check_is_red_while_the_app_hangs(image: str, service: InstalledService) -> None:
+def test_the_health_check_fails_while_the_app_hangs(image: str, service: InstalledService) -> None:
     with serving(image, service.path) as container:
         container.run("bash", "-c", "kill -STOP -1")
         assert not container.healthy()
@@ -54,14 +54,12 @@ def test_the_health_check_is_red_while_the_app_hangs(image: str, service: Instal
         until(container.healthy)
 
 
-def test_the_health_check_is_red_when_nothing_listens(
-    image: str, service: InstalledService
-) -> None:
+def test_the_health_check_fails_if_nothing_listens(image: str, service: InstalledService) -> None:
     with starting(image, service.path, "sleep", "60") as container:
         assert not container.healthy()
 
 
-def test_the_health_check_is_red_when_the_app_answers_an_error(
+def test_the_health_check_fails_if_the_app_returns_an_error(
     image: str, service: InstalledService
 ) -> None:
     script = """
@@ -78,7 +76,7 @@ HTTPServer(("127.0.0.1", 8080), Ill).serve_forever()
         assert not container.healthy()
 
 
-def test_a_killed_worker_comes_back_and_the_container_stays(
+def test_a_killed_worker_is_replaced_and_the_container_keeps_running(
     image: str, service: InstalledService
 ) -> None:
     with serving(image, service.path) as container:

@@ -1,4 +1,4 @@
-"""What AWS would refuse is refused here first, also in documents that are wrong on purpose."""
+"""The JSON documents follow the rules of AWS, and each mistake in them is noticed here."""
 
 import copy
 import json
@@ -55,7 +55,7 @@ WRONG_TASKS: dict[str, Break] = {
 }
 
 
-def test_the_task_definition_is_what_ecs_accepts_and_a_wrong_one_is_not(
+def test_ecs_accepts_the_task_definition_and_refuses_wrong_ones(
     example: Render, tmp_path: Path
 ) -> None:
     right = example.json("infra/task-definition.json")
@@ -69,13 +69,13 @@ def test_the_task_definition_is_what_ecs_accepts_and_a_wrong_one_is_not(
     assert not unnoticed, "no check noticed these mistakes: write one in documents.py"
 
 
-def test_the_service_is_what_ecs_accepts(example: Render) -> None:
+def test_ecs_accepts_the_service(example: Render) -> None:
     service = example.json("infra/service.json") | {"serviceName": "any"}
     assert api_findings("ecs", "CreateService", service) == []
     assert api_findings("ecs", "CreateService", service | {"launchType": "FARGTE"}) != []
 
 
-def test_the_scaling_policies_are_what_application_auto_scaling_accepts(example: Render) -> None:
+def test_application_auto_scaling_accepts_the_scaling_policies(example: Render) -> None:
     for policy in example.json("infra/autoscaling.json")["policies"]:
         target = {
             "ServiceNamespace": "ecs",
@@ -98,7 +98,7 @@ WRONG_LIFECYCLES: dict[str, Break] = {
 }
 
 
-def test_the_lifecycle_policy_is_what_ecr_accepts(example: Render) -> None:
+def test_ecr_accepts_the_lifecycle_policy(example: Render) -> None:
     policy = example.json("infra/ecr-lifecycle-policy.json")
     assert list(lifecycle_findings(policy)) == []
     for mistake, make in WRONG_LIFECYCLES.items():
@@ -116,21 +116,21 @@ WRONG_POLICIES: dict[str, tuple[str, str]] = {
 }
 
 
-def test_the_deploy_policy_is_what_iam_accepts(example: Render) -> None:
+def test_iam_accepts_the_deploy_policy(example: Render) -> None:
     policy = example.json("ops/iam-policy-github-actions.json")
     assert unexpected(policy_findings(policy)) == []
     assert len(policy_findings(policy)) == 4, "a note of `unexpected` is out of date: delete it"
 
 
 @pytest.mark.parametrize("mistake", WRONG_POLICIES)
-def test_a_wrong_policy_is_found_out(example: Render, mistake: str) -> None:
+def test_a_wrong_policy_is_noticed(example: Render, mistake: str) -> None:
     right, wrong = WRONG_POLICIES[mistake]
     text = example.text("ops/iam-policy-github-actions.json")
     assert right in text
     assert unexpected(policy_findings(json.loads(text.replace(right, wrong)))) != []
 
 
-def test_a_role_is_passed_to_tasks_and_to_nothing_else(example: Render) -> None:
+def test_roles_are_passed_only_to_tasks(example: Render) -> None:
     statements = example.json("ops/iam-policy-github-actions.json")["Statement"]
     [passing] = [each for each in statements if "iam:PassRole" in each["Action"]]
     assert passing["Condition"] == {
@@ -155,8 +155,8 @@ def test_everything_is_allowed_on_exact_resources_or_under_a_condition(example: 
             assert "Condition" in statement or set(statement["Action"]) <= without_resources
 
 
-def test_what_must_agree_agrees(example: Render) -> None:
-    """The test that ships with a service, here for one: test_matrix.py has it for all answers."""
+def test_the_contract_test_of_a_service_passes(example: Render) -> None:
+    """For one render; test_matrix.py runs the test for all answers."""
     done = subprocess.run(
         [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "tests/test_contract.py"],
         cwd=example.path,
@@ -178,10 +178,10 @@ def test_what_must_agree_agrees(example: Render) -> None:
         (False, 1801, False),
     ],
 )
-def test_a_service_notices_a_wait_that_its_alarms_or_its_job_do_not_allow(
+def test_the_contract_test_fails_for_a_timeout_that_is_too_short_or_too_long(
     example: Render, tmp_path: Path, roll_back: bool, timeout: int, agrees: bool
 ) -> None:
-    """540 s are three times what the alarms look back, 1800 s leave 15 minutes of the job."""
+    """540 s are three times the period of the alarms, 1800 s leave 15 minutes of the job."""
     example.copy_to(tmp_path / "service")
     change(tmp_path / "service", "alarms.roll_back", roll_back)
     change(tmp_path / "service", "deploy.timeout_seconds", timeout)
@@ -197,7 +197,7 @@ def test_a_service_notices_a_wait_that_its_alarms_or_its_job_do_not_allow(
 
 
 CONTAINER = "infra/task-definition.json", "containerDefinitions.0"
-# What no rule of AWS and no other file decides, and why it is as it is.
+# Chosen values that no rule of AWS and no other file determines, each with its reason.
 CHOSEN: dict[tuple[str, str], dict[str, tuple[Any, str]]] = {
     CONTAINER: {
         "essential": (True, "ECS replaces a task whose app has ended"),
@@ -242,14 +242,14 @@ CHOSEN: dict[tuple[str, str], dict[str, tuple[Any, str]]] = {
 
 
 def member(document: Any, path: str) -> Any:
-    """What a document has at a path such as "rules.0.selection"."""
+    """The member of a document at a path such as "rules.0.selection"."""
     for key in filter(None, path.split(".")):
         document = document[int(key) if isinstance(document, list) else key]
     return document
 
 
 @pytest.mark.parametrize(("name", "place"), CHOSEN, ids=lambda word: word)
-def test_a_document_says_what_was_chosen(example: Render, name: str, place: str) -> None:
+def test_a_chosen_value_has_not_changed(example: Render, name: str, place: str) -> None:
     part = member(example.json(name), place)
     for path, (value, reason) in CHOSEN[name, place].items():
         found = member(part, path)

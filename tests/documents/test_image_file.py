@@ -1,4 +1,4 @@
-"""What Dockerfile and .dockerignore say. tests/container sees what comes of them, on an engine."""
+"""The instructions of Dockerfile and .dockerignore. tests/container builds and runs the image."""
 
 import re
 
@@ -29,14 +29,14 @@ BASES = [
 ]
 
 
-def test_it_stands_on_small_images_of_a_named_version(instructions: list[Instruction]) -> None:
+def test_base_images_are_small_and_have_a_named_version(instructions: list[Instruction]) -> None:
     found = of(instructions, "FROM")
     assert len(found) == len(BASES), f"Dockerfile: FROM {found}: write a base into BASES as well"
     for line, (pattern, reason) in zip(found, BASES, strict=True):
         assert re.fullmatch(pattern, line), f"Dockerfile: FROM {line}: {reason}"
 
 
-def test_it_installs_what_is_locked_and_nothing_of_the_tool(
+def test_only_locked_packages_of_the_app_are_installed(
     instructions: list[Instruction],
 ) -> None:
     [command] = re.findall(r"uv sync [^&]*", " ".join(of(instructions, "RUN")))
@@ -58,7 +58,7 @@ ENVIRONMENT = {
 }
 
 
-def test_its_variables_are_those_that_were_chosen(instructions: list[Instruction]) -> None:
+def test_environment_variables_have_the_chosen_values(instructions: list[Instruction]) -> None:
     words = [word.split("=", 1) for rest in of(instructions, "ENV") for word in rest.split()]
     found = dict(words)
     for name, (value, reason) in ENVIRONMENT.items():
@@ -66,7 +66,7 @@ def test_its_variables_are_those_that_were_chosen(instructions: list[Instruction
     assert not found, f"Dockerfile: {sorted(found)} are for all to read: add them to ENVIRONMENT"
 
 
-def test_it_copies_the_app_and_nothing_else(instructions: list[Instruction]) -> None:
+def test_only_the_app_is_copied(instructions: list[Instruction]) -> None:
     copied = [rest for rest in of(instructions, "COPY") if not rest.startswith("--from=")]
     assert copied == [
         "pyproject.toml uv.lock* ./",
@@ -76,7 +76,7 @@ def test_it_copies_the_app_and_nothing_else(instructions: list[Instruction]) -> 
     assert not of(instructions, "ADD"), "Dockerfile: ADD fetches and unpacks: use COPY"
 
 
-def test_no_secret_takes_part_in_the_build(instructions: list[Instruction]) -> None:
+def test_the_build_uses_no_secret(instructions: list[Instruction]) -> None:
     mounts = re.findall(r"--mount=(\S+)", " ".join(of(instructions, "RUN")))
     assert mounts == ["type=cache,target=/root/.cache/uv"], (
         f"Dockerfile: {mounts}: only the cache of uv is mounted"
@@ -84,14 +84,14 @@ def test_no_secret_takes_part_in_the_build(instructions: list[Instruction]) -> N
     assert of(instructions, "ARG") == ["COMMIT=unknown"], "Dockerfile: anyone can read an ARG"
 
 
-def test_the_commit_comes_last(instructions: list[Instruction]) -> None:
-    """All layers before it are the same for two commits of the same code."""
+def test_the_commit_is_set_last(instructions: list[Instruction]) -> None:
+    """Two commits of the same code then have the same layers."""
     assert instructions[-2:] == [("ARG", "COMMIT=unknown"), ("ENV", "COMMIT=$COMMIT")], (
         "Dockerfile: end with ARG COMMIT and ENV COMMIT, or each commit pushes the layers after it"
     )
 
 
-def test_nobody_can_write_the_code_and_everybody_can_read_it(
+def test_every_user_can_read_the_code_and_none_can_write_it(
     instructions: list[Instruction],
 ) -> None:
     rights = re.findall(r"chmod [^&]*", " ".join(of(instructions, "RUN")))
@@ -100,7 +100,7 @@ def test_nobody_can_write_the_code_and_everybody_can_read_it(
     )
 
 
-def test_gunicorn_gets_the_signal_to_stop(instructions: list[Instruction]) -> None:
+def test_gunicorn_gets_sigterm(instructions: list[Instruction]) -> None:
     assert of(instructions, "CMD") == ['["gunicorn"]'], (
         "Dockerfile: a list, or a shell gets SIGTERM and every stop cuts off requests"
     )

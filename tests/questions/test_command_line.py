@@ -60,7 +60,7 @@ def published(template: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_a_service_is_made_worked_on_and_updated_with_no_trust(
+def test_a_service_is_created_edited_and_updated_without_trust(
     published: Path, tmp_path: Path
 ) -> None:
     service = tmp_path / EXAMPLE["app_name"]
@@ -125,9 +125,7 @@ def test_the_answers_file_has_the_name_that_copier_is_given(
     sh(f"yamllint --strict {ours[1]}", service)
 
 
-def test_where_both_changed_a_line_the_command_of_the_message_says_so(
-    published: Path, tmp_path: Path
-) -> None:
+def test_the_command_of_the_message_shows_conflicts(published: Path, tmp_path: Path) -> None:
     service = tmp_path / "service"
     where = "--defaults", "--data-file", ANSWERS
     copier("copy", *where, "--vcs-ref", "v1.0.0", published, service, cwd=tmp_path)
@@ -153,7 +151,9 @@ def test_a_bad_answer_ends_with_a_line_that_says_what_to_do(template: Path, tmp_
     assert not (tmp_path / "service").exists()
 
 
-def test_with_nobody_to_ask_copier_says_so(template: Path, tmp_path: Path) -> None:
+def test_without_a_terminal_copier_names_the_option_for_data(
+    template: Path, tmp_path: Path
+) -> None:
     refused = copier("copy", template, tmp_path / "service", cwd=tmp_path)
     assert refused.returncode == 1
     assert "--data" in refused.stderr

@@ -83,7 +83,7 @@ def wrong_memories(cpu: int) -> list[int]:
 
 @pytest.mark.parametrize("is_next", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("cpu", FARGATE)
-def test_no_other_memory_goes_with_a_processor(
+def test_only_the_memory_sizes_of_a_cpu_are_accepted(
     varying: Path, tmp_path: Path, example: Render, cpu: int, is_next: bool
 ) -> None:
     wrong = wrong_memories(cpu)
@@ -125,13 +125,13 @@ def test_every_file_can_be_parsed(whole: list[Render], renders: list[Render]) ->
         yaml.compose(service.text(ANSWERS_FILE))
 
 
-def test_the_answers_come_back_as_they_were_given(renders: list[Render]) -> None:
+def test_the_answers_file_has_the_given_answers(renders: list[Render]) -> None:
     for service in renders:
         kept = yaml.safe_load(service.text(ANSWERS_FILE))
         assert {key: kept[key] for key in service.answers} == service.answers
 
 
-def test_the_task_definition_says_what_was_answered(renders: list[Render]) -> None:
+def test_the_task_definition_has_the_answers(renders: list[Render]) -> None:
     for service in renders:
         task = service.json("infra/task-definition.json")
         answers = service.answers
@@ -216,7 +216,9 @@ def test_only_the_five_files_vary(whole: list[Render]) -> None:
         assert varied <= set(VARYING)
 
 
-def test_what_varies_is_clean_in_every_render(folder: Path, renders: list[Render]) -> None:
+def test_files_with_answers_pass_the_linters_in_every_render(
+    folder: Path, renders: list[Render]
+) -> None:
     def everywhere(name: str) -> list[str]:
         return [str((service.path / name).relative_to(folder)) for service in renders]
 

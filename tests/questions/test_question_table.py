@@ -6,7 +6,7 @@ from scripts.questions import FIRST, OTHER, PAGE, page
 from tests.support.rendering import asked
 
 
-def test_the_table_is_what_renders_say(varying: Path) -> None:
+def test_the_table_matches_the_renders(varying: Path) -> None:
     """The other files are the same whatever the answers: tests/questions/test_matrix.py."""
     assert page(varying) == PAGE.read_text(), "make reference, then commit"
 

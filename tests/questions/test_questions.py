@@ -246,7 +246,7 @@ def test_an_unknown_answer_is_an_error_here_because_copier_ignores_it(
 
 
 @pytest.mark.parametrize("key", ["app_name", "aws_account_id", "aws_region"])
-def test_identity_is_never_guessed(varying: Path, tmp_path: Path, key: str) -> None:
+def test_identity_questions_have_no_default(varying: Path, tmp_path: Path, key: str) -> None:
     answers = {k: v for k, v in EXAMPLE.items() if k != key}
     with pytest.raises(ValueError, match=f'"{key}" is required'):
         render(varying, tmp_path / "service", answers)

@@ -107,7 +107,7 @@ END = ("end", {"stop_reason": "end_turn", "input_tokens": 12, "output_tokens": 7
 
 
 @pytest.mark.parametrize("answers", ANSWERS)
-def test_an_answer_whole_and_in_pieces(recipes: Recipes, answers: str, stub: Stub) -> None:
+def test_an_answer_can_be_complete_or_streamed(recipes: Recipes, answers: str, stub: Stub) -> None:
     service = recipes.service("bedrock", answers)
     with service.serving(**stub.environment()) as server:
         assert ask(server, "hello").json() == {
@@ -182,7 +182,7 @@ def test_throttling_is_429_with_retry_after(server: Server, path: str) -> None:
     assert "arn:" in reported(server, "refused")["reason"]
 
 
-def test_errors_after_the_first_piece_are_the_last_event(server: Server) -> None:
+def test_an_error_after_the_first_chunk_is_the_last_event(server: Server) -> None:
     for prompt, status in (("throttle late", 429), ("damage", 502), ("break", 502)):
         first, last = events(ask(server, prompt, STREAM).text)
         assert first == TEXTS[0], prompt
@@ -193,13 +193,13 @@ def test_errors_after_the_first_piece_are_the_last_event(server: Server) -> None
     assert levels["ThrottlingException"] == "WARNING"
 
 
-def test_a_model_that_is_not_configured_is_not_asked(server: Server, stub: Stub) -> None:
+def test_a_model_that_is_not_configured_is_refused(server: Server, stub: Stub) -> None:
     for path in ("/answers", STREAM):
         assert ask(server, "hello", path, model="amazon.nova-pro-v1:0").status_code == 422
     assert stub.asked() == []
 
 
-def test_a_piece_is_passed_on_before_the_next_one_comes(server: Server, stub: Stub) -> None:
+def test_each_chunk_is_sent_before_the_next_one_arrives(server: Server, stub: Stub) -> None:
     """And in a long silence there is a comment, for the load balancer's idle timeout."""
     begin = time.monotonic()
     with streaming(server, "think") as lines:
@@ -246,7 +246,9 @@ def asking(server: Server, prompt: str, path: str) -> Iterator[socket.socket]:
         yield connection
 
 
-def test_without_bedrock_it_is_503_and_without_credentials_502(service: RecipeService) -> None:
+def test_the_status_is_503_without_bedrock_and_502_without_credentials(
+    service: RecipeService,
+) -> None:
     with running_stub() as gone:
         pass
     with running_stub() as task:

@@ -142,7 +142,7 @@ class Listener:
             self.code = closed.rcvd.code if closed.rcvd else None
 
 
-def test_a_stop_ends_every_connection_at_once_and_logs_no_error(service: RecipeService) -> None:
+def test_a_stop_closes_every_connection_at_once_and_logs_no_error(service: RecipeService) -> None:
     streams, sockets = [Listener() for _ in range(20)], [Listener() for _ in range(20)]
     with ThreadPoolExecutor(40) as clients, ready(service) as server:
         reading = [clients.submit(each.stream, server) for each in streams]
@@ -204,7 +204,7 @@ def keep_publishing(server: Server, sent: list[str], enough: Event) -> None:
         sent.append(str(len(sent)))
 
 
-def test_a_process_that_starts_later_has_what_came_before(
+def test_a_process_that_starts_later_has_the_earlier_messages(
     service: RecipeService, valkey: str
 ) -> None:
     stream, web_socket = Listener(), Listener()
@@ -223,7 +223,7 @@ def test_a_process_that_starts_later_has_what_came_before(
     assert not web_socket.reset
 
 
-def test_a_client_of_a_process_that_is_alone_is_told_that_messages_are_lost(
+def test_a_client_of_a_single_process_is_told_that_messages_are_lost(
     service: RecipeService,
 ) -> None:
     stream, web_socket = Listener(), Listener()
@@ -281,7 +281,7 @@ def test_a_client_that_does_not_read_is_dropped_and_continues_where_it_was(
     assert not slow.reset
 
 
-def test_clients_that_leave_while_much_is_sent_are_no_errors(service: RecipeService) -> None:
+def test_clients_that_disconnect_during_much_output_log_no_error(service: RecipeService) -> None:
     with ready(service) as server:
         publish(server, *map(large, range(300)))
         streams = [open_stream(server, after="1-0") for _ in range(50)]  # each is sent all 300
@@ -293,7 +293,7 @@ def test_clients_that_leave_while_much_is_sent_are_no_errors(service: RecipeServ
     assert [line["clients"] for line in lines if "clients" in line] == [0], "a place is not free"
 
 
-def test_clients_that_read_nothing_and_then_leave_are_no_errors(service: RecipeService) -> None:
+def test_clients_that_read_nothing_and_then_disconnect_log_no_error(service: RecipeService) -> None:
     with ready(service) as server:
         streams = [open_stream(server) for _ in range(50)]
         sent = 0
@@ -344,7 +344,7 @@ def large(number: int) -> str:
     return f"{number} " + "\N{GRINNING FACE}" * 1990
 
 
-def test_idle_connections_are_kept_awake(service: RecipeService) -> None:
+def test_idle_connections_are_kept_alive(service: RecipeService) -> None:
     with ThreadPoolExecutor() as clients, ready(service) as server:
         comment = clients.submit(first_comment, server)
         ping = clients.submit(first_ping, server)

@@ -67,7 +67,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_each_asks_the_other_with_the_trace_of_its_request(
+def test_both_services_call_each_other_with_the_trace_of_the_request(
     shop: RecipeService, other: RecipeService
 ) -> None:
     port = free_port()  # known before its server starts, because each needs the other's
@@ -83,7 +83,7 @@ def test_each_asks_the_other_with_the_trace_of_its_request(
             assert request["trace_id"] == TRACE, "the other service logs another request"
 
 
-def test_a_service_whose_workers_are_stuck_is_504_within_the_total(
+def test_a_service_with_stuck_workers_is_504_within_the_total_timeout(
     shop: RecipeService, other: RecipeService
 ) -> None:
     """The kernel still accepts connections for them."""
@@ -163,7 +163,7 @@ def faulty(status: int) -> Iterator[tuple[str, list[str]]]:
 @pytest.mark.parametrize(
     ("status", "answered", "attempts"), [(500, 502, 1), (503, 503, 3), (0, 502, 3)]
 )
-def test_a_service_that_fails(
+def test_a_failing_service_is_retried_or_reported(
     shop: RecipeService, status: int, answered: int, attempts: int
 ) -> None:
     with faulty(status) as (address, requests), shop.serving(SHIPPING_URL=address) as server:
@@ -171,7 +171,7 @@ def test_a_service_that_fails(
         assert len(requests) == attempts
 
 
-def test_a_service_that_stays_down_gets_hardly_more_requests_than_there_are_calls(
+def test_a_service_that_is_down_gets_few_retries(
     shop: RecipeService,
 ) -> None:
     calls_made, budget, share = 60, 10, 0.1
@@ -184,9 +184,7 @@ def test_a_service_that_stays_down_gets_hardly_more_requests_than_there_are_call
     assert budget <= retries <= budget + calls_made * share, "the budget of retries"
 
 
-def test_a_stop_finishes_the_call_that_is_under_way(
-    shop: RecipeService, other: RecipeService
-) -> None:
+def test_a_stop_waits_for_the_call_in_progress(shop: RecipeService, other: RecipeService) -> None:
     with other.serving() as slow, shop.serving(SHIPPING_URL=url(slow)) as server:
         assert ask(server).json() == QUOTE
         with stopped(workers(slow)):

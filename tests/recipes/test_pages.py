@@ -141,7 +141,7 @@ def test_a_wrong_page_is_refused_with_its_line_and_what_to_do(name: str, service
     assert all(each in told for each in says), told
 
 
-def test_every_error_of_a_page_is_told_at_once(service: Path) -> None:
+def test_every_error_of_a_page_is_reported_at_once(service: Path) -> None:
     pages = [WRONG_PAGES[name][0] for name in list(WRONG_PAGES)[:3]]
     assert len(failure("\n".join(pages), service).splitlines()) == 3
 
@@ -197,7 +197,7 @@ def test_two_recipes_fill_one_empty_list_of_json(service: Path) -> None:
     )
 
 
-def test_a_list_of_json_that_is_not_there_is_named(service: Path) -> None:
+def test_a_json_list_that_does_not_exist_is_named(service: Path) -> None:
     (service / "task.json").write_text("{\n}\n")
     assert "0 times" in failure(item("ONE"), service)
 
@@ -236,7 +236,7 @@ def against_aws(*commands: str) -> list[AwsStep]:
     return [step for step in steps if isinstance(step, AwsStep)]
 
 
-def test_commands_hand_on_what_aws_answers(example: Render, tmp_path: Path) -> None:
+def test_commands_can_use_the_output_of_earlier_ones(example: Render, tmp_path: Path) -> None:
     """One with the shape of the answer to another: a network, an ARN."""
     where = "--cluster ai-assistant-cluster"
     steps = against_aws(
@@ -293,6 +293,6 @@ def test_all_tests_of_a_recipe_run_on_one_core(test: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_page_is_asked_by_a_real_client(name: str) -> None:
+def test_every_page_is_tested_with_a_real_client(name: str) -> None:
     path = ROOT / "tests" / "recipes" / f"test_{name.replace('-', '_')}.py"
     assert path.is_file(), f"{path.relative_to(ROOT)}: start the service and use what it adds"

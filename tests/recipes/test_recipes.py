@@ -40,11 +40,11 @@ def types(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(tmp_path_factory.mktemp("types"))
 
 
-def test_linters_and_types_have_nothing_to_say(service: RecipeService, types: str) -> None:
+def test_linters_and_type_checks_pass(service: RecipeService, types: str) -> None:
     service.uv("run", "--locked", "pre-commit", "run", "--all-files", MYPY_CACHE_DIR=types)
 
 
-def test_its_tests_pass_and_none_is_left_out(
+def test_its_tests_pass_and_none_is_skipped(
     service: RecipeService, combination: tuple[str, str], needs: Needs
 ) -> None:
     environment = needs.of(combination[0])
@@ -52,7 +52,7 @@ def test_its_tests_pass_and_none_is_left_out(
     assert re.fullmatch(r"=+ \d+ passed in .*", last), last
 
 
-def test_it_starts_without_what_it_depends_on(service: RecipeService) -> None:
+def test_the_service_starts_without_its_dependencies(service: RecipeService) -> None:
     """As `test-image` does: with stand-ins for its secrets, and without a network."""
     with service.serving() as server:
         assert server.get("/health").json()["status"] == "ok"
@@ -62,7 +62,7 @@ def test_it_starts_without_what_it_depends_on(service: RecipeService) -> None:
     assert server.process.returncode == 0, server.log.read_text()
 
 
-def test_an_update_keeps_every_line_of_it(
+def test_an_update_keeps_every_line_of_the_recipe(
     service: RecipeService, combination: tuple[str, str], recipes: Recipes, tmp_path: Path
 ) -> None:
     """To a release in which the template grew, in the files that the recipe changed, too."""

@@ -90,7 +90,7 @@ FOR EACH ROW EXECUTE FUNCTION fail();
 """
 
 
-def test_created_is_only_said_of_what_is_committed(
+def test_created_is_returned_only_after_the_commit(
     service: RecipeService, database: Database
 ) -> None:
     migrate(service, database)
@@ -109,7 +109,7 @@ def test_before_the_migration_it_is_healthy_and_books_are_a_problem(
         assert 'relation \\"books\\" does not exist' in server.log.read_text()
 
 
-def test_a_server_that_nobody_vouches_for_gets_no_password(
+def test_a_server_without_a_trusted_certificate_gets_no_password(
     service: RecipeService, database: Database
 ) -> None:
     """Without the certificates that the page downloads, the service does not connect."""
@@ -161,7 +161,7 @@ def test_a_migration_gives_up_while_another_one_runs(
     assert database.sql("SELECT to_regclass('books')") == ""
 
 
-def test_alembic_writes_the_next_migration_and_the_linters_like_it(
+def test_alembic_writes_the_next_migration_without_linter_findings(
     service: RecipeService, database: Database, tmp_path: Path
 ) -> None:
     migrate(service, database)

@@ -63,9 +63,7 @@ def enter(page: Page, words: int) -> None:
     page.wait_for_selector(f"li:has-text('{words} words')")
 
 
-def test_a_person_uses_the_form_and_the_browser_finds_nothing_wrong(
-    server: Server, page: Page
-) -> None:
+def test_the_form_works_in_a_browser_without_console_messages(server: Server, page: Page) -> None:
     said = complaints(page)
     page.goto(url(server))
     page.fill("#text", "one two three")
@@ -88,7 +86,7 @@ def test_the_picture_of_the_page_is_small() -> None:
     assert PICTURE.stat().st_size < LARGEST
 
 
-def test_what_the_policy_does_not_allow_does_not_run(server: Server, page: Page) -> None:
+def test_scripts_that_the_policy_does_not_allow_do_not_run(server: Server, page: Page) -> None:
     said = complaints(page)
     page.goto(url(server))
     page.evaluate("""() => {

@@ -28,7 +28,7 @@ access_records: list[str] = []
 
 
 class AccessRecord(logging.LogRecord):
-    """A record that counts if it is one of uvicorn's for a request."""
+    """A log record that counts the access records of uvicorn."""
 
     def __init__(self, name: str, *details: Any, **more: Any) -> None:
         super().__init__(name, *details, **more)

@@ -1,4 +1,4 @@
-"""app/main.py as it is made: what a client can make it answer, and within which limits."""
+"""app/main.py as rendered: its responses to clients, and its limits."""
 
 import importlib
 from typing import Any
@@ -15,12 +15,12 @@ OPENAPI_URL = 'openapi_url="/openapi.json"'
 
 @pytest.fixture(autouse=True)
 def leave_logging_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It belongs to the process, and so to the other tests too."""
+    """The logging configuration belongs to the process, so a change would affect other tests."""
     monkeypatch.setattr("app.logs.configure_logging", lambda: None)
 
 
 def run(source: str) -> FastAPI:
-    """The app that the source of an app/main.py makes."""
+    """The app that this source of app/main.py creates."""
     names: dict[str, Any] = {"__name__": "app.main"}
     exec(source, names)
     app = names["app"]
@@ -33,7 +33,7 @@ def public_pages(app: FastAPI) -> list[int]:
     return [client.get(path).status_code for path in ("/openapi.json", "/docs", "/redoc")]
 
 
-def test_no_answer_sends_the_client_to_the_host_of_its_host_header() -> None:
+def test_no_redirect_uses_the_host_header_of_the_client() -> None:
     client = TestClient(run(MAIN), base_url="http://attacker.example", follow_redirects=False)
     for path in ("/reading-time/", "/health/", "/docs/", "//health", "/missing/"):
         for method in ("GET", "POST"):
@@ -57,12 +57,12 @@ def test_requests_are_limited_and_refusals_are_logged() -> None:
     )
 
 
-def test_a_text_has_a_largest_length() -> None:
+def test_texts_have_a_maximum_length() -> None:
     answer = TestClient(run(MAIN)).post("/reading-time", json={"text": "a" * 100_001})
     assert answer.status_code == 422, "app/main.py: give each text a max_length"
 
 
-def test_health_answers_the_commit_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_health_returns_the_commit_of_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMMIT", "abc")
     answer = TestClient(run(MAIN)).get("/health")
     assert answer.json() == {"status": "ok", "commit": "abc"}, (
@@ -84,7 +84,7 @@ CHOSEN: dict[tuple[str, str], tuple[object, str]] = {
 
 
 @pytest.mark.parametrize(("module", "name"), CHOSEN, ids=str)
-def test_a_limit_is_what_was_chosen(module: str, name: str) -> None:
+def test_a_limit_has_the_chosen_value(module: str, name: str) -> None:
     found, (value, reason) = getattr(importlib.import_module(module), name), CHOSEN[module, name]
     assert found == value, (
         f"{module.replace('.', '/')}.py: {name} is {found} and was {value}: {reason}. If the "

@@ -1,4 +1,5 @@
-"""The budget of request bytes in flight: what is refused, and that every request gives back."""
+"""The budget of request bytes in flight: requests beyond it are refused, and each one releases its
+bytes at its end."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ DISCONNECT: Message = {"type": "http.disconnect"}
 
 
 class ScriptedClient:
-    """A client that sends what it is told to, when it is told to."""
+    """A client that sends messages one by one, under the control of a test."""
 
     def __init__(self, limits: Limits, path: str = "/") -> None:
         self.incoming: asyncio.Queue[Message] = asyncio.Queue()
@@ -53,7 +54,7 @@ async def read_all(_scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def with_large_bodies_held(limits: Limits) -> list[ScriptedClient]:
-    """Clients that have sent nearly all of the largest body, as many as fit."""
+    """As many clients as fit, each of which has sent nearly all of a body of the maximum size."""
     clients = []
     for _ in range(LARGE_SHARE // (MAX_BODY_SIZE - 1)):
         clients.append(ScriptedClient(limits))
@@ -61,7 +62,7 @@ async def with_large_bodies_held(limits: Limits) -> list[ScriptedClient]:
     return clients
 
 
-def test_a_large_body_that_does_not_fit_any_more_is_refused_until_another_one_ends() -> None:
+def test_a_large_body_beyond_the_budget_is_refused_until_another_one_ends() -> None:
     async def main() -> None:
         limits = Limits(read_all)
         held = await with_large_bodies_held(limits)
@@ -86,7 +87,7 @@ def test_a_large_body_that_does_not_fit_any_more_is_refused_until_another_one_en
     asyncio.run(main())
 
 
-def test_large_bodies_leave_room_for_small_ones_but_not_without_end() -> None:
+def test_large_bodies_leave_limited_room_for_small_ones() -> None:
     async def main() -> None:
         limits = Limits(read_all)
         large = await with_large_bodies_held(limits)
@@ -106,7 +107,7 @@ def test_large_bodies_leave_room_for_small_ones_but_not_without_end() -> None:
     asyncio.run(main())
 
 
-def test_of_a_streamed_body_only_the_latest_piece_counts() -> None:
+def test_only_the_latest_chunk_of_a_streamed_body_counts() -> None:
     async def main() -> None:
         limits = Limits(read_all, larger={"/video/*": BODY_BUDGET * 10}, streamed=["/video/*"])
         video = ScriptedClient(limits, "/video/1")
@@ -119,7 +120,7 @@ def test_of_a_streamed_body_only_the_latest_piece_counts() -> None:
     asyncio.run(main())
 
 
-def test_a_body_that_could_never_fit_is_an_error_at_the_start() -> None:
+def test_a_budget_too_small_for_one_body_is_an_error_at_the_start() -> None:
     largest = SMALL_BODY * 3
     Limits(read_all, size=largest, budget=SMALL_BODY * 4)
     too_large = largest + 3
@@ -136,7 +137,7 @@ Way = Literal["reads", "streams", "answers first", "stops", "fails"]
 
 @dataclass(frozen=True)
 class ClientScript:
-    """What one client sends and how its request ends, and what the app does with it."""
+    """The messages of one client, the end of its request, and the behaviour of the app."""
 
     pieces: Sequence[int]
     end: End
@@ -161,7 +162,7 @@ BUDGET = SMALL_BODY * 8
 
 @settings(deadline=None)  # the time-outs of many requests, on a machine that may be busy
 @given(st.lists(PLAYS, min_size=1, max_size=8))
-def test_whatever_becomes_of_requests_they_give_back_what_they_took(
+def test_every_request_releases_its_bytes_however_it_ends(
     plays: list[ClientScript],
 ) -> None:
     in_flight: dict[int, int] = {}  # bytes that the app has got, by request

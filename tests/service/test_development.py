@@ -36,7 +36,7 @@ def server(example: Render, folder: Path) -> Iterator[Server]:
         yield server
 
 
-def test_it_watches_only_the_app(server: Server, folder: Path) -> None:
+def test_reload_watches_only_the_app(server: Server, folder: Path) -> None:
     """.venv has some 2,000 files, and looking at them takes a sixth of a processor."""
     [watched] = re.findall(r"Will watch for changes in .+: (\[.+\])", server.log.read_text())
     assert watched == str([str(folder / "app")])

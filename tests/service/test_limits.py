@@ -1,4 +1,4 @@
-"""A request that is too large, too slow or no JSON is refused with a clean answer."""
+"""A request that is too large, too slow or not JSON is refused with a complete response."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from pydantic import BaseModel, StringConstraints
 from starlette.middleware.base import RequestResponseEndpoint
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Seconds that a body may be waited for here. Only the wait counts: a slow machine changes nothing.
+# The body timeout of these tests, in seconds. It only ends a wait, so a slow machine does no harm.
 SHORT = 0.05
 
 PATIENCE = 30  # seconds, for what takes one at most
@@ -100,7 +100,9 @@ def client(app: FastAPI) -> JsonClient:
     return JsonClient(app)
 
 
-def test_a_body_may_have_the_largest_size_and_no_byte_more(client: JsonClient) -> None:
+def test_a_body_of_the_maximum_size_is_accepted_and_a_larger_one_refused(
+    client: JsonClient,
+) -> None:
     text = b'{"text":"a"}'
     largest = text + b" " * (MAX_BODY_SIZE - len(text))
     for path in ("/json", "/raw"):
@@ -112,7 +114,7 @@ def test_a_body_may_have_the_largest_size_and_no_byte_more(client: JsonClient) -
             assert answer.json()["detail"]
 
 
-def test_some_paths_may_take_more_than_the_others(client: JsonClient) -> None:
+def test_some_paths_have_a_larger_limit(client: JsonClient) -> None:
     assert client.post(b" " * MAX_BODY_SIZE * 2, AVATAR).json() == MAX_BODY_SIZE * 2
     assert client.post(b" " * (MAX_BODY_SIZE * 2 + 1), AVATAR).status_code == 413
 
@@ -134,7 +136,7 @@ def test_a_refusal_is_answered_by_the_exception_handler_of_the_app(
     )
 
 
-def test_all_paths_may_take_another_size() -> None:
+def test_the_limit_of_all_paths_can_be_changed() -> None:
     app = FastAPI()
     app.include_router(router)
     app.add_middleware(Limits, size=2)
@@ -145,9 +147,7 @@ def test_all_paths_may_take_another_size() -> None:
 @pytest.mark.parametrize(
     "text", [b'"\\ud800"', b"NaN", b"1e400", b"null", b'{"a":' * 5000 + b"1" + b"}" * 5000]
 )
-def test_a_value_that_cannot_be_repeated_is_refused_all_the_same(
-    client: JsonClient, text: bytes
-) -> None:
+def test_a_value_that_cannot_be_encoded_is_refused_too(client: JsonClient, text: bytes) -> None:
     answer = client.post(b'{"text":%b}' % text)
     assert answer.status_code in {400, 422}, answer.text
     assert answer.json()["detail"]
@@ -161,14 +161,14 @@ def test_a_refusal_says_what_and_where_and_does_not_repeat_the_input(client: Jso
     assert found["loc"] == ["body", "text"]
 
 
-def test_a_refusal_does_not_tell_all_that_is_wrong_with_an_endless_list(client: JsonClient) -> None:
+def test_a_refusal_lists_a_limited_number_of_errors(client: JsonClient) -> None:
     answer = client.post(b"[%b{}]" % (b"{}," * 9_999), "/many")
     assert answer.status_code == 422
     assert 0 < len(answer.json()["detail"]) <= 100
 
 
 def send(app: ASGIApp, path: str, *messages: Message, pause: float = 0) -> list[Message]:
-    """What the app answers to a client that sends these messages, and then nothing.
+    """The response of the app to a client that sends these messages, and then nothing.
 
     It pauses before each of them, or keeps the app waiting for a moment before the last.
     """
@@ -206,7 +206,7 @@ REST: Message = {"type": "http.request", "body": b"}", "more_body": False}
 
 @pytest.mark.parametrize("path", ["/json", "/raw"])
 @pytest.mark.parametrize("half", [[], [HALF]])
-def test_who_does_not_send_the_rest_is_not_waited_for(
+def test_a_request_whose_body_stops_is_refused_after_the_timeout(
     app: FastAPI, path: str, half: list[Message]
 ) -> None:
     begin = time.monotonic()
@@ -217,20 +217,20 @@ def test_who_does_not_send_the_rest_is_not_waited_for(
     assert json.loads(body["body"])["detail"]
 
 
-def test_some_paths_are_waited_for_longer_than_the_others(app: FastAPI) -> None:
+def test_some_paths_have_a_longer_timeout(app: FastAPI) -> None:
     assert send(app, AVATAR, HALF, REST, pause=SHORT * 2)[0]["status"] == 200
     assert send(app, "/raw", HALF, REST, pause=SHORT * 2)[0]["status"] == 408
 
 
-def test_who_sends_piece_by_piece_has_no_more_time(app: FastAPI) -> None:
+def test_sending_in_small_chunks_does_not_extend_the_timeout(app: FastAPI) -> None:
     assert send(app, "/raw", *[HALF] * 50, REST, pause=SHORT * 0.8)[0]["status"] == 408
 
 
-def test_what_the_app_takes_between_is_not_held_against_the_client(app: FastAPI) -> None:
+def test_the_time_that_the_app_takes_does_not_count_towards_the_timeout(app: FastAPI) -> None:
     assert send(app, "/slowly", HALF, HALF, REST)[0]["status"] == 200
 
 
-def test_an_answer_may_take_longer_than_its_request(app: FastAPI) -> None:
+def test_a_response_may_take_longer_than_its_request(app: FastAPI) -> None:
     start, *rest = send(app, "/late", HALF, REST)
     assert start["status"] == 200
     assert json.loads(b"".join(message["body"] for message in rest)) is False
@@ -247,7 +247,7 @@ def test_a_refusal_is_logged_as_the_client_got_it(
 
 
 @pytest.mark.parametrize("rest", [[], [{**HALF, "body": b" " * MAX_BODY_SIZE}]])
-def test_an_answer_that_has_begun_is_cut_off_and_not_ended_as_if_it_were_whole(
+def test_a_response_that_has_begun_is_aborted_and_not_completed(
     rest: list[Message],
 ) -> None:
     async def echo(_scope: Scope, receive: Receive, send: Send) -> None:
@@ -261,8 +261,8 @@ def test_an_answer_that_has_begun_is_cut_off_and_not_ended_as_if_it_were_whole(
     assert body == {**HALF, "type": "http.response.body"}, "more is to come, and does not"
 
 
-def test_waiting_in_vain_leaves_no_mark_on_the_task_and_a_cancelled_wait_ends_it() -> None:
-    """As asyncio.timeout has it, or what the app cancels or times itself would go wrong."""
+def test_a_timeout_does_not_leave_the_task_cancelling_and_a_cancelled_wait_ends() -> None:
+    """As asyncio.timeout does it: otherwise cancellations and timeouts of the app would fail."""
     pending: list[int] = []
 
     async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
@@ -279,7 +279,7 @@ def test_waiting_in_vain_leaves_no_mark_on_the_task_and_a_cancelled_wait_ends_it
     assert pending == [0]
 
 
-def test_what_fails_within_the_limits_still_fails() -> None:
+def test_an_exception_of_the_app_within_the_limits_is_raised() -> None:
     async def broken(_scope: Scope, receive: Receive, _send: Send) -> None:
         await receive()
         raise ZeroDivisionError

@@ -1,4 +1,4 @@
-"""The format of the log: whatever an app logs or prints, a line is one JSON document."""
+"""The format of the log: each line is one JSON document, whatever an app logs or prints."""
 
 import io
 import json
@@ -68,7 +68,7 @@ def test_an_exception_is_part_of_its_line(lines: Lines) -> None:
     assert line["exception"].endswith("ValueError: no\nsuch thing")
 
 
-def test_neither_extra_nor_printed_json_replaces_what_a_line_begins_with(
+def test_extra_and_printed_json_do_not_replace_the_standard_fields(
     lines: Lines,
 ) -> None:
     forged = {"logger": "forged", "time": "never"}
@@ -80,7 +80,7 @@ def test_neither_extra_nor_printed_json_replaces_what_a_line_begins_with(
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\r\n{}", "\x00\x1b[2J", '"}', "\u2028", "\ud800", "é"])
-def test_no_text_breaks_its_line(lines: Lines, text: str) -> None:
+def test_no_text_breaks_a_line_of_the_log(lines: Lines, text: str) -> None:
     log.info("said", extra={"text": text})
     print(f"-{text}-", file=CapturedStream(None, "stdout", "INFO"))
     record, printed = lines()
@@ -113,7 +113,7 @@ def test_a_log_call_with_wrong_arguments_is_reported_in_its_place() -> None:
 
 
 @pytest.mark.parametrize("fails", ["write", "flush"])
-def test_no_call_fails_if_stdout_does(
+def test_no_logging_call_fails_if_stdout_does(
     monkeypatch: pytest.MonkeyPatch, lines: Lines, stdout: io.StringIO, fails: str
 ) -> None:
     def full(*_arguments: object) -> NoReturn:
@@ -227,7 +227,7 @@ def test_text_that_only_looks_like_json_is_a_message(
     assert messages(lines) == [text]
 
 
-def test_bytes_and_child_processes_get_the_stream_itself() -> None:
+def test_bytes_and_child_processes_use_the_original_stream() -> None:
     assert sys.__stderr__
     captured = CapturedStream(sys.__stderr__, "stderr", "ERROR")
     assert captured.fileno() == sys.__stderr__.fileno()

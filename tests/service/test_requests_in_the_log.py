@@ -1,4 +1,4 @@
-"""What the log has of requests and WebSockets, in the app alone and behind gunicorn."""
+"""The log lines of requests and WebSockets, in the app alone and behind gunicorn."""
 
 import asyncio
 import json
@@ -202,7 +202,7 @@ def test_a_request_over_a_unix_socket_has_no_client(logged: Log) -> None:
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "\U0001f600", "\x00", '"'])
-def test_a_value_of_the_client_is_cut_to_a_line_that_is_written_at_once(
+def test_long_values_from_the_client_are_cut_to_a_line_of_one_write(
     logged: Log, letter: str
 ) -> None:
     trace = letter.encode() * 20_000
@@ -251,7 +251,7 @@ async def request_together(log: RequestLog, *paths: str) -> None:
 
 
 def test_requests_that_end_together_are_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As far as a pipe takes their lines at once."""
+    """In one write, as far as a pipe accepts their lines at once."""
     written: list[str] = []
     monkeypatch.setattr("app.request_log.write", written.append)
     asyncio.run(request_together(RequestLog(respond), "/1", "/2", "/3"))

@@ -51,7 +51,7 @@ def test_gunicorn_needs_no_arguments_to_serve_the_app() -> None:
     assert server.process.returncode == 0
 
 
-# What gunicorn.conf.py says; tests/test_contract.py of a service compares some with other files.
+# Values of gunicorn.conf.py. tests/test_contract.py of a service compares some with other files.
 CHOSEN: dict[str, tuple[object, str]] = {
     "bind": ("0.0.0.0:8080", "the load balancer asks from outside of the container"),
     "worker_class": ("uvicorn_worker.UvicornWorker", "the app is asynchronous"),
@@ -63,14 +63,14 @@ CHOSEN: dict[str, tuple[object, str]] = {
     "control_socket_disable": (True, "its socket needs a folder that can be written to"),
     "forwarded_allow_ips": (
         "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10",
-        "anybody else could choose the client's address in the log",
+        "otherwise a client could choose its own address in the log",
     ),
     "worker_tmp_dir": ("/dev/shm" if Path("/dev/shm").is_dir() else None, "read-only elsewhere"),
 }
 
 
 @pytest.mark.parametrize("name", CHOSEN)
-def test_gunicorn_is_configured_as_it_was_chosen(name: str) -> None:
+def test_a_gunicorn_setting_has_the_chosen_value(name: str) -> None:
     found = runpy.run_path(os.fspath(ROOT / "template" / "gunicorn.conf.py"))[name]
     value, reason = CHOSEN[name]
     assert found == value, (
@@ -84,20 +84,22 @@ def test_requests_run_on_uvloop_and_httptools(server: Server) -> None:
     assert {"uvloop", "uvicorn.protocols.http.httptools_impl"} <= set(loaded)
 
 
-def test_no_record_is_made_to_be_dropped(server: Server) -> None:
+def test_uvicorn_creates_no_access_records(server: Server) -> None:
     """The lines for requests are request_log.py's; uvicorn's would cost 35 µs each."""
     for _ in range(2):
         answer = server.get("/access-records")
     assert answer.json() == [], "gunicorn.conf.py: turn uvicorn's access log off"
 
 
-def test_garbage_is_collected_but_not_looked_for_in_what_was_imported(server: Server) -> None:
+def test_garbage_collection_skips_imported_objects(server: Server) -> None:
     collected, kept = server.get("/garbage").json()
     assert collected
     assert kept > 10_000, "gunicorn.conf.py: gc.freeze() after the imports, or each start is longer"
 
 
-def test_a_message_of_a_websocket_may_have_64_kb_and_no_byte_more(server: Server) -> None:
+def test_a_websocket_message_of_64_kb_is_accepted_and_a_larger_one_is_refused(
+    server: Server,
+) -> None:
     with connect(f"ws://127.0.0.1:{server.port()}/size") as socket:
         socket.send(bytes(64 * 2**10))
         assert socket.recv(PATIENCE) == str(64 * 2**10)
@@ -143,7 +145,7 @@ def read_socket(url: str) -> int | None:
     return 0
 
 
-def test_sigterm_cuts_what_does_not_finish_in_time_and_one_line_says_how_many() -> None:
+def test_sigterm_cuts_unfinished_requests_after_the_timeout_and_logs_their_number() -> None:
     """gunicorn.conf.py cuts LIFESPAN_SECONDS, which are 5, before gunicorn kills the worker."""
     with (
         serving(*probe("--graceful-timeout", "6")) as server,
@@ -178,7 +180,7 @@ def test_an_app_that_cancels_its_own_request_still_gets_its_traceback(server: Se
     assert "CancelledError" in crash["exception"]
 
 
-def test_a_server_that_cannot_start_says_why_in_lines() -> None:
+def test_a_server_that_cannot_start_logs_the_reason() -> None:
     with serving(*probe(app="missing")) as server:
         assert server.process.wait(PATIENCE) != 0
         assert any("missing" in message for message in messages(server))

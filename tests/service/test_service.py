@@ -1,4 +1,4 @@
-"""What CI asks of a service holds for a fresh render, on the oldest Python that it supports."""
+"""A fresh render passes its own CI, on the oldest Python that it supports."""
 
 import re
 import shutil
@@ -16,21 +16,21 @@ def service(example: Render, tmp_path_factory: pytest.TempPathFactory) -> Instal
     return own(example, tmp_path_factory.mktemp("service"))
 
 
-def test_linters_and_types_have_nothing_to_say(service: InstalledService, tmp_path: Path) -> None:
-    """What the workflow of the service runs; it looks at what git tracks."""
+def test_linters_and_type_checks_pass(service: InstalledService, tmp_path: Path) -> None:
+    """The linters that the workflow of the service runs, on the files that git tracks."""
     tracked = service.copy(tmp_path / "tracked")
     for words in ["init", "--quiet"], ["add", "--all"]:
         subprocess.run(["git", *words], cwd=tracked.path, check=True)
     tracked.uv("run", "--locked", "pre-commit", "run", "--all-files")
 
 
-def test_its_tests_pass_and_none_is_left_out(service: InstalledService) -> None:
+def test_its_tests_pass_and_none_is_skipped(service: InstalledService) -> None:
     last = service.uv("run", "--locked", "pytest").splitlines()[-1]
     assert re.fullmatch(r"=+ \d+ passed in .*", last), last
 
 
 @pytest.mark.slow
-def test_they_pass_in_the_template_too(
+def test_the_tests_of_a_service_pass_in_the_template_too(
     service: InstalledService, template: Path, tmp_path: Path
 ) -> None:
     """All but the contract, which is about answers, run where the template is edited."""

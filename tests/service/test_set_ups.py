@@ -36,7 +36,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 def without_request(lines: list[Line]) -> list[Line]:
-    """The lines but for that of the request, which is the last one."""
+    """The lines without that of the request, which is the last one."""
     assert [line["logger"] for line in lines].count("app.requests") == 1, lines
     assert lines[-1]["logger"] == "app.requests", lines
     return lines[:-1]
@@ -85,7 +85,7 @@ def test_a_crash_outside_of_the_request_is_one_line(server: Server, path: str) -
         ("/warning", "UserWarning:"),
     ],
 )
-def test_text_that_is_no_record_is_one_line_too(server: Server, path: str, text: str) -> None:
+def test_printed_text_is_one_line_too(server: Server, path: str, text: str) -> None:
     [line] = without_request(server.lines_of(path))
     assert text in " ".join(line["message"].split())
 

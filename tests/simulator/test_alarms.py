@@ -100,7 +100,7 @@ def test_an_alarm_ends_a_deployment_and_names_itself(watched: Ground) -> None:
     assert latest(watched)["status"] == "ROLLBACK_SUCCESSFUL"
 
 
-def test_after_the_bake_began_the_earlier_tasks_are_started_again(watched: Ground) -> None:
+def test_a_rollback_in_the_bake_time_starts_the_earlier_tasks_again(watched: Ground) -> None:
     watched.roll_out()
     look_until(watched, BAKING)
     put(watched, "errors", "ALARM")
@@ -137,7 +137,7 @@ def test_an_alarm_after_the_end_changes_nothing(watched: Ground) -> None:
     assert states(watched.look()) == [("PRIMARY", "app:2", "COMPLETED", 1)]
 
 
-def test_the_circuit_breaker_ends_a_deployment_beside_the_alarms(watched: Ground) -> None:
+def test_the_circuit_breaker_ends_a_deployment_that_has_alarms(watched: Ground) -> None:
     watched.aws.next_rollout(Crashes())
     watched.roll_out()
     assert states(watched.watch()) == [("PRIMARY", "app:1", "COMPLETED", 1)]

@@ -72,7 +72,7 @@ DENIED = {
 
 
 @pytest.mark.parametrize(("service", "operation"), DENIED)
-def test_a_denial_is_called_what_the_service_calls_it(
+def test_a_denial_has_the_error_code_of_its_service(
     ground: Ground, client: OneTryClient, service: str, operation: str
 ) -> None:
     ask = getattr(client(service, "role/execution"), operation)
@@ -94,7 +94,7 @@ def test_a_denial_is_called_what_the_service_calls_it(
         ("ecs", "list_clusters", "UnrecognizedClientException"),
     ],
 )
-def test_credentials_that_nobody_was_given_are_refused(
+def test_unknown_credentials_are_refused(
     client: OneTryClient, service: str, operation: str, error: str
 ) -> None:
     found = refusal(getattr(client(service, "nobody"), operation))
@@ -102,7 +102,9 @@ def test_credentials_that_nobody_was_given_are_refused(
     assert "The security token included in the request is invalid." in found
 
 
-def test_everybody_is_who_they_are_by_either_way(ground: Ground, client: OneTryClient) -> None:
+def test_a_principal_is_the_same_over_http_and_in_process(
+    ground: Ground, client: OneTryClient
+) -> None:
     ground.aws.client("iam").create_user(UserName="me")
     asked = [client("sts", who).get_caller_identity()["Arn"] for who in ("root", "user/me")]
     asked.append(client("sts", "role/execution").get_caller_identity()["Arn"])
@@ -115,7 +117,9 @@ def test_everybody_is_who_they_are_by_either_way(ground: Ground, client: OneTryC
         client("sts", "nobody").get_caller_identity()
 
 
-def test_nobody_may_more_by_one_way_than_by_the_other(ground: Ground, client: OneTryClient) -> None:
+def test_permissions_are_the_same_over_http_and_in_process(
+    ground: Ground, client: OneTryClient
+) -> None:
     ecs = client("ecs", "role/execution")
     with pytest.raises(ClientError) as denied:
         ecs.list_tasks(cluster="cluster")
@@ -124,20 +128,20 @@ def test_nobody_may_more_by_one_way_than_by_the_other(ground: Ground, client: On
     assert ecs.list_tasks(cluster="cluster")["taskArns"] == []
 
 
-def test_nothing_is_in_another_region(client: OneTryClient) -> None:
+def test_another_region_has_no_resources(client: OneTryClient) -> None:
     elsewhere = client("cloudformation", region="eu-north-1")
     with pytest.raises(ClientError, match="Stack with id app does not exist"):
         elsewhere.describe_stacks(StackName="app")
 
 
-def test_a_member_that_is_not_simulated_is_loud(ground: Ground, client: OneTryClient) -> None:
+def test_a_member_that_is_not_simulated_is_an_error(ground: Ground, client: OneTryClient) -> None:
     with pytest.raises(ClientError, match="SimulationAtALoss"):
         client("cloudformation").describe_stacks(NextToken="2")
     with pytest.raises(AssertionError, match="NextToken"):
         ground.aws.check()
 
 
-def test_the_log_has_who_asked_what_and_what_became_of_it(
+def test_the_call_log_has_principal_operation_and_result(
     ground: Ground, client: OneTryClient
 ) -> None:
     client("ecs").list_tasks(cluster="cluster")
@@ -170,7 +174,7 @@ def test_parameters_are_logged_as_the_api_names_them_in_every_protocol(
     ]
 
 
-def test_a_fault_strikes_as_often_as_it_was_asked_to(ground: Ground, client: OneTryClient) -> None:
+def test_a_fault_occurs_as_often_as_requested(ground: Ground, client: OneTryClient) -> None:
     ecs = client("ecs")
     ground.aws.faults.throttle("ecs:ListClusters", times=2)
     ground.aws.faults.refuse("ecs:ListTasks", "ServerException", "Later", status=500, after=1)
@@ -185,13 +189,13 @@ def test_a_fault_strikes_as_often_as_it_was_asked_to(ground: Ground, client: One
     assert seen == ["ThrottlingException", "", "ThrottlingException", "ServerException", "", ""]
 
 
-def test_the_cli_tries_again_where_it_was_throttled(aws: SimulatedAws) -> None:
+def test_the_aws_cli_retries_a_throttled_call(aws: SimulatedAws) -> None:
     aws.faults.throttle("sts:GetCallerIdentity")
     assert cli(aws, "sts get-caller-identity").returncode == 0
     assert [call.error for call in aws.calls] == ["ThrottlingException", ""]
 
 
-def test_a_token_can_expire_in_the_middle(ground: Ground, client: OneTryClient) -> None:
+def test_a_token_can_expire_between_two_calls(ground: Ground, client: OneTryClient) -> None:
     ecs, iam = client("ecs"), client("iam")
     ground.aws.faults.expire_tokens(after=1)
     ecs.list_clusters()
@@ -199,7 +203,7 @@ def test_a_token_can_expire_in_the_middle(ground: Ground, client: OneTryClient) 
     assert "(ExpiredToken)" in refusal(iam.list_roles)
 
 
-def test_a_dropped_connection_is_no_answer(ground: Ground, client: OneTryClient) -> None:
+def test_a_dropped_connection_returns_no_response(ground: Ground, client: OneTryClient) -> None:
     ecs = client("ecs")
     ground.aws.faults.drop("ecs:CreateCluster")
     with pytest.raises(ConnectionClosedError):
@@ -211,14 +215,16 @@ def test_a_dropped_connection_is_no_answer(ground: Ground, client: OneTryClient)
     assert ecs.describe_clusters(clusters=["other"])["clusters"], "it was, but nobody heard of it"
 
 
-def test_what_the_simulation_does_not_know_is_loud(ground: Ground, client: OneTryClient) -> None:
+def test_an_operation_that_is_not_simulated_is_an_error(
+    ground: Ground, client: OneTryClient
+) -> None:
     with pytest.raises(ClientError, match="what ecs:RunTask needs"):
         client("ecs", "role/execution").run_task(taskDefinition="app")
     with pytest.raises(AssertionError, match="at a loss"):
         ground.aws.check()
 
 
-def test_an_answer_that_the_api_does_not_know_is_loud(
+def test_a_response_that_does_not_match_the_api_is_an_error(
     ground: Ground, client: OneTryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ground.aws.ecs, "list_tasks", lambda _: {"tasks": []})
@@ -228,7 +234,7 @@ def test_an_answer_that_the_api_does_not_know_is_loud(
         ground.aws.check()
 
 
-def test_a_reset_leaves_a_brand_new_account(ground: Ground) -> None:
+def test_a_reset_leaves_an_empty_account(ground: Ground) -> None:
     ground.serving()
     ground.aws.faults.throttle("ecs:ListClusters")
     ground.aws.reset()

@@ -63,7 +63,7 @@ def reasons(found: Json) -> list[tuple[str, ...]]:
     ]
 
 
-def test_what_is_replaced_replaces_what_refers_to_it(operator: Operator) -> None:
+def test_a_replacement_also_replaces_resources_that_refer_to_it(operator: Operator) -> None:
     found = operator.plan(Who="nobody")
     group, way = change(found, "Group"), change(found, "Way")
     assert reasons(group) == [
@@ -75,7 +75,7 @@ def test_what_is_replaced_replaces_what_refers_to_it(operator: Operator) -> None
     assert group["PolicyAction"] == "ReplaceAndDelete"
 
 
-def test_an_attribute_of_what_is_updated_in_place_may_be_another(operator: Operator) -> None:
+def test_attributes_of_a_resource_updated_in_place_may_change(operator: Operator) -> None:
     found = operator.plan(operator.template.replace("10.0.0.0/8", "10.0.0.0/16"))
     group, way = change(found, "Group"), change(found, "Way")
     assert reasons(group) == [("SecurityGroupIngress", "Never", "Static", "DirectModification", "")]
@@ -86,7 +86,7 @@ def test_an_attribute_of_what_is_updated_in_place_may_be_another(operator: Opera
     assert operator.ids == before, "an update in place replaces nothing"
 
 
-def test_values_are_told_only_if_asked_for(operator: Operator) -> None:
+def test_values_are_returned_only_on_request(operator: Operator) -> None:
     found = operator.plan(Days="30")
     asked = {"ChangeSetName": found["ChangeSetId"]}
     full = operator.client.describe_change_set(**asked, IncludePropertyValues=True)
@@ -109,7 +109,7 @@ def test_values_are_told_only_if_asked_for(operator: Operator) -> None:
         ("AWS::EC2::VPCEndpoint", "DnsOptions", {}, {"DnsRecordIpType": "ipv4"}, "Never"),
     ],
 )
-def test_the_schema_of_a_type_says_what_recreates_it(
+def test_the_schema_of_a_type_decides_which_properties_recreate_it(
     type: str, name: str, before: Any, after: Any, expected: str
 ) -> None:
     assert recreation(schema(type), name, before, after) == expected

@@ -13,7 +13,7 @@ from simulator.simulation import SimulatedAws
 MOMENT = timedelta(seconds=1)  # more than all that AWS records in a test takes
 
 
-def test_it_moves_by_what_is_slept_and_by_nothing_else() -> None:
+def test_the_clock_moves_only_by_sleeping() -> None:
     clock = Clock()
     before = clock.now()
     assert clock.now() == before
@@ -21,25 +21,25 @@ def test_it_moves_by_what_is_slept_and_by_nothing_else() -> None:
     assert clock.now() - before == timedelta(seconds=90)
 
 
-def test_it_does_not_go_back() -> None:
+def test_the_clock_does_not_go_back() -> None:
     with pytest.raises(ValueError, match="non-negative"):
         Clock().sleep(-1)
 
 
-def test_what_aws_records_never_ties() -> None:
+def test_recorded_times_are_unique() -> None:
     clock = Clock()
     stamps = [clock.stamp() for _ in range(3)]
     assert stamps == sorted(set(stamps))
     assert clock.now() == stamps[-1], "nothing is recorded that is yet to come"
 
 
-def test_a_rollout_goes_on_by_looks_which_take_no_time(ground: Ground) -> None:
+def test_a_rollout_moves_forward_with_each_poll_and_polls_take_no_time(ground: Ground) -> None:
     before = ground.aws.clock.now()
     ground.serving()
     assert ground.aws.clock.now() - before < MOMENT
 
 
-def test_what_aws_does_after_a_pause_is_that_much_later(ground: Ground) -> None:
+def test_events_after_a_pause_are_later_by_the_pause(ground: Ground) -> None:
     first = ground.create_service()["createdAt"]
     ground.aws.clock.sleep(300)
     events = ground.watch()["events"]
@@ -47,7 +47,7 @@ def test_what_aws_does_after_a_pause_is_that_much_later(ground: Ground) -> None:
         assert timedelta(0) <= event["createdAt"] - first - timedelta(seconds=300) < MOMENT
 
 
-def test_motos_services_go_by_it(ground: Ground) -> None:
+def test_the_services_of_moto_use_the_clock(ground: Ground) -> None:
     ground.aws.clock.sleep(3600)
     now = ground.aws.clock.now()
     client = ground.aws.client
@@ -71,7 +71,7 @@ def test_motos_services_go_by_it(ground: Ground) -> None:
         assert abs(moment - now) < 2 * MOMENT, "ECR counts whole seconds"
 
 
-def test_a_log_has_its_times(ground: Ground) -> None:
+def test_log_events_have_the_time_of_the_clock(ground: Ground) -> None:
     ground.aws.clock.sleep(3600)
     now = ground.aws.clock.now().timestamp()
     ground.aws.next_rollout(Crashes(says=("boom",)))
@@ -90,7 +90,7 @@ def ask(aws: SimulatedAws, query: str = "") -> int:
         return int(answer.read())
 
 
-def test_a_process_of_its_own_sleeps_and_reads_the_time_by_it(aws: SimulatedAws) -> None:
+def test_another_process_sleeps_and_reads_the_time_by_the_clock(aws: SimulatedAws) -> None:
     before = aws.clock.now()
     assert ask(aws) == int(before.timestamp())
     assert ask(aws, "?sleep=3600") - int(before.timestamp()) == 3600

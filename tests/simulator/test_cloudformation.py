@@ -74,7 +74,7 @@ def operator(aws: SimulatedAws) -> Operator:
 # --- made ---
 
 
-def test_a_stack_is_made_of_real_things_that_know_each_other(
+def test_a_stack_creates_resources_that_refer_to_each_other(
     aws: SimulatedAws, operator: Operator
 ) -> None:
     assert operator.create(**WEEK, Writes="yes") == "CREATE_COMPLETE"
@@ -89,14 +89,16 @@ def test_a_stack_is_made_of_real_things_that_know_each_other(
 
 
 @pytest.mark.slow
-def test_what_needs_another_waits_for_it(operator: Operator) -> None:
+def test_a_resource_waits_for_those_that_it_refers_to(operator: Operator) -> None:
     operator.create(**WEEK, Writes="yes")
     begun = operator.events.index
     for first, then in ("Role", "Write"), ("Log", "Write"), ("Group", "Way"):
         assert begun((first, "CREATE_COMPLETE")) < begun((then, "CREATE_IN_PROGRESS"))
 
 
-def test_it_goes_on_only_when_somebody_asks(aws: SimulatedAws, operator: Operator) -> None:
+def test_an_operation_moves_forward_only_when_its_state_is_read(
+    aws: SimulatedAws, operator: Operator
+) -> None:
     change_set = operator.plan(kind="CREATE", **MONTH)
     assert everything(aws)["roles"] == [], "a change set makes nothing"
     operator.client.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
@@ -135,9 +137,7 @@ def test_nothing_to_change_is_a_change_set_that_failed(operator: Operator) -> No
     assert "didn't contain changes" in change_set["StatusReason"]
 
 
-def test_an_update_changes_what_differs_and_nothing_else(
-    aws: SimulatedAws, operator: Operator
-) -> None:
+def test_an_update_changes_only_what_differs(aws: SimulatedAws, operator: Operator) -> None:
     operator.create(**MONTH)
     before, ids = everything(aws), operator.ids
     change_set = operator.plan(**WEEK, Writes="yes")
@@ -154,7 +154,7 @@ def test_an_update_changes_what_differs_and_nothing_else(
 
 
 @pytest.mark.slow
-def test_what_cannot_be_changed_is_replaced_and_with_it_what_hangs_on_it(
+def test_a_resource_that_cannot_change_is_replaced_with_those_that_refer_to_it(
     aws: SimulatedAws, operator: Operator
 ) -> None:
     operator.create(**MONTH)
@@ -169,7 +169,7 @@ def test_what_cannot_be_changed_is_replaced_and_with_it_what_hangs_on_it(
 
 
 @pytest.mark.slow
-def test_what_has_a_name_of_its_own_cannot_be_replaced(
+def test_a_resource_with_a_fixed_name_cannot_be_replaced(
     aws: SimulatedAws, operator: Operator
 ) -> None:
     operator.create(**MONTH)
@@ -182,7 +182,7 @@ def test_what_has_a_name_of_its_own_cannot_be_replaced(
 # --- it goes wrong ---
 
 
-def test_a_creation_that_fails_takes_itself_back_but_for_what_is_kept(
+def test_a_failed_creation_is_rolled_back_except_retained_resources(
     aws: SimulatedAws, operator: Operator
 ) -> None:
     aws.cloudformation.fails("Way", "create", "there is no way")
@@ -199,7 +199,9 @@ def test_a_creation_that_fails_takes_itself_back_but_for_what_is_kept(
 
 
 @pytest.mark.slow
-def test_what_aws_itself_refuses_fails_too(aws: SimulatedAws, operator: Operator) -> None:
+def test_a_resource_that_its_service_refuses_fails_too(
+    aws: SimulatedAws, operator: Operator
+) -> None:
     """A target group is not found by its name, so nobody sees the other one before."""
     aws.client("elbv2").create_target_group(Name="targets", Protocol="TCP", Port=1, VpcId=vpc(aws))
     assert operator.create(**MONTH) == "ROLLBACK_COMPLETE"
@@ -210,7 +212,7 @@ def test_what_aws_itself_refuses_fails_too(aws: SimulatedAws, operator: Operator
 @pytest.mark.parametrize(
     ("choice", "ends"), [("DO_NOTHING", "CREATE_FAILED"), ("DELETE", "DELETE_COMPLETE")]
 )
-def test_who_asks_may_choose_what_becomes_of_a_creation_that_fails(
+def test_on_failure_decides_how_a_failed_creation_ends(
     aws: SimulatedAws, operator: Operator, choice: str, ends: str
 ) -> None:
     aws.cloudformation.fails("Way", "create", "there is no way")
@@ -221,7 +223,7 @@ def test_who_asks_may_choose_what_becomes_of_a_creation_that_fails(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("resource", ["Log", "Write", "Group", "Way"])
-def test_an_update_that_fails_leaves_all_as_it_was(
+def test_a_failed_update_changes_nothing(
     aws: SimulatedAws, operator: Operator, resource: str
 ) -> None:
     operator.create(**MONTH)
@@ -235,9 +237,7 @@ def test_an_update_that_fails_leaves_all_as_it_was(
 
 
 @pytest.mark.slow
-def test_a_roll_back_that_is_stuck_goes_on_when_it_is_told_to(
-    aws: SimulatedAws, operator: Operator
-) -> None:
+def test_a_stuck_rollback_continues_on_request(aws: SimulatedAws, operator: Operator) -> None:
     operator.create(**MONTH)
     before = everything(aws)
     aws.cloudformation.fails("Write", "create", "not today")
@@ -255,9 +255,7 @@ def test_a_roll_back_that_is_stuck_goes_on_when_it_is_told_to(
 # --- deleted ---
 
 
-def test_a_deletion_keeps_what_is_to_be_kept_and_nothing_else(
-    aws: SimulatedAws, operator: Operator
-) -> None:
+def test_a_deletion_keeps_only_retained_resources(aws: SimulatedAws, operator: Operator) -> None:
     operator.create(**WEEK, Writes="yes")
     stack = operator.client.describe_stacks(StackName=STACK)["Stacks"][0]["StackId"]
     assert operator.delete() == "DELETE_COMPLETE"
@@ -269,7 +267,7 @@ def test_a_deletion_keeps_what_is_to_be_kept_and_nothing_else(
         operator.client.describe_stacks(StackName=STACK)
 
 
-def test_a_role_with_a_policy_of_somebody_else_cannot_be_deleted_until_it_is_gone(
+def test_a_role_with_a_policy_from_outside_the_stack_cannot_be_deleted(
     aws: SimulatedAws, operator: Operator
 ) -> None:
     operator.create(**MONTH)
@@ -286,7 +284,9 @@ def test_a_role_with_a_policy_of_somebody_else_cannot_be_deleted_until_it_is_gon
 
 
 @pytest.mark.slow
-def test_what_cannot_be_deleted_can_be_left_there(aws: SimulatedAws, operator: Operator) -> None:
+def test_a_resource_that_cannot_be_deleted_can_be_retained(
+    aws: SimulatedAws, operator: Operator
+) -> None:
     operator.create(**MONTH)
     aws.cloudformation.fails("Role", "delete", "not this one")
     with pytest.raises(ClientError, match="only when the stack is in the DELETE_FAILED state"):
@@ -297,7 +297,7 @@ def test_what_cannot_be_deleted_can_be_left_there(aws: SimulatedAws, operator: O
 
 
 @pytest.mark.slow
-def test_what_is_gone_already_is_deleted_without_a_word(
+def test_a_resource_that_is_deleted_already_is_skipped(
     aws: SimulatedAws, operator: Operator
 ) -> None:
     operator.create(**MONTH)
@@ -322,7 +322,7 @@ def keeps_its_log(aws: SimulatedAws) -> bool:
     )
 
 
-def test_what_is_there_is_taken_over_as_it_is(aws: SimulatedAws, operator: Operator) -> None:
+def test_an_existing_resource_is_imported_unchanged(aws: SimulatedAws, operator: Operator) -> None:
     has_a_log(aws)
     change_set = operator.plan(kind="CREATE", **MONTH)
     assert actions(change_set)["Log"] == "Import"
@@ -335,7 +335,7 @@ def test_what_is_there_is_taken_over_as_it_is(aws: SimulatedAws, operator: Opera
 
 
 @pytest.mark.parametrize(("policy", "kept"), [("Retain", True), ("RetainExceptOnCreate", False)])
-def test_a_creation_that_fails_keeps_what_it_took_over_or_not(
+def test_the_deletion_policy_decides_whether_a_failed_creation_keeps_imports(
     aws: SimulatedAws, operator: Operator, policy: str, kept: bool
 ) -> None:
     """The second is feared, not known: so infra/stack.yml says the first."""
@@ -354,7 +354,7 @@ def test_a_creation_that_fails_keeps_what_it_took_over_or_not(
         lambda text: text.replace("    DeletionPolicy: Retain\n", ""),
     ],
 )
-def test_only_what_has_its_name_in_so_many_words_and_is_kept_is_taken_over(
+def test_only_retained_resources_with_a_literal_name_are_imported(
     aws: SimulatedAws, operator: Operator, change: Callable[[str], str]
 ) -> None:
     has_a_log(aws)
@@ -369,9 +369,7 @@ def test_only_what_has_its_name_in_so_many_words_and_is_kept_is_taken_over(
 
 
 @pytest.mark.slow
-def test_what_belongs_to_another_stack_is_not_taken_over(
-    aws: SimulatedAws, operator: Operator
-) -> None:
+def test_a_resource_of_another_stack_is_not_imported(aws: SimulatedAws, operator: Operator) -> None:
     operator.create(**MONTH)
     other = Operator(aws, operator.template, "another")
     change_set = other.plan(kind="CREATE", **MONTH)
@@ -381,9 +379,7 @@ def test_what_belongs_to_another_stack_is_not_taken_over(
 
 
 @pytest.mark.slow
-def test_nothing_is_taken_over_unless_it_is_asked_for(
-    aws: SimulatedAws, operator: Operator
-) -> None:
+def test_nothing_is_imported_without_a_request(aws: SimulatedAws, operator: Operator) -> None:
     has_a_log(aws)
     request = operator.request(**MONTH) | {"ChangeSetType": "CREATE"}
     assert operator.ask_for(request | {"ImportExistingResources": False})["Status"] == "FAILED"
@@ -431,7 +427,7 @@ NEW: Json = {"ChangeSetType": "CREATE"}
         (NEW | {"TemplateBody": "a: {"}, "ValidationError", "YAML not well-formed. (line"),
     ],
 )
-def test_what_is_asked_wrongly_is_refused_at_once(
+def test_an_invalid_request_is_refused_at_once(
     operator: Operator, more: Json, code: str, says: str
 ) -> None:
     with pytest.raises(ClientError) as refused:
@@ -442,7 +438,7 @@ def test_what_is_asked_wrongly_is_refused_at_once(
     assert operator.client.describe_stacks()["Stacks"] == []
 
 
-def test_a_subnet_that_is_not_there_fails_the_change_set(operator: Operator) -> None:
+def test_a_subnet_that_does_not_exist_fails_the_change_set(operator: Operator) -> None:
     template = operator.template.replace(
         "  Who: {Type: String, Default: the world}", "  Who: {Type: AWS::EC2::Subnet::Id}"
     )
@@ -471,7 +467,7 @@ def test_a_change_set_is_executed_once_and_only_when_it_is_ready(operator: Opera
         execute(operator, operator.plan(**MONTH))
 
 
-def test_a_request_to_execute_that_is_repeated_with_its_token_is_taken_for_the_same(
+def test_an_execution_that_is_repeated_with_its_token_counts_once(
     operator: Operator,
 ) -> None:
     ready = operator.plan(kind="CREATE", **MONTH)
@@ -484,7 +480,7 @@ def test_a_request_to_execute_that_is_repeated_with_its_token_is_taken_for_the_s
 
 
 @pytest.mark.slow
-def test_a_stack_does_one_thing_at_a_time(operator: Operator) -> None:
+def test_a_stack_has_one_operation_at_a_time(operator: Operator) -> None:
     operator.create(**MONTH)
     change_set = operator.plan(**WEEK)
     execute(operator, change_set)
@@ -518,7 +514,7 @@ def test_a_stack_that_never_came_up_can_only_be_deleted(
         (("!GetAtt Log.Arn}", "!GetAtt Log.Name}"), "Name of AWS::Logs::LogGroup"),
     ],
 )
-def test_what_it_does_not_know_is_never_dropped(
+def test_an_unknown_part_of_a_template_is_an_error(
     operator: Operator, change: tuple[str, str], names: str
 ) -> None:
     template = operator.template.replace(*change)
@@ -528,7 +524,7 @@ def test_what_it_does_not_know_is_never_dropped(
 
 
 @pytest.mark.slow
-def test_a_property_that_is_taken_away_is_not_overlooked(operator: Operator) -> None:
+def test_the_removal_of_a_property_is_noticed(operator: Operator) -> None:
     operator.create(**MONTH)
     template = operator.template.replace(", RetentionInDays: !Ref Days", "")
     with pytest.raises(NotSimulated, match="the default of RetentionInDays"):

@@ -118,12 +118,12 @@ def test_iam_simulates_a_policy_within_a_boundary(
         ({"Principal": {"Service": LOGS}, "Action": "kms:Decrypt", "Resource": "*"}, False),
     ],
 )
-def test_a_policy_lets_in_the_service_that_it_names(statement: Json, expected: bool) -> None:
+def test_a_policy_allows_the_service_that_it_names(statement: Json, expected: bool) -> None:
     found = {"Statement": [{"Effect": "Allow"} | statement]}
     assert lets_in(found, LOGS, Need("kms:Encrypt")) == expected
 
 
-def test_a_log_group_takes_no_key_that_the_log_may_not_use(ground: Ground) -> None:
+def test_a_log_group_refuses_a_key_that_cloudwatch_logs_may_not_use(ground: Ground) -> None:
     kms, logs = ground.aws.client("kms"), ground.aws.client("logs")
     key = kms.create_key()["KeyMetadata"]["Arn"]
     with refused("AccessDeniedException", "not allowed to be used with Arn"):

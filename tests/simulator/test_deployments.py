@@ -32,7 +32,7 @@ def states(service: Json) -> list[tuple[str, str, str]]:
     ]
 
 
-def test_a_rollout_goes_one_step_further_with_each_look(ground: Ground) -> None:
+def test_each_poll_moves_a_rollout_one_step_forward(ground: Ground) -> None:
     service = ground.create_service()
     seen = [(service["runningCount"], states(service))]
     for _ in range(3):
@@ -42,7 +42,7 @@ def test_a_rollout_goes_one_step_further_with_each_look(ground: Ground) -> None:
     assert seen == [(0, [going_on]), (0, [going_on]), (1, [going_on]), (1, [done])]
 
 
-def test_the_next_revision_serves_before_the_earlier_one_ends(ground: Ground) -> None:
+def test_tasks_of_the_next_revision_run_before_the_earlier_ones_stop(ground: Ground) -> None:
     ground.serving()
     ground.roll_out()
     running = []
@@ -58,7 +58,7 @@ def test_the_next_revision_serves_before_the_earlier_one_ends(ground: Ground) ->
     ]
 
 
-def test_the_circuit_breaker_goes_back_to_what_served(ground: Ground) -> None:
+def test_the_circuit_breaker_rolls_back_to_the_earlier_revision(ground: Ground) -> None:
     before = ground.serving()
     ground.aws.next_rollout(Crashes(exit_code=3))
     ours = ground.roll_out()
@@ -84,7 +84,7 @@ def test_the_circuit_breaker_goes_back_to_what_served(ground: Ground) -> None:
     assert ground.look()["taskDefinition"] == before
 
 
-def test_services_stable_would_call_a_rollback_a_success(ground: Ground) -> None:
+def test_services_stable_reports_a_rollback_as_a_success(ground: Ground) -> None:
     """The reason why a deploy does not use `aws ecs wait services-stable`."""
     ground.serving()
     ground.aws.next_rollout(Crashes())
@@ -96,7 +96,7 @@ def test_services_stable_would_call_a_rollback_a_success(ground: Ground) -> None
     assert ground.look()["taskDefinition"].endswith("app:1"), "and yet app:2 does not serve"
 
 
-def test_while_ecs_goes_back_it_cannot_go_back_again(ground: Ground) -> None:
+def test_during_a_rollback_ecs_cannot_roll_back_again(ground: Ground) -> None:
     """The example of "How the Amazon ECS deployment circuit breaker detects failures"."""
     ground.serving()
     ground.aws.next_rollout(Crashes(), Crashes())
@@ -112,7 +112,7 @@ def test_while_ecs_goes_back_it_cannot_go_back_again(ground: Ground) -> None:
 
 
 @pytest.mark.parametrize("breaker", [{"enable": True, "rollback": False}, None])
-def test_without_rollback_a_failed_rollout_stays_where_it_is(
+def test_without_rollback_a_failed_rollout_stays_failed(
     ground: Ground, breaker: Json | None
 ) -> None:
     ground.settings["deploymentConfiguration"] = (
@@ -126,7 +126,7 @@ def test_without_rollback_a_failed_rollout_stays_where_it_is(
     assert states(service) == [("PRIMARY", "app:2", state), ("ACTIVE", "app:1", "COMPLETED")]
 
 
-def test_a_first_rollout_that_fails_has_nothing_to_go_back_to(ground: Ground) -> None:
+def test_a_first_rollout_that_fails_has_nothing_to_roll_back_to(ground: Ground) -> None:
     ground.aws.next_rollout(Crashes())
     ground.create_service()
     service = ground.watch()
@@ -167,7 +167,7 @@ ENDS: dict[str, tuple[Outcome, str, str, int | None, str]] = {
 
 
 @pytest.mark.parametrize("how", ENDS)
-def test_a_stopped_task_tells_what_it_died_of(ground: Ground, how: str) -> None:
+def test_a_stopped_task_has_its_reason(ground: Ground, how: str) -> None:
     outcome, code, reason, exit_code, event = ENDS[how]
     ground.aws.next_rollout(outcome)
     ground.create_service()
@@ -183,7 +183,7 @@ def test_a_stopped_task_tells_what_it_died_of(ground: Ground, how: str) -> None:
         assert task["containers"][0].get("exitCode") == exit_code
 
 
-def test_the_last_words_of_a_task_are_in_its_log(ground: Ground) -> None:
+def test_the_last_lines_of_a_task_are_in_its_log(ground: Ground) -> None:
     ground.aws.next_rollout(Crashes(says=("one", "two")))
     ground.create_service()
     ground.watch()
@@ -204,7 +204,7 @@ def test_some_rollouts_never_end(ground: Ground, outcome: Outcome) -> None:
     assert service["deployments"][0]["failedTasks"] <= 1
 
 
-def test_a_creation_is_repeated_by_its_token_alone(ground: Ground) -> None:
+def test_only_a_create_request_with_the_same_token_is_repeatable(ground: Ground) -> None:
     ground.settings["clientToken"] = "one"
     first = ground.create_service()
     assert ground.create_service()["serviceArn"] == first["serviceArn"]
@@ -213,14 +213,14 @@ def test_a_creation_is_repeated_by_its_token_alone(ground: Ground) -> None:
         ground.create_service()
 
 
-def test_a_rollout_is_overtaken_by_somebody_elses(ground: Ground) -> None:
+def test_a_later_deployment_replaces_a_rollout(ground: Ground) -> None:
     ground.serving()
     ground.aws.next_rollout(Overtaken())
     ground.roll_out()
     assert states(ground.watch()) == [("PRIMARY", "app:3", "COMPLETED")]
 
 
-def test_the_history_keeps_what_became_of_each_rollout(ground: Ground) -> None:
+def test_the_history_has_the_result_of_each_rollout(ground: Ground) -> None:
     ground.serving()
     ground.aws.next_rollout(Crashes())
     ground.roll_out()
@@ -264,7 +264,7 @@ def reason_of_failure(ground: Ground, **changes: Any) -> str:
         ("logs:CreateLogStream", "failed to create Cloudwatch log stream: AccessDeniedException"),
     ],
 )
-def test_the_execution_role_must_be_allowed_what_it_is_for(
+def test_a_task_needs_each_permission_of_its_execution_role(
     ground: Ground, missing: str, reason: str
 ) -> None:
     allowed = [action for action in [*PULL, *LOG] if action != missing]
@@ -272,14 +272,14 @@ def test_the_execution_role_must_be_allowed_what_it_is_for(
     assert reason in reason_of_failure(ground)
 
 
-def test_an_image_that_the_registry_lacks_cannot_be_pulled(ground: Ground) -> None:
+def test_an_image_that_does_not_exist_cannot_be_pulled(ground: Ground) -> None:
     gone = ground.image.split("@")[0] + "@sha256:" + "0" * 64
     assert reason_of_failure(ground, image=gone).endswith(
         f"failed to resolve ref {gone}: {gone}: not found"
     )
 
 
-def test_a_log_group_that_is_missing_keeps_tasks_from_starting(ground: Ground) -> None:
+def test_tasks_do_not_start_without_their_log_group(ground: Ground) -> None:
     ground.aws.client("logs").delete_log_group(logGroupName="/ecs/app")
     assert "The specified log group does not exist" in reason_of_failure(ground)
 
@@ -316,7 +316,7 @@ def test_a_parameter_that_does_not_exist_is_named(ground: Ground) -> None:
 # --- the rest of a service's life ---
 
 
-def test_a_deleted_service_drains_and_is_inactive_then(ground: Ground) -> None:
+def test_a_deleted_service_is_draining_and_then_inactive(ground: Ground) -> None:
     ground.serving()
     ecs = ground.aws.client("ecs")
     with pytest.raises(ecs.exceptions.InvalidParameterException, match="scaled above 0"):
@@ -333,7 +333,7 @@ def test_a_deleted_service_drains_and_is_inactive_then(ground: Ground) -> None:
     assert ground.create_service()["status"] == "ACTIVE"
 
 
-def test_a_new_number_of_tasks_is_no_new_deployment(ground: Ground) -> None:
+def test_a_change_of_the_desired_count_starts_no_deployment(ground: Ground) -> None:
     ground.serving()
     ecs = ground.aws.client("ecs")
     for wanted in 3, 0, 2:
@@ -343,7 +343,7 @@ def test_a_new_number_of_tasks_is_no_new_deployment(ground: Ground) -> None:
     assert states(service) == [("PRIMARY", "app:1", "COMPLETED")]
 
 
-def test_the_load_balancer_answers_with_the_commit_that_serves(ground: Ground) -> None:
+def test_the_load_balancer_answers_with_the_commit_of_the_running_tasks(ground: Ground) -> None:
     def health() -> tuple[int, str]:
         connection = http.client.HTTPConnection(ground.aws.address)
         connection.request("GET", "/health", headers={"Host": ground.host})

@@ -63,7 +63,9 @@ def test_a_private_zone_validates_nothing(aws: SimulatedAws) -> None:
     ("issuer", "expected"),
     [("letsencrypt.org", "FAILED"), ("amazon.com", "PENDING_VALIDATION")],
 )
-def test_a_caa_record_decides(aws: SimulatedAws, issuer: str, expected: str) -> None:
+def test_a_caa_record_decides_whether_acm_issues(
+    aws: SimulatedAws, issuer: str, expected: str
+) -> None:
     arn, _ = requested(aws)
     create_zone(aws).add("example.com", "CAA", f'0 issue "{issuer}"')
     assert status(aws, arn) == expected
@@ -87,11 +89,11 @@ def test_a_caa_record_decides(aws: SimulatedAws, issuer: str, expected: str) -> 
         ),
     ],
 )
-def test_a_body_that_cloudwatch_would_not_draw_is_found(body: str, complaint: str) -> None:
+def test_an_invalid_dashboard_body_is_noticed(body: str, complaint: str) -> None:
     assert complaint in "; ".join(dashboards.complaints(body))
 
 
-def test_dots_stand_for_what_is_above() -> None:
+def test_dots_in_a_dashboard_repeat_the_value_above() -> None:
     lines = [["N", "a", "D", "1", {"stat": "p50"}], ["...", {"stat": "p99"}], [".", "b", ".", "2"]]
     found = [(name, pairs) for _, name, pairs, _ in dashboards.metrics({"metrics": lines})]
     assert found == [("a", {"D": "1"}), ("a", {"D": "1"}), ("b", {"D": "2"})]

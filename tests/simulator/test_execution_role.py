@@ -58,7 +58,7 @@ def test_credentials_of_a_registry_are_read_by_the_execution_role(ground: Ground
     assert "not authorized to perform: secretsmanager:GetSecretValue" in reason
 
 
-def test_credentials_of_a_registry_exist(ground: Ground) -> None:
+def test_credentials_of_a_registry_must_exist(ground: Ground) -> None:
     secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:ghcr-abcdef"
     let_read(ground, secret)
     assert "ResourceNotFoundException" in stopped_reason(ground, **private(secret))
@@ -129,7 +129,7 @@ def test_an_environment_file_needs_two_permissions(ground: Ground, missing: str)
 
 
 @pytest.mark.parametrize(("key", "reason"), [("app.env", ""), ("other.env", "NoSuchKey")])
-def test_an_environment_file_exists(ground: Ground, key: str, reason: str) -> None:
+def test_an_environment_file_must_exist(ground: Ground, key: str, reason: str) -> None:
     allow(ground, "s3:Get*", "arn:aws:s3:::files", "arn:aws:s3:::files/*")
     found = stopped_reason(ground, **with_file(ground, key))
     assert (reason in found) if reason else found == ""

@@ -50,7 +50,9 @@ def test_a_scan_begins_with_the_push_and_ends_later(scanned: Ground) -> None:
     assert len(after["imageScanFindings"]["findings"]) == 3
 
 
-def test_an_enhanced_scan_has_other_members_and_is_complete_before_it_is(scanned: Ground) -> None:
+def test_an_enhanced_scan_has_other_members_and_is_complete_before_its_result(
+    scanned: Ground,
+) -> None:
     digest = push(scanned, ScanResult({"UNTRIAGED": 1}, is_enhanced=True, duration=10))
     early = describe(scanned, digest)
     assert early["imageScanStatus"]["status"] == "COMPLETE"
@@ -92,7 +94,9 @@ def test_an_index_has_no_scan_but_its_images_do(scanned: Ground) -> None:
     ("repository", "code"),
     [("app", "ImageNotFoundException"), ("other", "RepositoryNotFoundException")],
 )
-def test_what_does_not_exist_is_refused(scanned: Ground, repository: str, code: str) -> None:
+def test_a_scan_of_a_missing_image_or_repository_is_refused(
+    scanned: Ground, repository: str, code: str
+) -> None:
     with pytest.raises(ClientError) as caught:
         scanned.aws.client("ecr").describe_image_scan_findings(
             repositoryName=repository, imageId={"imageDigest": f"sha256:{'0' * 64}"}

@@ -104,7 +104,9 @@ def test_a_wrong_password_is_refused(ground: Ground, docker: Docker) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", sorted(EVERY_STEP))
-def test_each_step_of_a_push_is_allowed_or_not(ground: Ground, tmp_path: Path, step: str) -> None:
+def test_each_step_of_a_push_needs_its_permission(
+    ground: Ground, tmp_path: Path, step: str
+) -> None:
     def allow(*actions: str) -> None:
         one = "arn:aws:ecr:us-east-1:123456789012:repository/app"
         ground.allow(
@@ -145,7 +147,7 @@ def test_a_repository_that_is_missing_is_named(ground: Ground, docker: Docker) -
     assert "name unknown: The repository with name 'app' does not exist" in text
 
 
-def test_an_engine_can_be_off(docker: Docker) -> None:
+def test_the_docker_daemon_can_be_stopped(docker: Docker) -> None:
     docker.environment["SIMULATED_DOCKER"] = "off"
     assert docker.logs_in()[0] == 1
     assert "Is the docker daemon running?" in docker.run("docker version")[1]

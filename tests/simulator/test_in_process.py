@@ -85,7 +85,7 @@ def test_without_a_network_nothing_is_carried_out(aws: SimulatedAws) -> None:
     assert len(ecs.list_clusters()["clusterArns"]) == 1
 
 
-def test_an_answer_that_comes_too_late_was_carried_out(aws: SimulatedAws) -> None:
+def test_a_call_with_a_late_response_was_carried_out(aws: SimulatedAws) -> None:
     ecs = aws.session().client("ecs", config=ONCE)
     aws.faults.time_out("ecs:CreateCluster")
     with pytest.raises(ReadTimeoutError):
@@ -118,7 +118,7 @@ def test_a_back_off_that_takes_time_moves_the_clock(aws: SimulatedAws) -> None:
 
 
 @pytest.mark.usefixtures("no_sleep")
-def test_retries_come_to_an_end(aws: SimulatedAws) -> None:
+def test_the_number_of_retries_is_limited(aws: SimulatedAws) -> None:
     ecs = aws.session().client("ecs", config=STANDARD)
     aws.faults.drop("ecs:ListClusters", times=9)
     with pytest.raises(ConnectionClosedError):
@@ -144,7 +144,7 @@ def test_a_hook_may_ask_the_simulation_meanwhile(aws: SimulatedAws) -> None:
     assert aws.calls.names == ["ecs:CreateCluster", "ecs:DeleteCluster"]
 
 
-def test_a_copy_of_the_account_is_asked_in_its_own_process(aws: SimulatedAws) -> None:
+def test_a_forked_copy_of_the_account_is_used_in_its_own_process(aws: SimulatedAws) -> None:
     ecs = aws.session().client("ecs")
 
     def play() -> None:
@@ -165,7 +165,7 @@ def test_the_configuration_of_this_machine_is_not_read(
     assert aws.session().client("ecs").meta.region_name == "us-east-1"
 
 
-def test_sessions_do_not_share_what_they_may(ground: Ground) -> None:
+def test_sessions_do_not_share_permissions(ground: Ground) -> None:
     root, role = (ground.aws.session(who).client("ecs") for who in ("root", "role/execution"))
     root.list_tasks(cluster="cluster")
     with pytest.raises(ClientError, match="AccessDenied"):

@@ -52,7 +52,7 @@ def listens_to_https(ground: Ground) -> None:
     )
 
 
-def test_the_commit_that_serves_answers(ground: Ground) -> None:
+def test_the_url_answers_with_the_running_commit(ground: Ground) -> None:
     url = f"http://{ground.host}/health"
     assert ground.aws.fetch(url).status == 503
     ground.serving()
@@ -61,12 +61,12 @@ def test_the_commit_that_serves_answers(ground: Ground) -> None:
     assert ground.aws.fetch(f"http://{ground.host}/").status == 404
 
 
-def test_a_name_that_leads_nowhere_does_not_resolve(ground: Ground) -> None:
+def test_an_unknown_name_does_not_resolve(ground: Ground) -> None:
     with pytest.raises(OSError, match="Name or service not known"):
         ground.aws.fetch("http://app-alb-9.us-east-1.elb.amazonaws.com/health")
 
 
-def test_an_internal_load_balancer_takes_all_the_time_there_is(ground: Ground) -> None:
+def test_an_internal_load_balancer_times_out_from_outside(ground: Ground) -> None:
     url, before = f"http://{internal(ground)}/health", ground.aws.clock.now()
     with pytest.raises(TimeoutError):
         ground.aws.fetch(url, timeout=5)
@@ -87,7 +87,7 @@ def test_a_port_without_a_listener_refuses(ground: Ground) -> None:
         ("0.0.0.0/0", 443, False),
     ],
 )
-def test_a_security_group_decides_who_gets_in(
+def test_a_security_group_decides_which_clients_get_in(
     ground: Ground, source: str, port: int, gets_in: bool
 ) -> None:
     secured(ground, source, port)

@@ -42,7 +42,7 @@ WRONG_CONTAINERS: dict[str, tuple[Json, str]] = {
 
 
 @pytest.mark.parametrize("mistake", [*WRONG_DEFINITIONS, *WRONG_CONTAINERS])
-def test_fargate_does_not_take_every_task_definition(ground: Ground, mistake: str) -> None:
+def test_fargate_refuses_wrong_task_definitions(ground: Ground, mistake: str) -> None:
     definition = ground.definition()
     if mistake in WRONG_DEFINITIONS:
         change, message = WRONG_DEFINITIONS[mistake]
@@ -54,7 +54,7 @@ def test_fargate_does_not_take_every_task_definition(ground: Ground, mistake: st
         ground.aws.client("ecs").register_task_definition(**definition)
 
 
-def test_the_newest_revision_is_listed_first_where_that_is_asked_for(ground: Ground) -> None:
+def test_the_newest_revision_is_listed_first_on_request(ground: Ground) -> None:
     arns = [ground.register() for _ in range(11)]
     ecs = ground.aws.client("ecs")
     newest = ecs.list_task_definitions(familyPrefix="app", sort="DESC", maxResults=2)
@@ -81,7 +81,7 @@ def target(ground: Ground, **changes: Any) -> Json:
     return {"loadBalancers": [ground.settings["loadBalancers"][0] | changes]}
 
 
-def test_a_service_is_refused_where_it_could_not_run(ground: Ground) -> None:
+def test_a_service_that_could_not_run_is_refused(ground: Ground) -> None:
     lone = ground.aws.client("elbv2").create_target_group(
         Name="lone", Protocol="HTTP", Port=80, VpcId=ground.vpc, TargetType="ip"
     )["TargetGroups"][0]["TargetGroupArn"]
@@ -115,7 +115,7 @@ def test_a_service_is_refused_where_it_could_not_run(ground: Ground) -> None:
         ground.create_service()
 
 
-def test_a_service_needs_the_role_of_ecs_or_somebody_who_may_make_it(ground: Ground) -> None:
+def test_a_service_needs_the_service_linked_role_of_ecs(ground: Ground) -> None:
     ground.role("deploy", {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"})
     ground.allow("deploy", {"Effect": "Allow", "Action": "ecs:CreateService", "Resource": "*"})
     ecs = ground.client("ecs", "role/deploy")
@@ -131,7 +131,7 @@ def test_a_service_needs_the_role_of_ecs_or_somebody_who_may_make_it(ground: Gro
         iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com")
 
 
-def test_what_a_service_was_asked_for_is_told_back(ground: Ground) -> None:
+def test_a_service_is_described_as_it_was_created(ground: Ground) -> None:
     asked: Json = {
         "healthCheckGracePeriodSeconds": 60,
         "availabilityZoneRebalancing": "ENABLED",
@@ -148,7 +148,7 @@ def test_a_subnet_that_does_not_exist_is_named_among_those_that_do(ground: Groun
         ground.aws.client("ec2").describe_subnets(SubnetIds=[*ground.subnets, "subnet-0"])
 
 
-def test_a_load_balancer_stands_in_two_zones(ground: Ground) -> None:
+def test_a_load_balancer_needs_two_zones(ground: Ground) -> None:
     balancing, ec2 = ground.aws.client("elbv2"), ground.aws.client("ec2")
     with refused("ValidationError", "At least two subnets"):
         balancing.create_load_balancer(Name="one", Subnets=ground.subnets[:1])
@@ -162,7 +162,7 @@ def test_a_load_balancer_stands_in_two_zones(ground: Ground) -> None:
         balancing.create_load_balancer(Name="same", Subnets=[first["SubnetId"], other])
 
 
-def test_a_load_balancer_that_the_world_reaches_needs_an_internet_gateway(ground: Ground) -> None:
+def test_an_internet_facing_load_balancer_needs_an_internet_gateway(ground: Ground) -> None:
     balancing, ec2 = ground.aws.client("elbv2"), ground.aws.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     made = [
@@ -178,7 +178,7 @@ def test_a_load_balancer_that_the_world_reaches_needs_an_internet_gateway(ground
     balancing.create_load_balancer(Name="open", Subnets=subnets)
 
 
-def test_a_log_is_kept_for_one_of_the_times_that_there_are(ground: Ground) -> None:
+def test_only_the_offered_retention_periods_are_accepted(ground: Ground) -> None:
     logs = ground.aws.client("logs")
     logs.put_retention_policy(logGroupName="/ecs/app", retentionInDays=30)
     with refused("InvalidParameterException", "retention"):
@@ -186,7 +186,7 @@ def test_a_log_is_kept_for_one_of_the_times_that_there_are(ground: Ground) -> No
     assert logs.describe_log_groups()["logGroups"][0]["retentionInDays"] == 30
 
 
-def test_a_load_balancer_is_protected_from_being_deleted(ground: Ground) -> None:
+def test_deletion_protection_of_a_load_balancer(ground: Ground) -> None:
     balancing = ground.aws.client("elbv2")
     [balancer] = balancing.create_load_balancer(Name="kept", Subnets=ground.subnets[:2])[
         "LoadBalancers"
@@ -201,7 +201,7 @@ def test_a_load_balancer_is_protected_from_being_deleted(ground: Ground) -> None
     balancing.delete_load_balancer(**arn)  # one that does not exist is no error
 
 
-def test_a_log_group_is_protected_from_being_deleted(ground: Ground) -> None:
+def test_deletion_protection_of_a_log_group(ground: Ground) -> None:
     logs = ground.aws.client("logs")
     logs.put_log_group_deletion_protection(
         logGroupIdentifier="/ecs/app", deletionProtectionEnabled=True
@@ -216,7 +216,7 @@ def test_a_log_group_is_protected_from_being_deleted(ground: Ground) -> None:
     assert logs.describe_log_groups()["logGroups"] == []
 
 
-def test_scaling_is_of_what_there_is(ground: Ground) -> None:
+def test_scaling_needs_an_existing_service_and_valid_bounds(ground: Ground) -> None:
     scaling = ground.aws.client("application-autoscaling")
     where = {
         "ServiceNamespace": "ecs",
@@ -242,7 +242,7 @@ def test_scaling_is_of_what_there_is(ground: Ground) -> None:
 
 
 @pytest.mark.parametrize(("kind", "quota"), [("user", 2048), ("role", 10240), ("group", 5120)])
-def test_the_inline_policies_of_one_are_limited_together(
+def test_the_inline_policies_of_a_principal_are_limited_together(
     ground: Ground, kind: str, quota: int
 ) -> None:
     iam, who = ground.aws.client("iam"), {f"{kind.title()}Name": "them"}

@@ -26,7 +26,7 @@ def test_the_default_vpc_has_a_route_to_its_internet_gateway(ground: Ground) -> 
     assert len(ec2(ground).describe_internet_gateways()["InternetGateways"]) == 1
 
 
-def test_of_a_shared_vpc_only_the_subnets_are_seen_and_their_owner(ground: Ground) -> None:
+def test_of_a_shared_vpc_only_subnets_and_their_owner_are_visible(ground: Ground) -> None:
     vpc = create_vpc(ground.aws).made_public().with_endpoints()
     services = ground.aws.services["ec2"]
     assert isinstance(services, Ec2)
@@ -53,7 +53,7 @@ def create_listener(ground: Ground, balancer: Any) -> None:
     )
 
 
-def test_an_internal_load_balancer_answers_inside_its_vpc_alone(ground: Ground) -> None:
+def test_an_internal_load_balancer_answers_only_inside_its_vpc(ground: Ground) -> None:
     balancing = ground.aws.client("elbv2")
     [made] = balancing.create_load_balancer(
         Name="inside", Subnets=ground.subnets, Scheme="internal"
@@ -95,7 +95,9 @@ def create_group(ground: Ground) -> str:
 
 
 @pytest.mark.parametrize(("entry", "gets_in"), [(OFFICE, True), ("203.0.113.0/24", False)])
-def test_a_prefix_list_lets_its_entries_in(ground: Ground, entry: str, gets_in: bool) -> None:
+def test_a_rule_with_a_prefix_list_admits_its_entries(
+    ground: Ground, entry: str, gets_in: bool
+) -> None:
     group = create_group(ground)
     allow(ground, group, prefix_list(ground, "192.0.2.0/24", entry), 80)
     balancing = ground.aws.client("elbv2")
@@ -171,7 +173,7 @@ def start(ground: Ground, vpc: Vpc, *, public_ip: bool, **container: Any) -> str
         ),
     ],
 )
-def test_a_task_gets_out_by_a_route_or_endpoints(
+def test_a_task_needs_a_route_or_endpoints_to_start(
     ground: Ground, make: Any, public_ip: bool, reason: str
 ) -> None:
     found = start(ground, make(create_vpc(ground.aws)), public_ip=public_ip)

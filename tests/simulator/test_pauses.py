@@ -88,6 +88,6 @@ def test_only_a_hook_that_waits_can_be_answered(ground: Ground) -> None:
         )
 
 
-def test_a_hook_of_a_stage_that_only_lambda_functions_have_is_refused(ground: Ground) -> None:
+def test_a_pause_hook_at_a_stage_only_for_lambda_functions_is_refused(ground: Ground) -> None:
     with pytest.raises(ClientError, match="TEST_TRAFFIC_SHIFT"):
         roll_out(ground, "TEST_TRAFFIC_SHIFT")

@@ -34,7 +34,7 @@ def document(*statements: Json) -> Json:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def test_only_a_statement_that_fits_allows() -> None:
+def test_only_a_matching_statement_allows() -> None:
     need = Need("ecs:UpdateService", SERVICE)
     fitting = [
         allow("ecs:UpdateService", resource=SERVICE),
@@ -51,7 +51,7 @@ def test_only_a_statement_that_fits_allows() -> None:
     assert denial([document(*others), document(fitting[0])], need) is None
 
 
-def test_a_denial_outweighs_what_is_allowed() -> None:
+def test_a_denial_takes_precedence_over_an_allowance() -> None:
     policies = [document(allow("*")), document(allow("ecs:*") | {"Effect": "Deny"})]
     assert denial(policies, Need("ecs:UpdateService", SERVICE)) == (
         "with an explicit deny in an identity-based policy"
@@ -105,7 +105,7 @@ def test_conditions(operator: str, wanted: Any, found: Any, holds: bool) -> None
     assert conditions_hold({operator: {"ecs:key": wanted}}, context) is holds
 
 
-def test_what_nobody_taught_it_is_neither_yes_nor_no() -> None:
+def test_an_unsupported_statement_is_an_error() -> None:
     need = Need("ecs:UpdateService", SERVICE, {"aws:username": "me", "key": "1", "keys": ["1"]})
     for odd in (
         allow("ecs:*", NumericLessThan={"key": "2"}),
@@ -176,7 +176,7 @@ def every_need() -> list[Need]:
 
 
 @pytest.mark.parametrize("need", every_need(), ids=lambda need: need.action)
-def test_the_reference_knows_each_action_on_such_a_resource(need: Need) -> None:
+def test_the_reference_has_each_action_on_a_resource_of_this_type(need: Need) -> None:
     prefix, name = need.action.split(":")
     services = [service for service in reference() if service["prefix"] == prefix]
     actions = {a["privilege"]: a for service in services for a in service["privileges"]}
@@ -191,7 +191,7 @@ def test_the_reference_knows_each_action_on_such_a_resource(need: Need) -> None:
     assert any(matches_arn(glob, need.resource) for glob in globs), f"{globs} for {need}"
 
 
-def test_a_call_is_asked_about_every_resource_that_the_reference_requires() -> None:
+def test_a_call_needs_every_resource_that_the_reference_requires() -> None:
     asked: dict[str, set[str]] = {}
     for need in every_need():
         asked.setdefault(need.action, set()).add(need.resource)
@@ -208,7 +208,7 @@ def test_a_call_is_asked_about_every_resource_that_the_reference_requires() -> N
                     )
 
 
-def test_a_role_is_passed_only_by_who_may_pass_it_on(ground: Ground) -> None:
+def test_passing_a_role_needs_permission(ground: Ground) -> None:
     ground.role("deploy", {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"})
     register = allow("ecs:RegisterTaskDefinition")
     role = "arn:aws:iam::123456789012:role/execution"
@@ -229,7 +229,7 @@ def test_a_role_is_passed_only_by_who_may_pass_it_on(ground: Ground) -> None:
             ecs.register_task_definition(**ground.definition())
 
 
-def test_tags_and_the_revision_are_what_conditions_are_about(ground: Ground) -> None:
+def test_conditions_can_refer_to_tags_and_the_revision(ground: Ground) -> None:
     ground.role("deploy", {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"})
     ground.serving()
     family = "arn:aws:ecs:us-east-1:123456789012:task-definition/app:*"
@@ -264,7 +264,9 @@ NETWORK = {"subnets": ["subnet-1", "subnet-2"], "assignPublicIp": "ENABLED"}
         ({"enableExecuteCommand": True}, {"ecs:enable-execute-command": "true"}),
     ],
 )
-def test_a_request_has_the_keys_of_what_it_names(operation: str, given: Json, keys: Json) -> None:
+def test_a_request_has_the_condition_keys_of_its_parameters(
+    operation: str, given: Json, keys: Json
+) -> None:
     account = Account("123456789012", "us-east-1")
     named = {"cluster": "c", "service": "s", "serviceName": "s"}
     [need] = permissions.needs("ecs", operation, named | given, account)
@@ -272,7 +274,7 @@ def test_a_request_has_the_keys_of_what_it_names(operation: str, given: Json, ke
     assert need.context == {"ecs:cluster": cluster} | keys
 
 
-def test_an_alarm_of_a_scaling_policy_calls_that_policy() -> None:
+def test_the_alarm_of_a_scaling_policy_has_the_key_of_its_action() -> None:
     account = Account("123456789012", "us-east-1")
     asked = PARAMETERS | {"PolicyName": "cpu"}
     needs = permissions.needs("application-autoscaling", "PutScalingPolicy", asked, account)
@@ -282,7 +284,7 @@ def test_an_alarm_of_a_scaling_policy_calls_that_policy() -> None:
     assert contexts == [{}, {"cloudwatch:AlarmActions": [policy]}], "the probe names no alarm"
 
 
-def test_a_user_may_what_its_groups_may(ground: Ground) -> None:
+def test_a_user_has_the_permissions_of_its_groups(ground: Ground) -> None:
     iam = ground.aws.client("iam")
     iam.create_user(UserName="deployer")
     ecs = ground.client("ecs", "user/deployer")
@@ -341,7 +343,7 @@ def test_a_role_trusts_one_subject_of_one_provider(
     assert given["Credentials"]["AccessKeyId"] in ground.aws.world.principals.sessions
 
 
-def test_a_role_is_taken_on_only_by_whom_it_trusts(ground: Ground) -> None:
+def test_only_a_trusted_principal_can_assume_a_role(ground: Ground) -> None:
     me = "arn:aws:iam::123456789012:root"
     trusting = {"Effect": "Allow", "Principal": {"AWS": me}, "Action": "sts:AssumeRole"}
     role = ground.role("admin", trusting)

@@ -113,7 +113,7 @@ def test_a_plan_changes_no_resource(aws: SimulatedAws, service: Checkout) -> Non
     assert everything(aws) == before
 
 
-def test_a_name_that_is_taken_leaves_everything_as_it_was(
+def test_a_name_that_is_taken_leaves_everything_unchanged(
     aws: SimulatedAws, service: Checkout
 ) -> None:
     trust = {"Version": "2012-10-17", "Statement": []}
@@ -184,7 +184,7 @@ def test_a_failed_creation_leaves_images_and_log_alone(
     service.administer("provision").expect(0).expect_text("2 to take over", "imported LogGroup")
 
 
-def test_wherever_an_update_fails_everything_is_as_it_was(
+def test_a_failure_at_any_step_of_an_update_leaves_everything_unchanged(
     aws: SimulatedAws, service: Checkout
 ) -> None:
     service.administer("provision").expect(0)
@@ -221,7 +221,7 @@ def test_wherever_an_update_fails_everything_is_as_it_was(
             assert everything(aws) == before, f"{resource} cannot {verb}"
 
 
-def test_a_stuck_rollback_is_mended_by_the_command_of_the_error(
+def test_the_command_of_the_error_repairs_a_stuck_rollback(
     aws: SimulatedAws, service: Checkout
 ) -> None:
     """As a user runs it, by the real AWS CLI."""
@@ -262,7 +262,7 @@ def test_a_deletion_keeps_images_and_log_and_the_next_provision_imports_them(
     assert kinds(aws) == set()
 
 
-def test_a_role_with_another_policy_holds_the_stack_until_it_is_gone(
+def test_a_role_with_another_policy_blocks_the_deletion_of_the_stack(
     aws: SimulatedAws, service: Checkout
 ) -> None:
     service.administer("provision").expect(0)

@@ -68,7 +68,7 @@ def test_going_back_to_the_launch_type_needs_a_forced_deployment_too(ground: Gro
     assert update(ground, capacityProviderStrategy=[], forceNewDeployment=True)["launchType"]
 
 
-def test_a_provider_stays_with_the_cluster_while_tasks_use_it(ground: Ground) -> None:
+def test_a_provider_cannot_be_removed_while_tasks_use_it(ground: Ground) -> None:
     associate(ground)
     create_on_spot(ground)
     ground.watch()
@@ -79,14 +79,14 @@ def test_a_provider_stays_with_the_cluster_while_tasks_use_it(ground: Ground) ->
     ecs.put_cluster_capacity_providers(**cluster, capacityProviders=["FARGATE_SPOT"])
 
 
-def test_an_equal_strategy_is_no_change(ground: Ground) -> None:
+def test_an_equal_strategy_is_not_a_change(ground: Ground) -> None:
     associate(ground)
     create_on_spot(ground)
     equal = [{"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 0}]
     assert len(update(ground, capacityProviderStrategy=equal)["deployments"]) == 1
 
 
-def test_a_strategy_has_providers_of_the_cluster_alone(ground: Ground) -> None:
+def test_a_strategy_may_name_only_providers_of_the_cluster(ground: Ground) -> None:
     with invalid("not associated with the cluster"):
         create_on_spot(ground)
     associate(ground)
@@ -113,7 +113,7 @@ def test_a_strategy_follows_the_rules_of_the_model(
         ground.create_service(capacityProviderStrategy=strategy)
 
 
-def test_a_service_has_no_launch_type_beside_a_strategy(ground: Ground) -> None:
+def test_a_launch_type_and_a_strategy_together_are_refused(ground: Ground) -> None:
     associate(ground)
     with invalid("both a launch type and capacity provider strategy"):
         ground.create_service(capacityProviderStrategy=SPOT)
@@ -145,7 +145,7 @@ def test_all_target_groups_have_an_advanced_configuration_or_none(ground: Ground
 # --- images of other registries ---
 
 
-def test_a_registry_id_is_that_of_an_account(ground: Ground) -> None:
+def test_the_registry_id_of_another_account_is_not_found(ground: Ground) -> None:
     trust = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
     own = "arn:aws:ecr:us-east-1:123456789012:repository/app"
     read = {"Effect": "Allow", "Action": "ecr:DescribeImages", "Resource": own}
@@ -177,7 +177,7 @@ def in_use() -> Any:
     return refused("DependencyViolation", "has a dependent object")
 
 
-def test_tasks_hold_their_security_group_until_they_have_stopped(ground: Ground) -> None:
+def test_a_security_group_is_in_use_until_its_tasks_have_stopped(ground: Ground) -> None:
     first, second = (make_group(ground, name) for name in ("first", "second"))
     network = ground.settings["networkConfiguration"]["awsvpcConfiguration"]
     network["securityGroups"] = [first]
@@ -195,7 +195,7 @@ def test_tasks_hold_their_security_group_until_they_have_stopped(ground: Ground)
         delete_group(ground, second)
 
 
-def test_a_load_balancer_holds_its_security_groups(ground: Ground) -> None:
+def test_a_security_group_of_a_load_balancer_is_in_use(ground: Ground) -> None:
     group, balancing = make_group(ground, "balancer"), ground.aws.client("elbv2")
     [made] = balancing.create_load_balancer(
         Name="held", Subnets=ground.subnets, SecurityGroups=[group]
@@ -206,7 +206,7 @@ def test_a_load_balancer_holds_its_security_groups(ground: Ground) -> None:
     delete_group(ground, group)
 
 
-def test_a_rule_of_another_group_holds_a_security_group(ground: Ground) -> None:
+def test_a_security_group_in_a_rule_of_another_group_is_in_use(ground: Ground) -> None:
     group, other = make_group(ground, "named"), make_group(ground, "naming")
     rule = {
         "IpProtocol": "tcp",
@@ -241,7 +241,7 @@ def operator(ground: Ground) -> Operator:
     return Operator(ground.aws, GROUP.format(vpc=ground.vpc))
 
 
-def test_a_stack_is_protected_from_being_deleted(operator: Operator) -> None:
+def test_termination_protection_of_a_stack(operator: Operator) -> None:
     operator.create(Words="first")
     client = operator.client
     client.update_termination_protection(StackName=operator.stack, EnableTerminationProtection=True)
@@ -367,7 +367,7 @@ def test_a_new_scheduled_action_has_a_schedule(scaled: Any) -> None:
         scaled.put_scheduled_action(**named)
 
 
-def test_scheduled_actions_go_with_their_target(scaled: Any) -> None:
+def test_scheduled_actions_are_deleted_with_their_target(scaled: Any) -> None:
     name = {"ScheduledActionName": "day"}
     with refused("ObjectNotFoundException", "day"):
         scaled.delete_scheduled_action(**TARGET, **name)

@@ -12,7 +12,7 @@ LIBRARIES = {"boto3", "botocore", "moto", "werkzeug", "yaml"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "simulator").glob("*.py")), ids=lambda p: p.name)
-def test_it_imports_nothing_of_the_tests_or_the_template(path: Path) -> None:
+def test_the_simulator_imports_nothing_of_the_tests_or_the_template(path: Path) -> None:
     imported = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

@@ -8,7 +8,7 @@ from tests.support.rendering import Render
 pytestmark = pytest.mark.slow
 
 
-def test_each_finding_is_answered_and_each_answer_has_its_finding(example: Render) -> None:
+def test_each_finding_has_a_row_and_each_row_a_finding(example: Render) -> None:
     done = checkov.run(example.path)
     assert done.kinds >= {"cloudformation", "dockerfile"}
     found = {

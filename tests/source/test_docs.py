@@ -110,7 +110,7 @@ def test_every_page_is_in_the_navigation() -> None:
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=name_of)
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     for target in links(page):
         name, _, anchor = target.partition("#")
         path = (page.parent / name).resolve() if name else page
@@ -135,7 +135,7 @@ def test_no_sequence_diagram_has_a_semicolon(page: Path) -> None:
     assert not [each for each in blocks if each.startswith("sequenceDiagram") and ";" in each]
 
 
-def test_what_follows_from_the_sources_is_up_to_date(example: Render) -> None:
+def test_generated_pages_are_up_to_date(example: Render) -> None:
     names = [name_of(path) for path in old(rendered(example.path))]
     assert names == [], "run: make reference, read the difference, commit"
 
@@ -197,7 +197,7 @@ def test_the_times_of_a_replacement_are_those_of_a_service(example: Render) -> N
     assert dict(times) == times_of(example.path), f"{name_of(page)}: its list, and its picture"
 
 
-def test_every_test_and_file_that_a_page_names_is_there(example: Render) -> None:
+def test_every_test_and_file_that_a_page_names_exists(example: Render) -> None:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for name in re.findall(r"`((?:tests|scripts|simulator|docs)/[\w./-]+)`", text):
@@ -208,7 +208,7 @@ def test_every_test_and_file_that_a_page_names_is_there(example: Render) -> None
             )
 
 
-def test_make_has_every_target_that_is_told() -> None:
+def test_make_has_every_documented_target() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in (ROOT / "README.md", *PAGES):
         told = set(re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text("utf-8"), re.MULTILINE))

@@ -9,7 +9,7 @@ PAGE = ROOT / "docs" / "reference" / "first-real-run.md"
 POLICY = "ops/iam-policy-github-actions.json"
 
 
-def test_what_uses_an_assumption_is_there(example: Render) -> None:
+def test_the_files_that_rely_on_an_assumption_exist(example: Render) -> None:
     for line in PAGE.read_text(encoding="utf-8").splitlines():
         if not line.startswith("|") or line.startswith(("| ---", "| assumption")):
             continue

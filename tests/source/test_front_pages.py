@@ -96,7 +96,7 @@ def test_every_command_can_be_typed(page: str) -> None:
     assert not unknown, f"{page}: make has no target {sorted(unknown)}"
 
 
-def test_every_table_that_a_contributor_is_sent_to_exists() -> None:
+def test_every_table_that_contributing_names_exists() -> None:
     steps = re.split(r"\n(?=\d\. |#|```)", read("CONTRIBUTING.md"))
     sent = [
         (path, name)

@@ -60,14 +60,14 @@ def test_every_step_of_the_guide_has_a_row(rows: list[GuideStep]) -> None:
     assert told == STEPS, "one row or more for each, in the order of the guide"
 
 
-def test_no_step_is_told_twice_and_no_cell_is_empty(rows: list[GuideStep]) -> None:
+def test_no_step_has_two_rows_and_no_cell_is_empty(rows: list[GuideStep]) -> None:
     steps = [row.step for row in rows]
     assert sorted(steps) == sorted(set(steps))
     for row in rows:
         assert all((row.step, row.here, row.proof, row.because)), f"{row.step}: fill every cell"
 
 
-def test_what_does_a_step_is_there(rows: list[GuideStep], example: Render) -> None:
+def test_the_file_of_a_step_exists(rows: list[GuideStep], example: Render) -> None:
     settings = {f"[{section}] {key}" for section, key in known_settings()}
     for row in rows:
         assert quoted(row.here), f"{row.step}: which file or command does it?"
@@ -117,7 +117,7 @@ def modules_of(name: Path) -> list[Path]:
     return sorted(name.glob("*.py")) if name.is_dir() else [name.with_suffix(".py")]
 
 
-def test_what_proves_a_step_is_there(rows: list[GuideStep]) -> None:
+def test_the_test_of_a_step_exists(rows: list[GuideStep]) -> None:
     for row in rows:
         assert quoted(row.proof), f"{row.step}: which test proves it?"
         for id in quoted(row.proof):
@@ -132,6 +132,6 @@ def test_what_proves_a_step_is_there(rows: list[GuideStep]) -> None:
             assert case is None or case in cases, f"{row.step}: {test} has no case {case}"
 
 
-def test_the_layout_of_the_guide_is_there(example: Render) -> None:
+def test_the_files_of_the_guide_exist(example: Render) -> None:
     missing = [name for name in LAYOUT if not (example.path / name).is_file()]
     assert missing == [], "the guide's paths are an interface: put them back"

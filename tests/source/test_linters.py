@@ -127,7 +127,7 @@ DIRECTIVE = re.compile(
 )
 
 
-def test_no_linter_is_told_to_look_away_but_where_it_has_to(example: Render) -> None:
+def test_linter_findings_are_ignored_only_if_listed(example: Render) -> None:
     found = {
         (name, match)
         for name, content in example.files().items()

@@ -32,7 +32,7 @@ def sources(template: Path) -> dict[str, bytes]:
     return Render(template / "template", EXAMPLE).files()
 
 
-def test_answers_live_in_five_files(sources: dict[str, bytes]) -> None:
+def test_answers_are_in_five_files(sources: dict[str, bytes]) -> None:
     assert {name for name in sources if name.endswith(".jinja")} == TEMPLATED
 
 
@@ -90,7 +90,7 @@ def test_documents_are_written_one_item_per_line(template: Path) -> None:
         assert text == canonical, f"{path.name}: format it with `jq .`"
 
 
-def test_nothing_of_the_template_needs_trust(template: Path) -> None:
+def test_the_template_needs_no_trust(template: Path) -> None:
     config = yaml.safe_load((template / "copier.yml").read_text())
     assert not config.keys() & {"_tasks", "_migrations", "_jinja_extensions", "_external_data"}
 
@@ -108,7 +108,7 @@ def test_a_render_without_trust_is_the_one_that_pytest_copie_makes(
     assert render(template, tmp_path / "again", EXAMPLE).files() == example.files()
 
 
-def test_no_seven_lines_stand_twice_in_a_file(example: Render) -> None:
+def test_no_seven_lines_occur_twice_in_a_file(example: Render) -> None:
     """Or `copier update` may carry an edit to the wrong one of the two."""
     for name, content in example.files().items():
         lines = content.decode().splitlines()
@@ -137,7 +137,7 @@ def copier_yml() -> Any:
 
 
 @pytest.mark.parametrize("key", COPIER)
-def test_copier_is_told_what_was_chosen(key: str) -> None:
+def test_the_settings_of_copier_have_not_changed(key: str) -> None:
     found = copier_yml()[key]
     value, reason = COPIER[key]
     assert found == value, (

@@ -1,4 +1,4 @@
-"""A rendered service as the invariants see it: its stack under every switch, and its files."""
+"""A rendered service for the invariants: its files, and its stack with each setting turned on."""
 
 import re
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ class RenderedService:
         return Place(service.partition, service.region, service.account)
 
     def stack(self, **changed: str) -> Stack:
-        """The stack that the settings make, with some parameters changed."""
+        """The stack of these settings, with some parameters changed."""
         given = {
             parameter: as_parameter(value_of(self.settings, setting)) or FOUND.get(setting, "")
             for parameter, setting in SETTING.items()
@@ -100,7 +100,7 @@ class RenderedService:
 
     @cached_property
     def variants(self) -> dict[str, Stack]:
-        """Nothing on, each switch alone, all at once."""
+        """The stack with no switch on, with each switch alone, and with all of them."""
         alone = {name: self.stack(**switch) for name, switch in SWITCHES.items()}
         return {"nothing": self.stack(), **alone, "all": self.stack(**ALL)}
 
@@ -121,7 +121,7 @@ class RenderedService:
 
 
 def grants(stack: Stack, role: str) -> dict[str, list[str]]:
-    """What a role of the stack may do: the resources of each action, whatever the conditions."""
+    """The permissions of a role of the stack: the resources of each action, without conditions."""
     name = stack.resources[role].properties["RoleName"]
     allowed: dict[str, list[str]] = {}
     for policy in stack.of_type("AWS::IAM::RolePolicy"):
@@ -154,12 +154,12 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def arns(stack: Stack) -> set[str]:
-    """Every ARN that a stack asks AWS for or gives out."""
+    """Every ARN in the resources and outputs of a stack."""
     resources = [resource.properties for resource in stack.resources.values()]
     found = strings([*resources, stack.outputs])
     return {text for text in found if re.match(r"arn:", text)}
 
 
 def has_certificate(stack: Stack) -> bool:
-    """One of the account, or one that the stack requests."""
+    """Whether the stack has a certificate of the account, or requests one."""
     return any(stack.parameters[name] for name in ("CertificateArn", "CertificateZoneId"))

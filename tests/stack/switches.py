@@ -2,7 +2,7 @@
 
 from infra.tool.shapes import MOST_EGRESS_LISTS, MOST_RANGES
 
-# What feeds the parameters of the stack: settings as they stand, ...
+# The sources of the stack's parameters: unchanged settings, ...
 SETTING = {
     "AppName": "service.name",
     "RepositoryName": "names.repository",
@@ -31,7 +31,7 @@ SETTING = {
     "AccessLogsBucket": "security.access_logs_bucket",
     "WebAclArn": "security.web_acl",
 }
-# ... settings that become ARNs, and what the task definition needs of the execution role.
+# ... settings that become ARNs, and the grants that the task definition needs, ...
 SETTING_OF_ARNS = {
     "BedrockModelArns": "permissions.bedrock_models",
     "S3BucketArns": "permissions.s3_read_buckets",
@@ -40,13 +40,13 @@ OF_THE_DOCUMENT = {
     *("SecretArns", "ParameterArns", "FileArns", "FileBucketArns"),
     *("ImageRepositoryArns", "OtherLogGroupArns", "CreatedLogGroupArns"),
 }
-# ... and those in another form.
+# ... settings in another form, ...
 SETTING_OF_ADDRESSES = {
     "LoadBalancerScheme": "network.internal",
     "AllowedIpv4Cidrs": "network.allowed_cidrs",
     "AllowedIpv6Cidrs": "network.allowed_cidrs",
 }
-# ... and what depends on the stack as it is, and is empty by default.
+# ... and values that depend on the present stack, and are empty by default.
 SETTING_OF_SWITCHES = {
     "DeletionProtection": "security.deletion_protection",
     "AccessLogs": "security.access_logs_bucket",
@@ -59,7 +59,7 @@ SETTING_OF_SWITCHES = {
     "DrawDashboard": "observe.dashboard",
 }
 
-# What a person finds out where the settings are empty.
+# Values that the tool finds out if the settings are empty.
 FOUND = {
     "github.subject": "repo:my-company@1/ai-assistant@2:ref:refs/heads/main",
     "network.vpc": "vpc-0000000a",
@@ -89,7 +89,7 @@ IPV4 = [f"203.0.{number}.0/24" for number in range(MOST_RANGES[4])]
 LISTS = [f"pl-0000000{number}" for number in range(MOST_EGRESS_LISTS)]
 IPV6 = [f"2001:db8:{number:x}::/48" for number in range(1, MOST_RANGES[6] + 1)]
 
-# What the app may do, and its tasks when they start.
+# Permissions of the app, and of ECS when it starts tasks.
 GRANTS = {
     *("secrets", "parameters", "files", "other images", "other logs", "new logs", "key"),
     *("models", "buckets", "tracing"),

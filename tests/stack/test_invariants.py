@@ -1,4 +1,4 @@
-"""infra/stack.yml, and the files that agree with it, keep each promise of invariants.py."""
+"""infra/stack.yml, and the files that must agree with it, satisfy each invariant."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.stack.rendered_service import RenderedService
 
 
 @pytest.mark.parametrize("name", INVARIANTS)
-def test_a_promise_is_kept(service: RenderedService, name: str) -> None:
+def test_an_invariant_is_kept(service: RenderedService, name: str) -> None:
     try:
         INVARIANTS[name](service)
     except AssertionError as broken:

@@ -1,4 +1,4 @@
-"""Every mistake in this list breaks a promise of infra/stack.yml, and is noticed."""
+"""Every mistake in this list breaks an invariant of infra/stack.yml, and is noticed."""
 
 import json
 import re
@@ -41,29 +41,29 @@ TASK = "infra/task-definition.json"
 # fmt: off
 MISTAKES: dict[str, Mistake] = {
     "a misspelt reference": Mistake(
-        template.every_reference_has_a_target_and_nothing_waits_for_itself,
+        template.every_reference_has_a_target_and_none_is_circular,
         "TargetGroupArn: !Ref TargetGroup\n", "TargetGroupArn: !Ref TargetGruop\n",
     ),
     "a misspelt attribute": Mistake(
-        template.every_reference_has_a_target_and_nothing_waits_for_itself,
+        template.every_reference_has_a_target_and_none_is_circular,
         "!GetAtt LoadBalancer.DNSName", "!GetAtt LoadBalancer.DnsName",
     ),
     "a condition that is not there": Mistake(
-        template.every_reference_has_a_target_and_nothing_waits_for_itself,
+        template.every_reference_has_a_target_and_none_is_circular,
         "Condition: HasTracing", "Condition: IsTraced",
     ),
     "a reference to what only a certificate makes": Mistake(
-        template.every_reference_has_a_target_and_nothing_waits_for_itself,
+        template.every_reference_has_a_target_and_none_is_circular,
         "!If [HasCertificate, !Ref HttpsListener, nothing]", "!Ref HttpsListener",
     ),
     "two groups that wait for each other": Mistake(
-        template.every_reference_has_a_target_and_nothing_waits_for_itself,
+        template.every_reference_has_a_target_and_none_is_circular,
         "          CidrIp: 0.0.0.0/0\n\n  # A separate resource",
         "          DestinationSecurityGroupId: !GetAtt LoadBalancerSecurityGroup.GroupId\n"
         "\n  # A separate resource",
     ),
     "a function that nobody knows": Mistake(
-        template.every_reference_has_a_target_and_nothing_waits_for_itself,
+        template.every_reference_has_a_target_and_none_is_circular,
         "!Split [", "!Splitt [",
     ),
     "a parameter without use": Mistake(
@@ -83,11 +83,11 @@ MISTAKES: dict[str, Mistake] = {
         's3_read_buckets = []\n', "", SETTINGS,
     ),
     "a default beside the setting": Mistake(
-        template.only_what_may_be_empty_has_a_default,
+        template.only_parameters_that_may_be_empty_have_a_default,
         "  LogRetentionDays:\n", "  LogRetentionDays:\n    Default: 30\n",
     ),
     "no default where a setting is empty": Mistake(
-        template.only_what_may_be_empty_has_a_default,
+        template.only_parameters_that_may_be_empty_have_a_default,
         '  DomainName:\n    Type: String\n    Default: ""\n', "  DomainName:\n    Type: String\n",
     ),
     "a task definition in the stack": Mistake(
@@ -95,7 +95,7 @@ MISTAKES: dict[str, Mistake] = {
         "Type: AWS::ECS::Cluster", "Type: AWS::ECS::TaskDefinition",
     ),
     "too many comments": Mistake(
-        template.cloudformation_takes_the_template_inline,
+        template.the_template_is_small_enough_to_be_sent_inline,
         "Resources:\n", "Resources:\n" + f"  # {'x' * 116}\n" * 300,
     ),
     "images that go with the stack": Mistake(
@@ -136,42 +136,42 @@ MISTAKES: dict[str, Mistake] = {
         "Name: !Sub ${AppName}-tg", "Name: targets",
     ),
     "443 open without a certificate": Mistake(
-        reachability.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        reachability.allowed_clients_reach_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "            - !Ref AWS::NoValue\n          - !Ref AWS::NoValue\n",
         "            - !Ref AWS::NoValue\n"
         "          - {IpProtocol: tcp, FromPort: 443, ToPort: 443, CidrIp: 0.0.0.0/0}\n",
     ),
     "a listener that nobody reaches": Mistake(
-        reachability.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        reachability.allowed_clients_reach_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "FromPort: 80, ToPort: 80,", "FromPort: 8080, ToPort: 8080,",
     ),
     "an address without a mask": Mistake(
-        reachability.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        reachability.allowed_clients_reach_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "CidrIp: 0.0.0.0/0", "CidrIp: 0.0.0.0",
     ),
     "open to everywhere, too": Mistake(
-        reachability.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        reachability.allowed_clients_reach_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "          - IsOpenToAll\n", "          - HasCertificate\n",
     ),
     "https that is open to everywhere": Mistake(
-        reachability.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        reachability.allowed_clients_reach_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "            - IsOpenToAll\n", "            - HasCertificate\n",
     ),
     "open to all but those of IPv4": Mistake(
-        reachability.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        reachability.allowed_clients_reach_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "!And [!Not [!Condition HasIpv4Ranges], !Not [!Condition HasIpv6Ranges]]",
         "!Not [!Condition HasIpv4Ranges]",
     ),
     "a range that is allowed in vain": Mistake(
-        reachability.every_allowed_range_is_an_entry_however_many_there_are,
+        reachability.every_allowed_range_is_an_entry_of_its_prefix_list,
         "          - HasIpv4Range7\n", "          - HasIpv4Range8\n",
     ),
     "a range of the other condition": Mistake(
-        reachability.every_allowed_range_is_an_entry_however_many_there_are,
+        reachability.every_allowed_range_is_an_entry_of_its_prefix_list,
         "HasIpv6Range5: !Not [!Equals [!Select [4,", "HasIpv6Range5: !Not [!Equals [!Select [5,",
     ),
     "too few commas": Mistake(
-        reachability.every_allowed_range_is_an_entry_however_many_there_are,
+        reachability.every_allowed_range_is_an_entry_of_its_prefix_list,
         '[9, !Split [",", !Sub "${AllowedIpv6Cidrs},,,,,,,,,"]]',
         '[9, !Split [",", !Sub "${AllowedIpv6Cidrs},,,,,,,,"]]',
     ),
@@ -180,7 +180,7 @@ MISTAKES: dict[str, Mistake] = {
         "MaxEntries: 20", "MaxEntries: 40",
     ),
     "a listener for https without a certificate": Mistake(
-        reachability.who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443,
+        reachability.allowed_clients_reach_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "    Condition: HasCertificate\n", "",
     ),
     "a load balancer that reaches everything": Mistake(
@@ -202,7 +202,7 @@ MISTAKES: dict[str, Mistake] = {
         '"containerPort": 8080', '"containerPort": 8000', TASK,
     ),
     "tasks that cannot pull their image": Mistake(
-        reachability.the_tasks_reach_whatever_they_call,
+        reachability.the_tasks_can_reach_every_address,
         '          IpProtocol: "-1"\n          CidrIp: 0.0.0.0/0\n',
         '          IpProtocol: "-1"\n          CidrIp: 10.0.0.0/8\n',
     ),
@@ -227,57 +227,57 @@ MISTAKES: dict[str, Mistake] = {
         "      Protocol: HTTP\n      Port: 8080\n", "      Protocol: HTTP\n      Port: 80\n",
     ),
     "a health check without a slash": Mistake(
-        load_balancer.the_load_balancer_asks_for_health_where_the_container_does,
+        load_balancer.the_load_balancer_and_the_container_check_the_same_path,
         "HealthCheckPath: /health", "HealthCheckPath: health",
     ),
     "health that any answer proves": Mistake(
-        load_balancer.the_load_balancer_asks_for_health_where_the_container_does,
+        load_balancer.the_load_balancer_and_the_container_check_the_same_path,
         'HttpCode: "200"', 'HttpCode: "200-499"',
     ),
     "health that is asked elsewhere": Mistake(
-        load_balancer.the_load_balancer_asks_for_health_where_the_container_does,
+        load_balancer.the_load_balancer_and_the_container_check_the_same_path,
         "GET /health", "GET /docs", TASK,
     ),
     "a health check slower than its interval": Mistake(
-        load_balancer.a_bad_task_is_found_soon_and_a_slow_check_is_no_failure,
+        load_balancer.health_checks_fit_into_their_interval_and_the_grace_period,
         "HealthCheckTimeoutSeconds: 5", "HealthCheckTimeoutSeconds: 10",
     ),
     "health that comes after the grace period": Mistake(
-        load_balancer.a_bad_task_is_found_soon_and_a_slow_check_is_no_failure,
+        load_balancer.health_checks_fit_into_their_interval_and_the_grace_period,
         "      HealthyThresholdCount: 2", "      HealthyThresholdCount: 10",
     ),
     "a way in that ends nowhere": Mistake(
-        load_balancer.every_way_in_ends_at_the_tasks,
+        load_balancer.every_listener_forwards_to_the_tasks,
         "          - Type: forward\n            TargetGroupArn: !Ref TargetGroup\n",
         "          - Type: fixed-response\n            FixedResponseConfig: {StatusCode: 503}\n",
     ),
     "a redirect without a certificate": Mistake(
-        load_balancer.http_leads_to_https_where_there_is_a_certificate_and_after_it_answers,
+        load_balancer.http_redirects_to_https_if_a_certificate_is_set_and_https_answers,
         "        - !If\n          - HasCertificate\n          - Type: redirect",
         "        - !If\n          - HasDomainName\n          - Type: redirect",
     ),
     "a redirect for a while": Mistake(
-        load_balancer.http_leads_to_https_where_there_is_a_certificate_and_after_it_answers,
+        load_balancer.http_redirects_to_https_if_a_certificate_is_set_and_https_answers,
         "HTTP_301", "HTTP_302",
     ),
     "a redirect before https answers": Mistake(
-        load_balancer.http_leads_to_https_where_there_is_a_certificate_and_after_it_answers,
+        load_balancer.http_redirects_to_https_if_a_certificate_is_set_and_https_answers,
         "    Metadata:\n", "    Metadata: {}\n    ReadMe:\n",
     ),
     "the default protocols of an API call": Mistake(
-        load_balancer.https_has_the_certificate_and_no_old_protocol,
+        load_balancer.https_uses_the_certificate_and_no_old_protocol,
         "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09", "ELBSecurityPolicy-2016-08",
     ),
     "headers that are let through": Mistake(
-        load_balancer.the_load_balancer_drops_headers_that_servers_read_differently,
+        load_balancer.the_load_balancer_drops_invalid_headers,
         'Value: "true"', 'Value: "false"',
     ),
     "a server that hangs up first": Mistake(
-        load_balancer.the_server_outlives_an_idle_connection,
+        load_balancer.the_server_keeps_idle_connections_longer_than_the_load_balancer,
         "keepalive = 75", "keepalive = 60", "gunicorn.conf.py",
     ),
     "a longer idle timeout alone": Mistake(
-        load_balancer.the_server_outlives_an_idle_connection,
+        load_balancer.the_server_keeps_idle_connections_longer_than_the_load_balancer,
         'Value: "60"', 'Value: "300"',
     ),
     "a shorter deregistration delay": Mistake(
@@ -299,28 +299,28 @@ MISTAKES: dict[str, Mistake] = {
         "      ManagedPolicyArns: [arn:aws:iam::aws:policy/AdministratorAccess]\n",
     ),
     "a trust in tasks of every account": Mistake(
-        permissions.only_tasks_of_this_account_and_region_take_their_roles,
+        permissions.only_tasks_of_this_account_and_region_can_assume_their_roles,
         "              StringEquals: {aws:SourceAccount: !Ref AWS::AccountId}\n", "",
     ),
     "a trust in every service of ECS": Mistake(
-        permissions.only_tasks_of_this_account_and_region_take_their_roles,
+        permissions.only_tasks_of_this_account_and_region_can_assume_their_roles,
         "Principal: {Service: ecs-tasks.amazonaws.com}", "Principal: {Service: ecs.amazonaws.com}",
     ),
     "a trust in tasks of every region": Mistake(
-        permissions.only_tasks_of_this_account_and_region_take_their_roles,
+        permissions.only_tasks_of_this_account_and_region_can_assume_their_roles,
         ":ecs:${AWS::Region}:${AWS::AccountId}:*", ":ecs:*:${AWS::AccountId}:*",
     ),
     "a trust in every audience": Mistake(
-        permissions.exactly_one_subject_of_github_takes_the_deploy_role,
+        permissions.exactly_one_subject_of_github_can_assume_the_deploy_role,
         "                token.actions.githubusercontent.com:aud: sts.amazonaws.com\n", "",
     ),
     "a trust in subjects that look alike": Mistake(
-        permissions.exactly_one_subject_of_github_takes_the_deploy_role,
+        permissions.exactly_one_subject_of_github_can_assume_the_deploy_role,
         "              StringEquals:\n                token", "              StringLike:\n"
         "                token",
     ),
     "a trust in two subjects": Mistake(
-        permissions.exactly_one_subject_of_github_takes_the_deploy_role,
+        permissions.exactly_one_subject_of_github_can_assume_the_deploy_role,
         ":sub: !Ref GitHubSubject", ':sub: [!Ref GitHubSubject, "repo:a/b:pull_request"]',
     ),
     "a subject with a star": Mistake(
@@ -375,7 +375,7 @@ MISTAKES: dict[str, Mistake] = {
         "Resource: !Ref SecretsKeyArn", 'Resource: "*"',
     ),
     "a key that opens all that it locks": Mistake(
-        permissions.a_key_opens_what_the_execution_role_reads_and_no_other_permission_has_a_condition,
+        permissions.only_the_permission_for_the_secrets_key_has_a_condition,
         "                  - !Sub ssm.${AWS::Region}.amazonaws.com*\n",
         "                  - !Sub lambda.${AWS::Region}.amazonaws.com*\n",
     ),
@@ -398,11 +398,11 @@ MISTAKES: dict[str, Mistake] = {
         "      RoleName: !Ref DeployRole\n      PolicyName: send-traces",
     ),
     "a star among the actions": Mistake(
-        permissions.a_star_stands_only_where_iam_knows_no_resource,
+        permissions.a_wildcard_resource_is_only_for_actions_without_resource_types,
         "ecr:BatchGetImage", "ecr:Batch*",
     ),
     "a star among the resources": Mistake(
-        permissions.a_star_stands_only_where_iam_knows_no_resource,
+        permissions.a_wildcard_resource_is_only_for_actions_without_resource_types,
         "Resource: !GetAtt LogGroup.Arn", 'Resource: "*"',
     ),
     "a misspelt action": Mistake(
@@ -446,49 +446,49 @@ MISTAKES: dict[str, Mistake] = {
         "TreatMissingData: notBreaching", "TreatMissingData: breaching",
     ),
     "silence that is taken for health": Mistake(
-        alarms.an_outage_is_heard_of_without_any_request,
+        alarms.an_outage_is_noticed_without_any_request,
         "TreatMissingData: breaching", "TreatMissingData: notBreaching",
     ),
     "a load balancer under the name of the domain": Mistake(
-        outputs.the_load_balancer_is_told_under_its_own_name,
+        outputs.an_output_has_the_load_balancers_own_name,
         "Value: !GetAtt LoadBalancer.DNSName", "Value: !Ref DomainName",
     ),
     "an alarm that tells nobody": Mistake(
-        alarms.alarms_act_only_where_there_is_a_topic,
+        alarms.alarms_have_actions_only_if_a_topic_is_set,
         '      AlarmActions: !If [HasAlarmTopic, [!Ref AlarmTopicArn], !Ref "AWS::NoValue"]\n', "",
     ),
     "an alarm that tells an empty topic": Mistake(
-        alarms.alarms_act_only_where_there_is_a_topic,
+        alarms.alarms_have_actions_only_if_a_topic_is_set,
         'OKActions: !If [HasAlarmTopic, [!Ref AlarmTopicArn], !Ref "AWS::NoValue"]',
         "OKActions: [!Ref AlarmTopicArn]",
     ),
     "an alarm for an average of errors": Mistake(
-        alarms.an_alarm_rings_after_three_bad_minutes_as_its_description_says,
+        alarms.an_alarm_goes_off_after_three_bad_minutes_as_its_description_says,
         "Statistic: Sum", "Statistic: Average",
     ),
     "an alarm that looks once an hour": Mistake(
-        alarms.an_alarm_rings_after_three_bad_minutes_as_its_description_says,
+        alarms.an_alarm_goes_off_after_three_bad_minutes_as_its_description_says,
         "Period: 60", "Period: 3600",
     ),
     "one failure that takes a task out": Mistake(
-        alarms.the_load_balancer_asks_every_ten_seconds_and_believes_three_failures,
+        alarms.the_load_balancer_checks_health_every_ten_seconds_and_needs_three_failures,
         "UnhealthyThresholdCount: 3", "UnhealthyThresholdCount: 2",
     ),
     "deployments of every service": Mistake(
-        alarms.failed_deployments_of_exactly_this_service_are_told,
+        alarms.failed_deployments_of_this_service_alone_are_sent_to_the_topic,
         "service/${ClusterName}/${ServiceName}", "service/${ClusterName}/*",
     ),
     "deployments of whatever outcome": Mistake(
-        alarms.failed_deployments_of_exactly_this_service_are_told,
+        alarms.failed_deployments_of_this_service_alone_are_sent_to_the_topic,
         "            - SERVICE_DEPLOYMENT_FAILED\n",
         "            - SERVICE_DEPLOYMENT_FAILED\n            - SERVICE_DEPLOYMENT_COMPLETED\n",
     ),
     "a rule without a target": Mistake(
-        alarms.failed_deployments_of_exactly_this_service_are_told,
+        alarms.failed_deployments_of_this_service_alone_are_sent_to_the_topic,
         "    Condition: HasAlarmTopic\n", "",
     ),
     "an output that is gone": Mistake(
-        outputs.the_outputs_are_what_the_scripts_read,
+        outputs.the_outputs_are_those_that_the_tool_reads,
         "  AssignPublicIp:\n    Value: !Ref AssignPublicIp\n", "",
     ),
     "the label of the other order": Mistake(
@@ -510,11 +510,11 @@ MISTAKES: dict[str, Mistake] = {
         "Type: A  # the load balancer has no IPv6 addresses", "Type: AAAA",
     ),
     "browsers that are told to insist on https unasked": Mistake(
-        load_balancer.only_the_https_listener_says_hsts_and_only_if_it_is_asked_to,
+        load_balancer.only_the_https_listener_adds_hsts_and_only_if_it_is_set,
         "        - HasHsts\n", "        - HasCertificate\n",
     ),
     "container insights of another kind": Mistake(
-        observation.the_cluster_has_no_settings_unless_it_is_asked_to,
+        observation.the_cluster_has_container_insights_only_if_they_are_set,
         "Value: !Ref ContainerInsights", "Value: enhanced",
     ),
     "a dashboard with a period that cloudwatch does not have": Mistake(
@@ -530,7 +530,7 @@ MISTAKES: dict[str, Mistake] = {
 
 
 def broken(example: Render, folder: Path, mistake: Mistake) -> RenderedService:
-    """A copy of the service with the first such place gone wrong."""
+    """A copy of the service with the mistake at the first place where it fits."""
     shutil.copytree(example.path, folder, dirs_exist_ok=True)
     text = example.text(mistake.file)
     assert mistake.right in text, f"{mistake.file} no longer says {mistake.right!r}"
@@ -545,9 +545,9 @@ def test_a_mistake_is_noticed(example: Render, tmp_path: Path, name: str) -> Non
         MISTAKES[name].breaks(service)
 
 
-def test_every_promise_has_been_broken_once() -> None:
+def test_every_invariant_is_broken_by_a_mistake() -> None:
     broken_by_some = {mistake.breaks.__name__ for mistake in MISTAKES.values()}
-    assert INVARIANTS.keys() == broken_by_some, "add a mistake that breaks the promise"
+    assert INVARIANTS.keys() == broken_by_some, "add a mistake that breaks the invariant"
 
 
 INDEPENDENT = {

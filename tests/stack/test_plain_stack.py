@@ -1,4 +1,4 @@
-"""With every setting that is empty by default left empty, the stack is the same as ever.
+"""With default settings, the stack does not change.
 
 plain_stack.json has each resource and output of infra/stack.yml as the example's settings make
 them. A setting that is off must leave no trace in it: neither a resource nor a property.
@@ -16,7 +16,7 @@ REGENERATE = "REGENERATE=yes .venv/bin/pytest tests/stack/test_plain_stack.py"
 
 
 def resolved(service: RenderedService) -> Any:
-    """The stack with its functions carried out, as CloudFormation would ask AWS for it."""
+    """The stack with its functions evaluated, as CloudFormation creates it."""
     stack = service.stack()
     resources = {
         name: {"Type": found.type, "Properties": found.properties, **found.attributes}

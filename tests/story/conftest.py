@@ -1,4 +1,4 @@
-"""The commands of these tests run in processes of their own, which ask AWS over HTTP."""
+"""The commands of these tests run in processes of their own, which call the simulated AWS."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def new(rendered: Checkout) -> Checkout:
-    """A service that nothing in AWS belongs to yet."""
+    """A service without any resource in AWS."""
     rendered.own_process = True
     rendered.set("github.subject", SUBJECT)  # so GitHub is not asked
     rendered.commit("Name the subject")

@@ -1,4 +1,4 @@
-"""Everything that there is in an account, of each kind that the stack or a script makes."""
+"""All resources of an account, of each kind that the stack or a command creates."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -64,7 +64,7 @@ def web_acls(aws: Client) -> Iterator[str]:
 
 SCALED: Json = {"ServiceNamespace": "ecs"}
 
-# By the types of CloudFormation, where the stack makes them.
+# By the types of CloudFormation, for resources of the stack.
 LISTS: dict[str, Callable[[Client], list[str] | Iterator[str]]] = {
     "AWS::CertificateManager::Certificate": lambda aws: names(
         aws("acm").list_certificates()["CertificateSummaryList"], "CertificateArn"
@@ -124,6 +124,6 @@ def inventory(aws: SimulatedAws) -> dict[str, list[str]]:
 
 
 def new(before: dict[str, list[str]], after: dict[str, list[str]]) -> dict[str, list[str]]:
-    """What is there now and was not before, by its kind."""
+    """The resources that were created in between, by their kind."""
     added = {kind: [name for name in after[kind] if name not in before[kind]] for kind in after}
     return {kind: found for kind, found in added.items() if found}

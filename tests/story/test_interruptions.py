@@ -1,7 +1,7 @@
-"""Ctrl-C at a moment of each phase: it is obeyed at once, and the next run completes the work.
+"""Ctrl-C in each phase ends the command at once, and the next run completes the work.
 
-The command is interrupted while it waits for the answer to a call, which has been carried out.
-tests/tool has the same at every call, within one process.
+The command is interrupted while it waits for the response to a call that AWS has carried out.
+tests/tool interrupts every call, within one process.
 """
 
 import pytest
@@ -18,7 +18,7 @@ DELETES = "CloudFormation continues to delete the stack ai-assistant. To find ou
 
 
 def interrupt(service: Checkout, operation: str, command: str, *, after: int = 0) -> Run:
-    """Press Ctrl-C at a call, or after so many of them."""
+    """Press Ctrl-C during a call, or during the one after so many calls."""
     service.aws.moments.when(operation, service.press_ctrl_c, after=after)
     typed = service.settings.service.name if command == "destroy" else ""
     principal = "root" if command in ("provision", "destroy") else ""
@@ -26,7 +26,7 @@ def interrupt(service: Checkout, operation: str, command: str, *, after: int = 0
 
 
 def expect_message(run: Run, message: str) -> None:
-    """The output must say what continues in AWS or is unknown, and nothing if there is nothing."""
+    """The output must name what continues in AWS or is unknown, and be empty if nothing is."""
     if message:
         run.expect_text(message)
         return

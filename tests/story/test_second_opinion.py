@@ -1,15 +1,15 @@
 """The tool against another simulation of AWS: ministack.
 
-It is asked for what it does well: change sets, events, waiting, a registry, rollouts that go well.
-It is no proof that a document is right: it takes subnets, roles and sizes that do not exist. What
-it cannot do at all, and is left out or expected here:
+These tests use what ministack does well: change sets, events, waiting, a registry, rollouts that
+succeed. It does not prove that a document is right, because it accepts subnets, roles and sizes
+that do not exist. It does not support these parts, so they are left out or expected to fail:
 
-- Of the stack, the types in UNKNOWN: the test that it refuses them says when it has learnt them.
-- Roles that AWS itself takes on, by their names: they are made before, as in an account in use.
-- Application Auto Scaling: the first deploy serves and is red for that alone; the next one, and a
-  destroy, are refused by it. So the revision that is rolled back is deployed by the AWS CLI.
+- The resource types in UNKNOWN. A test fails if ministack supports one of them.
+- Service-linked roles. They are created before, as in an account that is in use.
+- Application Auto Scaling: the first deploy runs, but ends with an error because of it; a second
+  deploy and a destroy are refused. So the revision that is rolled back is deployed by the AWS CLI.
 - The history of deployments: a rollback has to name its revision.
-- Answers of the load balancer, and so a green status.
+- Responses of the load balancer, and so a healthy status.
 """
 
 import os
@@ -121,7 +121,7 @@ class MinistackService(ServiceRepository):
         file.write_text(plain, encoding="utf-8")
 
     def make_public(self) -> None:
-        """As AWS's default VPC is: ministack's has a gateway, and no route to it."""
+        """Add the route of AWS's default VPC: ministack's VPC has a gateway, but no route to it."""
         table = self.aws("ec2 describe-route-tables --query RouteTables[0].RouteTableId")
         gateways = "ec2 describe-internet-gateways --query InternetGateways[0].InternetGatewayId"
         where = "--destination-cidr-block 0.0.0.0/0"
@@ -171,7 +171,7 @@ class MinistackService(ServiceRepository):
         return f"{arn.rpartition('/')[2]} {found.rpartition('@')[2]}"
 
     def pushed(self) -> str:
-        """The digest that the registry has for this commit."""
+        """The digest of the image of this commit in the registry."""
         images = f"--repository-name {APP} --image-ids imageTag={self.head}"
         return self.aws(f"ecr describe-images {images} --query imageDetails[].imageDigest")
 
@@ -203,14 +203,16 @@ def service(template: Path, tmp_path: Path) -> Iterator[MinistackService]:
         yield MinistackService(tmp_path, address)
 
 
-def test_a_stack_that_is_refused_is_not_begun(service: MinistackService) -> None:
+def test_a_template_that_is_refused_creates_no_stack(service: MinistackService) -> None:
     done = service.run(*TOOL, "provision")
     assert done.returncode == 2, done.stdout
     assert f"Unrecognized resource types: [{', '.join(UNKNOWN)}]" in done.stdout
     assert service.status() == ""
 
 
-def test_a_stack_that_fails_names_what_failed_and_is_red(service: MinistackService) -> None:
+def test_a_failed_stack_names_the_failed_resource_and_is_an_error(
+    service: MinistackService,
+) -> None:
     service.leave_out_what_is_unknown()
     text = (service.folder / "infra/stack.yml").read_text(encoding="utf-8")
     service.write("infra/stack.yml", re.sub(r"\n +Threshold: .*", "", text))

@@ -1,6 +1,6 @@
-"""The whole story of a service, from an account in which nothing is until all of it is gone again.
+"""The whole life of a service, from an empty account until everything is deleted again.
 
-It is told once; each test reads in it. What is asked of AWS on the way is told call by call.
+It runs once, and each test checks one command of it, including every call to AWS.
 """
 
 import os
@@ -70,7 +70,7 @@ SCALES = [
 
 @dataclass(frozen=True)
 class Chapter:
-    """What a command did, and how things were then."""
+    """The result of a command, and the state of the account after it."""
 
     run: Run
     commit_served: str
@@ -97,7 +97,7 @@ class Story:
         self.afresh = self.told(service.run("deploy"))
 
     def told(self, run: Run) -> Chapter:
-        """It ends where a chapter goes wrong: the next would make no sense."""
+        """The story ends at the first command that fails, because the next ones depend on it."""
         run.expect(0)
         service, found = self.service, inventory(self.service.aws)
         images = service.images if found["AWS::ECR::Repository"] else {}
@@ -150,7 +150,7 @@ def test_the_inventory_knows_every_kind_of_resource_in_the_stack(story: Story) -
     assert made <= LISTS.keys(), "tests/story/inventory.py must list these, too"
 
 
-def test_provisioning_makes_what_a_service_stands_on(story: Story) -> None:
+def test_provisioning_creates_the_resources_of_the_service(story: Story) -> None:
     chapter = story.provision
     added = new(story.before, chapter.inventory)
     assert LISTS.keys() - added.keys() == {
@@ -163,7 +163,7 @@ def test_provisioning_makes_what_a_service_stands_on(story: Story) -> None:
         "group",  # no [github] deploy_user is set
         *("revision", "scalable target", "scaling policy", "service"),  # a deploy makes them
     }
-    assert chapter.commit_served == "", "nothing serves yet"
+    assert chapter.commit_served == "", "no task is running yet"
     assert without_following(chapter) == [
         *CHECKS[:2],
         "ec2:DescribeVpcs",
@@ -178,7 +178,7 @@ def test_provisioning_makes_what_a_service_stands_on(story: Story) -> None:
     ]
 
 
-def test_the_first_deploy_makes_the_service(story: Story) -> None:
+def test_the_first_deploy_creates_the_service_and_its_scaling(story: Story) -> None:
     chapter = story.first
     assert operations(chapter) == [
         *CHECKS,
@@ -257,7 +257,7 @@ def test_a_rollback_registers_nothing_and_the_earlier_commit_answers(story: Stor
     assert chapter.revisions == story.second.revisions
 
 
-def test_the_status_tells_what_serves_and_changes_nothing(story: Story) -> None:
+def test_the_status_shows_what_runs_and_changes_nothing(story: Story) -> None:
     chapter = story.status
     assert operations(chapter) == [
         *CHECKS,
@@ -277,7 +277,7 @@ def test_the_status_tells_what_serves_and_changes_nothing(story: Story) -> None:
     assert len(chapter.run.text.splitlines()) <= 24, "it fits one screen"
 
 
-def test_provisioning_again_moves_no_image(story: Story) -> None:
+def test_a_second_provision_changes_no_image(story: Story) -> None:
     chapter = story.provision_again
     assert "nothing to change" in chapter.run.text
     assert chapter.commit_served == story.commit
@@ -295,7 +295,7 @@ def test_provisioning_again_moves_no_image(story: Story) -> None:
     ]
 
 
-def test_what_is_left_after_destroying_is_kept_on_purpose(story: Story) -> None:
+def test_only_intended_resources_are_left_after_destroy(story: Story) -> None:
     chapter = story.destroy
     settings = story.service.settings
     left = new(story.before, chapter.inventory)
@@ -321,7 +321,7 @@ def test_what_is_left_after_destroying_is_kept_on_purpose(story: Story) -> None:
     ]
 
 
-def test_provisioning_after_destroying_takes_back_what_was_kept(story: Story) -> None:
+def test_a_provision_after_destroy_imports_the_kept_resources(story: Story) -> None:
     chapter = story.taken_back
     chapter.run.expect_text("2 to take over", "16 to add")
     assert chapter.images == story.second.images
@@ -329,19 +329,19 @@ def test_provisioning_after_destroying_takes_back_what_was_kept(story: Story) ->
 
 
 def operations(chapter: Chapter) -> list[str]:
-    """What the tool asked, docker's own talk with the registry left out."""
+    """The calls of the tool, without those of docker to the registry."""
     return [call.name for call in chapter.run.calls if not call.by_docker]
 
 
 def without_following(chapter: Chapter) -> list[str]:
-    """But for the looks at the stack, which are as many as it takes."""
+    """The calls without the polls of the stack, whose number varies."""
     found = operations(chapter)
     assert FOLLOWS in found
     return [name for name in found if name != FOLLOWS]
 
 
 def pushes(chapter: Chapter) -> int:
-    """Without the tag that an image gets once it is deployed."""
+    """The number of pushed images, without the tag that an image gets after its deploy."""
     return sum(
         call.name == "ecr:PutImage" and "deployed-" not in call.parameters.get("imageTag", "")
         for call in chapter.run.calls

@@ -1,4 +1,4 @@
-"""What two people, or a person and a workflow, do to one service at the same time."""
+"""Two people, or a person and a workflow, deploy one service at the same time."""
 
 from pathlib import Path
 
@@ -11,12 +11,14 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def other(running: Checkout, tmp_path: Path) -> Checkout:
-    """Another clone of the running service, before there is something to deploy."""
+    """Another clone of the running service, at the same commit."""
     return running.copy(tmp_path / "other")
 
 
-def test_two_releases_at_once(running: Checkout, other: Checkout) -> None:
-    """The later deployment overtakes the earlier one."""
+def test_the_later_of_two_releases_at_once_replaces_the_earlier_one(
+    running: Checkout, other: Checkout
+) -> None:
+    """The later deployment replaces the earlier one."""
 
     def deploy_another_release() -> None:
         other.new_commit("Another release")
@@ -25,12 +27,12 @@ def test_two_releases_at_once(running: Checkout, other: Checkout) -> None:
     running.new_commit()
     running.aws.moments.when("ecs:DescribeServices", deploy_another_release, after=1)
     run = running.run("deploy").expect(1, "deployment-overtaken")
-    run.expect_text("overtaken by ai-assistant-task:3")
+    run.expect_text("a later deployment of ai-assistant-task:3 replaced")
     assert running.revision == "ai-assistant-task:3"
     assert running.commit_served == other.head
 
 
-def test_one_release_twice_at_once_and_the_other_deploy_pushes_first(
+def test_two_deploys_of_one_release_at_once_if_the_other_pushes_first(
     running: Checkout, tmp_path: Path
 ) -> None:
     commit = running.new_commit()
@@ -44,7 +46,7 @@ def test_one_release_twice_at_once_and_the_other_deploy_pushes_first(
     assert len(set(running.images.values())) == len(running.images), "one image for each commit"
 
 
-def test_one_release_twice_at_once_and_the_other_deploy_is_watched(
+def test_two_deploys_of_one_release_at_once_watch_one_deployment(
     running: Checkout, tmp_path: Path
 ) -> None:
     commit = running.new_commit()

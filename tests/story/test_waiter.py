@@ -1,4 +1,4 @@
-"""Why the tool does not leave the waiting to the AWS CLI."""
+"""The reason why the tool does not use the waiter of the AWS CLI."""
 
 import json
 import os
@@ -20,7 +20,7 @@ def deploy(service: Checkout) -> None:
 
 
 def deploy_by_calls(service: Checkout) -> None:
-    """As the guide has it: register a revision, update the service, and wait."""
+    """As the guide does it: register a revision, update the service, and wait."""
     ecs, names = service.aws.client("ecs"), service.settings.names
     present = ecs.describe_task_definition(taskDefinition=names.family)["taskDefinition"]
     kept = {"family", "containerDefinitions", "executionRoleArn", "networkMode", "cpu", "memory"}
@@ -34,7 +34,7 @@ def deploy_by_calls(service: Checkout) -> None:
 
 
 def wait_until_stable(service: Checkout) -> Run:
-    """`aws ecs wait services-stable`, which asks again at once instead of after 15 s."""
+    """`aws ecs wait services-stable`, which polls without its pauses of 15 s."""
     awscli = find_spec("awscli.botocore")
     assert awscli, "aws is missing: uv sync"
     assert awscli.origin
@@ -54,7 +54,7 @@ def wait_until_stable(service: Checkout) -> Run:
 def test_the_aws_cli_reports_success_for_a_deployment_that_failed(
     running: Checkout, act: Callable[[Checkout], None]
 ) -> None:
-    """Known, too, from aws-actions/amazon-ecs-deploy-task-definition#191 and aws/aws-cli#9275."""
+    """See aws-actions/amazon-ecs-deploy-task-definition#191 and aws/aws-cli#9275."""
     served = running.commit_served
     running.aws.next_rollout(Crashes())
     act(running)

@@ -23,7 +23,7 @@ def put(checkout: Checkout, state: str, name: str = ERRORS) -> None:
 
 
 def goes_off(checkout: Checkout, name: str = ERRORS) -> Callable[[], None]:
-    """For a moment of the simulated AWS."""
+    """A function that puts the alarm into ALARM, for a moment of the simulated AWS."""
     return lambda: put(checkout, "ALARM", name)
 
 
@@ -32,7 +32,7 @@ def delete(checkout: Checkout, name: str = ERRORS) -> None:
 
 
 def create(checkout: Checkout, name: str, *, periods: int = 1) -> None:
-    """An alarm of the owner's own, which is OK."""
+    """Create an alarm of the owner, in state OK."""
     checkout.aws.client("cloudwatch").put_metric_alarm(
         AlarmName=name,
         ComparisonOperator="GreaterThanThreshold",

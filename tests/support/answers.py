@@ -1,4 +1,4 @@
-"""Answers of ECS, written by hand: for decisions that need no account."""
+"""Responses of ECS, written by hand, for tests that need no account."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

@@ -25,7 +25,7 @@ def launched() -> Iterator[Browser]:
 
 
 def complaints(page: Page) -> list[str]:
-    """What the console of a page will say: errors, warnings, violations of its policy."""
+    """The messages that the console of a page will show: errors, warnings, policy violations."""
     said: list[str] = []
     page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: said.append(f"exception: {error}"))

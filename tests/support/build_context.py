@@ -1,4 +1,4 @@
-"""What .dockerignore lets into the build of an image: all that it lets in could be copied."""
+"""The files that .dockerignore lets into the build context: the image could contain any of them."""
 
 CONTEXT = {
     "app/main.py": True,

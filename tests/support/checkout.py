@@ -33,7 +33,7 @@ DISCARD_PLAN = {"cloudformation:DeleteChangeSet", "cloudformation:DeleteStack"} 
 
 @dataclass(frozen=True)
 class Run:
-    """What a command did."""
+    """The result of a command."""
 
     exit_code: int
     out: str
@@ -50,12 +50,12 @@ class Run:
 
     @property
     def operations(self) -> list[str]:
-        """What was asked of AWS, in order, such as "ecs:DescribeServices"."""
+        """The calls to AWS in order, such as "ecs:DescribeServices"."""
         return [call.name for call in self.calls]
 
     @property
     def changes(self) -> list[str]:
-        """What AWS was asked to change, and did."""
+        """The calls that changed something in AWS, in order."""
         return [call.name for call in self.calls if call.changes and not call.error]
 
     @property
@@ -76,7 +76,7 @@ class Run:
 
     @property
     def has_discarded_a_plan(self) -> bool:
-        """Whether a plan of the stack is all that it made in AWS, and is gone again."""
+        """Whether the command only created a change set in AWS, and deleted it again."""
         created, discarded = self.changes[:1], set(self.changes[1:])
         return created == [CREATE_PLAN] and set() < discarded <= DISCARD_PLAN
 
@@ -130,10 +130,10 @@ class Checkout(ServiceRepository, ProcessesOfService):
         shutil.copytree(self.folder, folder)
         return Checkout(self.aws, folder, dict(self.environment), own_process=self.own_process)
 
-    # --- what its owner changes ---
+    # --- changes by the owner ---
 
     def set(self, name: str, value: Value) -> None:
-        """A setting, such as "tasks.min". It is not committed."""
+        """Change a setting, such as "tasks.min", without a commit."""
         change(self.folder, name, value)
 
     def release(self, note: str = "Release") -> str:
@@ -143,7 +143,7 @@ class Checkout(ServiceRepository, ProcessesOfService):
         return self.head
 
     def new_commit(self, note: str = "Release") -> str:
-        """Something new to deploy, of which no image exists."""
+        """Commit something new to deploy, of which no image exists."""
         self.write("NOTES.md", f"{note}\nAfter {self.head}.\n")
         self.commit(note)
         return self.head
@@ -197,7 +197,7 @@ class Checkout(ServiceRepository, ProcessesOfService):
     # --- its log ---
 
     def write_log(self, *messages: str, seconds_ago: float = 0) -> None:
-        """Lines of the app's, in its log group, one millisecond after the other."""
+        """Write lines of the app into its log group, one millisecond apart."""
         logs, group = self.aws.client("logs"), self.settings.names.log_group
         stream = {"logGroupName": group, "logStreamName": f"ecs/app/{uuid4().hex}"}
         first = round((self.aws.clock.now().timestamp() - seconds_ago) * 1000)
@@ -231,7 +231,7 @@ def run_tool(
 
 
 def always(answer: Response | OSError) -> Fetch:
-    """What every URL answers, or the error instead."""
+    """A fetch for which every URL returns this response or raises this error."""
 
     def fetch(url: str, *, timeout: float, via: str = "") -> Response:  # noqa: ARG001
         if isinstance(answer, OSError):
@@ -249,7 +249,7 @@ def runtime_of(
     console: Console,
     typed: str = "",
 ) -> Runtime:
-    """What a command in `root` works with, in process."""
+    """The runtime of a command in `root`, in this process."""
     return Runtime(
         root=root,
         environment=environment,

@@ -1,4 +1,4 @@
-"""Checks of documents against what AWS accepts: its API model, cfn-lint, what neither knows."""
+"""Checks of documents against the rules of AWS: its API model, cfn-lint, and rules beyond them."""
 
 import json
 import subprocess
@@ -35,7 +35,7 @@ def input_shape(service: str, operation: str) -> Shape:
 
 
 def api_findings(service: str, operation: str, document: Mapping[str, Any]) -> list[str]:
-    """What the API model refuses: unknown or missing keys, wrong types, values outside an enum."""
+    """Findings of the API model: unknown or missing keys, wrong types, values outside an enum."""
     shape = input_shape(service, operation)
     report = ParamValidator().validate(document, shape).generate_report()
     return [*report.splitlines(), *enum_findings(document, shape)]
@@ -70,7 +70,8 @@ def as_cloudformation(value: Any, shape: Shape) -> Any:
 
 
 def cfn_lint(resources: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, list[str]]:
-    """What cfn-lint says of each resource, by its logical name. One run: it starts slowly."""
+    """The findings of cfn-lint for each resource, by its logical name. One run, because it starts
+    slowly."""
     stack = folder / "resources.json"
     template = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}
     stack.write_text(json.dumps(template, ensure_ascii=False), encoding="utf-8")
@@ -87,7 +88,7 @@ def cfn_lint(resources: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[s
 
 
 def task_findings(tasks: Mapping[str, Any], folder: Path) -> dict[str, list[str]]:
-    """All that is wrong with each of some task definitions, by their alphanumeric names."""
+    """All findings for each of some task definitions, by their alphanumeric names."""
     call = "ecs", "RegisterTaskDefinition"
     found = {name: api_findings(*call, task) for name, task in tasks.items()}
     # A document of another shape would only break the checks that follow.
@@ -104,7 +105,7 @@ def task_findings(tasks: Mapping[str, Any], folder: Path) -> dict[str, list[str]
 
 
 def policy_findings(policy: Mapping[str, Any]) -> list[str]:
-    """What parliament says of an IAM policy."""
+    """The findings of parliament for an IAM policy."""
     with warnings.catch_warnings(action="ignore"):  # its own imports are deprecated
         import parliament
     return [
@@ -113,11 +114,11 @@ def policy_findings(policy: Mapping[str, Any]) -> list[str]:
 
 
 def unexpected(findings: list[str]) -> list[str]:
-    """The findings of parliament but for those that are wrong.
+    """The findings of parliament without those that are wrong.
 
     ECS authorizes a list of a whole cluster's tasks on `*`, with the cluster as condition.
 
-    parliament believes the service authorization reference, which names container instances only;
+    parliament follows the service authorization reference, which names container instances only;
     with those alone the call is denied: widdix/complete-aws-iam-reference#74,
     cdklabs/construct-hub#1207.
 
@@ -130,7 +131,8 @@ def unexpected(findings: list[str]) -> list[str]:
 
 
 def lifecycle_findings(policy: Mapping[str, Any]) -> Iterator[str]:
-    """What ECR refuses in a lifecycle policy (its user guide, "Lifecycle policy parameters")."""
+    """Violations of ECR's rules for lifecycle policies ("Lifecycle policy parameters" in its user
+    guide)."""
     rules = policy["rules"]
     priorities = [rule["rulePriority"] for rule in rules]
     if len(set(priorities)) < len(priorities):

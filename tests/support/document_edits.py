@@ -1,4 +1,4 @@
-"""What an owner of a service changes in its documents."""
+"""Edits of the documents of a service by its owner."""
 
 import json
 from collections.abc import Callable

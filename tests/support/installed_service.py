@@ -1,4 +1,4 @@
-"""A render as its owner has it, and works in it."""
+"""A render with its own Python environment, as its owner works in it."""
 
 import os
 import shutil

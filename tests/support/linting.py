@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def lint(folder: Path, command: list[str], files: list[str]) -> None:
-    """Fail with what the linter said, unless it said that all is well."""
+    """Run a linter. Fails with its output if it has findings."""
     assert files, f"{command[0]} has nothing to read in {folder}"
     tools = Path(sys.executable).parent
     done = subprocess.run(

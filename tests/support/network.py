@@ -1,11 +1,11 @@
-"""Changes of the network below a running service, made by calls of the test's own."""
+"""Changes of the network of a running service, made by direct calls to AWS."""
 
 from tests.support.checkout import Checkout
 from tests.support.stack_by_calls import parameters, template_body
 
 
 def replace_task_security_group(checkout: Checkout) -> tuple[str, str]:
-    """Have the stack replace the security group of the tasks. Returns the old and the new one.
+    """Let the stack replace the security group of the tasks. Returns the old and the new one.
 
     The stack is left in UPDATE_COMPLETE_CLEANUP_IN_PROGRESS, because the tasks are in the old one.
     """

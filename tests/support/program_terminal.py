@@ -1,4 +1,4 @@
-"""A program in a terminal of 80 columns and 24 rows, and what a reader sees on its screen."""
+"""A program in a terminal of 80 columns and 24 rows, and the text on its screen."""
 
 import fcntl
 import os

@@ -7,8 +7,8 @@ import pytest
 
 
 def require(program: str, package: str, path: str | None = None) -> str:
-    """Where a program is on the PATH, or on another one. Without it tests fail in CI, and are
-    skipped at home."""
+    """The path of a program on the PATH, or on another one. If it is missing, the test fails in CI
+    and is skipped elsewhere."""
     if found := shutil.which(program, path=path):
         return found
     missing = f"{program} is not installed: apt-get install --no-install-recommends {package}"

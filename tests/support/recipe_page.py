@@ -14,7 +14,7 @@ FORMS = "Create `FILE`:, Change `FILE`:, Run: or Run against AWS:"
 
 
 class RecipeError(Exception):
-    """What is wrong with a recipe, where, and what to do."""
+    """A mistake in a recipe: its place, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Create(Step):
 
 @dataclass(frozen=True)
 class Change(Step):
-    """Consecutive lines of a file, which occur in it once, become others."""
+    """A replacement of consecutive lines, which occur once in a file."""
 
     file: str
     old: tuple[str, ...]

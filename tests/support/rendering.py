@@ -1,8 +1,8 @@
 """A render, and a strict way to make one.
 
 The fixture `example` is made by pytest-copie, which passes answers as defaults, ignores unknown
-ones and trusts every template. `render` is for the tests that look at just that: an unknown answer
-is an error, answers are answers, and a template that needs `--trust` fails.
+ones and trusts every template. `render` is stricter: an unknown answer is an error, answers are not
+defaults, and a template that needs `--trust` fails.
 """
 
 import json
@@ -78,7 +78,7 @@ class Render:
 
 
 def render(template: Path, destination: Path, answers: Answers) -> Render:
-    """Render `template` into `destination` without trust, in silence.
+    """Render `template` into `destination` without trust and without output.
 
     Raises ValueError for an answer to no question, and what Copier raises for a bad answer.
     """

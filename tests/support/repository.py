@@ -1,4 +1,4 @@
-"""A service in a git repository of its own, and what its owner does there."""
+"""A service in a git repository of its own, and changes by its owner."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What a test reads of a service in the simulated AWS, without moving a deployment forward."""
+"""The state of a service in the simulated AWS, read without moving a deployment forward."""
 
 import json
 from pathlib import Path
@@ -24,25 +24,25 @@ class ServiceState:
 
     @property
     def deploy_role(self) -> str:
-        """As a principal."""
+        """The name of the deploy role, as a principal of the simulated AWS."""
         return f"role/{self.settings.names.deploy_role}"
 
     # --- the ECS service ---
 
     @property
     def _kept(self) -> RunningService:
-        """As the simulation keeps it."""
+        """The service as the simulation stores it."""
         names = self.settings.names
         return self.aws.ecs.services[names.cluster, names.service]
 
     @property
     def ecs_service(self) -> Json:
-        """As DescribeServices returns it."""
+        """The service as DescribeServices returns it."""
         return self._kept.described()
 
     @property
     def ecs_deployment(self) -> Deployment:
-        """The one that the service is at, or on its way to, as the simulation keeps it."""
+        """The PRIMARY deployment of the service, as the simulation stores it."""
         primary = self._kept.primary
         assert primary, "the service has no deployment"
         return primary
@@ -57,7 +57,7 @@ class ServiceState:
 
     @property
     def revision(self) -> str:
-        """FAMILY:N of what the service is at, or on its way to."""
+        """FAMILY:N of the PRIMARY deployment."""
         return str(self.ecs_service["taskDefinition"]).rpartition("/")[2]
 
     @property
@@ -81,7 +81,7 @@ class ServiceState:
             if not tag.startswith("deployed-")
         }
 
-    # --- its stack: each look takes an operation of CloudFormation further ---
+    # --- its stack: each call moves an operation of CloudFormation forward ---
 
     @property
     def stack_status(self) -> str:
@@ -99,7 +99,7 @@ class ServiceState:
         return next((stack for stack in found if stack["StackName"] == name), {})
 
     def wait_for_stack(self) -> str:
-        """Until CloudFormation has ended what it does. Returns the status of the stack."""
+        """Wait until the operation of CloudFormation has ended. Returns the status of the stack."""
         while (status := self.stack_status).endswith("_IN_PROGRESS"):
             if status == "REVIEW_IN_PROGRESS":  # a change set waits to be executed
                 break

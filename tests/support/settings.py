@@ -37,7 +37,7 @@ def in_toml(value: object) -> str:
 
 
 def sections(settings: Settings) -> dict[str, object]:
-    """The sections by name: what a text such as "{names.cluster}" is formatted with."""
+    """The sections by name, to format a text such as "{names.cluster}" with."""
     return dict(settings)
 
 

@@ -9,7 +9,7 @@ SCALARS: dict[str, Any] = {"boolean": True, "double": 1.5, "float": 1.5}
 
 
 def simplest(shape: Shape) -> Any:
-    """A value with nothing but what the model requires."""
+    """A value with only the members that the model requires."""
     if isinstance(shape, StructureShape):
         return {name: simplest(shape.members[name]) for name in shape.required_members}
     if isinstance(shape, ListShape):
@@ -24,7 +24,7 @@ def simplest(shape: Shape) -> Any:
 
 def variants(shape: Shape) -> Iterator[tuple[str, Any]]:
     """Each member at any depth once, and each value of an enumeration: its path, and a value that
-    has it and nothing else but what is required beside it. A shape in itself is not entered."""
+    has only this member and the required ones. A shape within itself is skipped."""
     yield from _variants(shape, ())
 
 

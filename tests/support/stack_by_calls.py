@@ -1,4 +1,4 @@
-"""The stack of a service, created by calls of the test's own: quicker than by the tool."""
+"""The stack of a service, created by direct calls to AWS, which is quicker than by the tool."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ SERVICE_LINKED_ROLES = (
 
 
 def provision(checkout: Checkout) -> None:
-    """Create what provisioning creates, by calls of the test's own."""
+    """Create what provisioning creates, by direct calls to AWS."""
     aws, names = checkout.aws, checkout.settings.names
     iam, cloudformation = aws.client("iam"), aws.client("cloudformation")
     for service in SERVICE_LINKED_ROLES:
@@ -66,7 +66,7 @@ def template_body(checkout: Checkout) -> str:
 
 
 def wait_for(status: Callable[[], str]) -> None:
-    """Look until something is created. Each look takes an operation of CloudFormation further."""
+    """Poll until something is created. Each poll moves an operation of CloudFormation forward."""
     looks = 100
     while (found := status()).endswith(("_PENDING", "_IN_PROGRESS")) and looks:
         looks -= 1

@@ -1,4 +1,4 @@
-"""What owners change in infra/stack.yml."""
+"""Edits of infra/stack.yml by its owner."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -24,7 +24,7 @@ STAGES = ("rendered", "provisioned", "deployed", "deployed_twice")
 
 
 class Account:
-    """One account that is brought from stage to stage, as tests need it."""
+    """One account that moves from stage to stage, as tests need it."""
 
     def __init__(self, aws: SimulatedAws, render: Render, folder: Path) -> None:
         self.aws, self.render, self.folder = aws, render, folder
@@ -95,7 +95,7 @@ def account(
 
 @pytest.fixture
 def rendered(account: Account) -> Checkout:
-    """A service that nothing in AWS belongs to yet."""
+    """A service without any resource in AWS."""
     return account.bring_to("rendered")
 
 

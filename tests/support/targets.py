@@ -33,7 +33,7 @@ class Clock:
 
 
 def settings(**sections: Mapping[str, object]) -> Settings:
-    """Those of a render, with some of a section replaced."""
+    """The settings of a render, with some of a section replaced."""
     usual: dict[str, dict[str, object]] = {
         "service": {
             "name": "ai-assistant",
@@ -54,7 +54,7 @@ def answers_nothing(url: str, *, timeout: float, via: str = "") -> Response:  # 
 
 @dataclass
 class Bench:
-    """A target, and what a command printed."""
+    """A target, and the output of its command."""
 
     target: Target
     clock: Clock
@@ -96,7 +96,7 @@ def bench(
 
 
 def stubbed(client: str) -> tuple[Aws, Stubber]:
-    """An AWS of which one client, such as "ecs", gives the answers of a test, and no others."""
+    """An AWS in which one client, such as "ecs", returns only the responses of a test."""
 
     aws = Aws(boto3.Session("AKIAIOSFODNN7EXAMPLE", "secret"), "us-east-1")
     stubber = Stubber(getattr(aws, client))

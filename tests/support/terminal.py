@@ -1,4 +1,4 @@
-"""A terminal of 80 columns: what a person sees on it."""
+"""A terminal of 80 columns, and the text on its screen."""
 
 from io import StringIO
 
@@ -25,7 +25,7 @@ class TerminalOutput(StringIO):
 
 
 def set_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What rich reads of the environment."""
+    """Set the environment variables that rich reads."""
     for name, value in (("TERM", "xterm-256color"), ("COLUMNS", COLUMNS), ("LINES", LINES)):
         monkeypatch.setenv(name, str(value))
     for name in "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE":

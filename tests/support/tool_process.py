@@ -1,4 +1,4 @@
-"""The tool in a process of its own, as a user starts it, but that time and the URL are simulated.
+"""The tool in a process of its own, as a user starts it, but with simulated time and URL.
 
     python tests/support/tool_process.py deploy        in the folder of a service
 

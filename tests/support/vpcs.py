@@ -1,4 +1,4 @@
-"""VPCs of the simulated account, by where their subnets lead."""
+"""VPCs of the simulated account, by the routes of their subnets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Vpc:
 
 
 def create_vpc(aws: SimulatedAws) -> Vpc:
-    """One without a way in or out."""
+    """Create a VPC without a route in or out."""
     ec2 = aws.client("ec2")
     id = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnets = [
@@ -72,7 +72,7 @@ def create_vpc(aws: SimulatedAws) -> Vpc:
 
 
 def default_vpc(aws: SimulatedAws) -> Vpc:
-    """Its subnets are public, by its main route table."""
+    """The default VPC, whose subnets are public by its main route table."""
     ec2 = aws.client("ec2")
     filters = [{"Name": "is-default", "Values": ["true"]}]
     [vpc] = [each["VpcId"] for each in ec2.describe_vpcs(Filters=filters)["Vpcs"]]
@@ -83,7 +83,7 @@ def default_vpc(aws: SimulatedAws) -> Vpc:
 
 
 def add_private_subnet(aws: SimulatedAws, vpc: str, zone: str) -> str:
-    """One more subnet of the default VPC, behind a NAT gateway."""
+    """Add a subnet to the default VPC, behind a NAT gateway."""
     ec2 = aws.client("ec2")
     block = {"VpcId": vpc, "CidrBlock": "172.31.240.0/24", "AvailabilityZone": zone}
     subnet = str(ec2.create_subnet(**block)["Subnet"]["SubnetId"])

@@ -15,7 +15,7 @@ Headers = dict[str, str]
 
 @dataclass
 class Web:
-    """A server that answers every GET alike, and keeps what it was asked."""
+    """A server that gives the same answer to every GET, and records the requests."""
 
     status: int = 200
     body: bytes = b""
@@ -31,7 +31,7 @@ def healthy(commit: str) -> Web:
 
 @contextmanager
 def serving(web: Web, *, certificate_for: str = "") -> Iterator[Web]:
-    """Meanwhile it answers. With a certificate it speaks HTTPS alone."""
+    """Run the server during the block. With a certificate it accepts only HTTPS."""
 
     class RecordingHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

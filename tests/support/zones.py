@@ -1,4 +1,4 @@
-"""Hosted zones of the simulated account, and what they have for a name."""
+"""Hosted zones of the simulated account, and their records."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Zone:
         self.change("CREATE", record(name, type, *values))
 
     def alias(self, name: str, balancer: str) -> None:
-        """As the console makes it."""
+        """Create an alias record, as the console does."""
         target = {
             "DNSName": f"dualstack.{balancer}",
             "HostedZoneId": "Z35SXDOTRQ7X7K",
@@ -42,7 +42,7 @@ class Zone:
 
     @property
     def leads_to(self) -> list[str]:
-        """Where each record of the domain leads, by its type."""
+        """The target of each record of the domain, with its type."""
         return [
             f"{each['Type']} {each['AliasTarget']['DNSName'].rstrip('.')}"
             for each in self.records()
@@ -51,7 +51,7 @@ class Zone:
 
 
 def zone_of(aws: SimulatedAws) -> Zone:
-    """The one of example.com; created if there is none."""
+    """The hosted zone of example.com, created if it does not exist."""
     for found in aws.client("route53").list_hosted_zones()["HostedZones"]:
         if found["Name"] == "example.com.":
             return Zone(aws, found["Id"].rpartition("/")[2])

@@ -1,4 +1,4 @@
-"""`[alarms] roll_back`: alarms end a deployment, and the deploy tells what became of it."""
+"""`[alarms] roll_back`: alarms end a deployment, and the deploy reports which one did."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ FIRST, SECOND = "ai-assistant-task:1", "ai-assistant-task:2"
 
 
 def sent_alarms(run: Run) -> Json | None:
-    """What an update of the service says of alarms; None if nothing."""
+    """The alarms in the request of UpdateService; None if it has none."""
     found = run.request("ecs:UpdateService").get("deploymentConfiguration", {}).get("alarms")
     return dict(found) if found is not None else None
 
@@ -36,7 +36,7 @@ def watched(deployed: Checkout) -> Checkout:
 # --- off ---
 
 
-def test_without_the_setting_a_deploy_sends_and_asks_what_it_always_did(deployed: Checkout) -> None:
+def test_without_the_setting_a_deploy_makes_the_same_calls_as_before(deployed: Checkout) -> None:
     deployed.release()
     run = deployed.run("deploy").expect(0)
     document, outputs = deployed.document("infra/service.json"), stack_outputs(deployed)
@@ -78,7 +78,7 @@ def stack_outputs(checkout: Checkout) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
-def test_without_the_setting_a_rollback_and_a_failure_ask_nothing_more(
+def test_without_the_setting_a_rollback_and_a_failure_make_no_further_calls(
     deployed_twice: Checkout,
 ) -> None:
     run = deployed_twice.run("rollback").expect(0)
@@ -94,7 +94,7 @@ def test_without_the_setting_a_rollback_and_a_failure_ask_nothing_more(
 # --- on, and off again ---
 
 
-def test_a_first_deployment_has_no_alarms_because_there_is_nothing_to_go_back_to(
+def test_a_first_deployment_has_no_alarms_because_ecs_cannot_roll_back(
     provisioned: Checkout,
 ) -> None:
     alarms.turn_on(provisioned)
@@ -103,7 +103,7 @@ def test_a_first_deployment_has_no_alarms_because_there_is_nothing_to_go_back_to
     assert "nothing to roll back to" in run.out
 
 
-def test_turned_on_for_a_service_that_runs_it_names_the_stacks_alarms_and_bakes(
+def test_turned_on_for_a_running_service_a_deploy_sends_the_stacks_alarms_and_bakes(
     watched: Checkout,
 ) -> None:
     run = watched.run("deploy").expect(0)
@@ -147,7 +147,7 @@ def test_a_document_that_contradicts_the_setting_is_refused(watched: Checkout) -
     watched.run("deploy").expect(2, "document-wrong").expect_no_change()
 
 
-def test_what_repairs_a_failed_first_deployment_is_not_ended_by_alarms(
+def test_alarms_do_not_end_the_repair_of_a_failed_first_deployment(
     provisioned: Checkout,
 ) -> None:
     alarms.turn_on(provisioned)
@@ -210,26 +210,26 @@ def test_an_alarm_that_is_deleted_meanwhile_ends_nothing(watched: Checkout) -> N
     watched.run("deploy").expect(0)
 
 
-def test_the_circuit_breaker_is_told_apart_from_an_alarm(watched: Checkout) -> None:
+def test_a_failure_by_the_circuit_breaker_is_not_reported_as_an_alarm(watched: Checkout) -> None:
     watched.aws.next_rollout(Crashes())
     watched.run("deploy").expect(1, "deployment-rolled-back")
 
 
-def test_an_alarm_that_is_over_again_is_named_with_its_present_state(watched: Checkout) -> None:
+def test_an_alarm_that_is_ok_again_is_named_with_its_present_state(watched: Checkout) -> None:
     watched.aws.moments.when("ecs:DescribeServices", goes_off(watched), after=2)
     watched.aws.moments.when("ecs:DescribeServiceDeployments", lambda: put(watched, "OK"))
     assert f"{ERRORS} (now OK" in watched.run("deploy").expect(1, "deployment-alarm").err
 
 
-# --- answers that are stale, refused or lost ---
+# --- responses that are stale, refused or lost ---
 
 
-def test_states_that_cannot_be_read_end_a_deploy_before_its_first_change(watched: Checkout) -> None:
+def test_unreadable_alarm_states_stop_a_deploy_before_its_first_change(watched: Checkout) -> None:
     watched.aws.faults.refuse_for_ever("cloudwatch:DescribeAlarms", "AccessDenied")
     watched.run("deploy").expect(2, "aws-denied").expect_no_change()
 
 
-def test_states_that_cannot_be_read_just_before_the_update_do_not_stop_it(
+def test_unreadable_alarm_states_just_before_the_update_do_not_stop_a_deploy(
     watched: Checkout,
 ) -> None:
     watched.aws.faults.refuse("cloudwatch:DescribeAlarms", "InternalServiceFault", times=9, after=1)
@@ -244,23 +244,23 @@ def test_states_that_cannot_be_read_just_before_the_update_do_not_stop_it(
         "ecs:DescribeServiceRevisions",
     ],
 )
-def test_a_rollback_whose_cause_cannot_be_read_is_red_all_the_same(
+def test_a_rolled_back_deploy_fails_even_if_its_cause_cannot_be_read(
     watched: Checkout, operation: str
 ) -> None:
     watched.aws.moments.when("ecs:DescribeServices", goes_off(watched), after=2)
     watched.aws.faults.refuse_for_ever(operation, "AccessDeniedException")
     run = watched.run("deploy").expect(1, "deployment-rolled-back")
-    assert "Whether an alarm ended the deployment cannot be read" in run.err
+    assert "Could not read whether an alarm ended the deployment" in run.err
 
 
-def test_a_lost_answer_to_the_update_changes_nothing(watched: Checkout) -> None:
+def test_a_lost_response_to_the_update_does_not_change_the_result(watched: Checkout) -> None:
     watched.aws.faults.lose_answer("ecs:UpdateService")
     watched.aws.moments.when("ecs:DescribeServices", goes_off(watched), after=2)
     watched.run("deploy").expect(1, "deployment-alarm")
     assert watched.revision == FIRST
 
 
-def test_a_deploy_that_stops_waiting_in_the_bake_time_says_so_and_goes_on_when_run_again(
+def test_a_deploy_that_times_out_in_the_bake_time_continues_when_run_again(
     watched: Checkout,
 ) -> None:
     watched.set("deploy.timeout_seconds", 60)
@@ -314,7 +314,7 @@ def test_a_plan_shows_the_alarms_and_which_one_is_on(watched: Checkout) -> None:
     assert ERRORS in note
 
 
-def test_a_plan_of_what_runs_shows_no_change_after_a_first_deployment(
+def test_a_plan_after_a_first_deployment_shows_no_change(
     provisioned: Checkout,
 ) -> None:
     """It has no alarms, and a deploy of the same commit would not add them."""

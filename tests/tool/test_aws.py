@@ -1,4 +1,4 @@
-"""Failed calls are one exception that says what is known, and credentials come as AWS's tools find
+"""Every failed call raises one type of exception, and credentials are found as AWS's own tools find
 them."""
 
 import json
@@ -97,7 +97,7 @@ def test_credentials_that_aws_does_not_accept_ask_for_a_sign_in(
         assert fault.message in error.message
 
 
-def test_a_denied_action_names_itself_and_who_grants_it(aws: SimulatedAws) -> None:
+def test_a_denied_action_is_named_with_the_command_that_grants_it(aws: SimulatedAws) -> None:
     aws.client("iam").create_user(UserName="me")
     error = look(connect(aws, "user/me"))
     assert error.kind is Kind.DENIED
@@ -117,7 +117,7 @@ def test_a_refusal_keeps_aws_s_own_code_and_reason(aws: SimulatedAws) -> None:
     )
 
 
-def test_a_refusal_without_a_reason_is_told_as_such(aws: SimulatedAws) -> None:
+def test_a_refusal_without_a_reason_says_so(aws: SimulatedAws) -> None:
     aws.faults.refuse("ecs:DescribeClusters", Refused("ServerException", ""))
     assert "no reason was given (ServerException)" in look(connect(aws)).message
 
@@ -135,13 +135,15 @@ def test_a_region_that_does_not_exist_cannot_be_reached(aws: SimulatedAws) -> No
 
 
 @pytest.mark.parametrize("fault", ["drop", "lose_answer", "time_out"])
-def test_a_read_whose_answer_is_lost_says_so(aws: SimulatedAws, fault: str) -> None:
+def test_a_read_whose_response_is_lost_says_so(aws: SimulatedAws, fault: str) -> None:
     getattr(aws.faults, fault)("ecs:DescribeClusters", times=9)
     assert look(connect(aws)).kind is Kind.LOST
 
 
 @pytest.mark.parametrize("fault", ["drop", "lose_answer", "time_out", "cut_off"])
-def test_a_change_whose_answer_is_lost_may_have_happened(aws: SimulatedAws, fault: str) -> None:
+def test_a_change_whose_response_is_lost_may_have_been_carried_out(
+    aws: SimulatedAws, fault: str
+) -> None:
     getattr(aws.faults, fault)("ecs:CreateCluster", times=9)
     tool = connect(aws)
     error = change(tool)
@@ -178,20 +180,20 @@ def test_changes_are_noted_and_reads_are_not(aws: SimulatedAws) -> None:
 # --- retries, as botocore does them ---
 
 
-def test_a_throttled_call_is_made_again(aws: SimulatedAws) -> None:
+def test_a_throttled_call_is_retried(aws: SimulatedAws) -> None:
     aws.faults.refuse("ecs:DescribeClusters", THROTTLED, times=2)
     connect(aws).ecs.describe_clusters()
     assert aws.calls.count("ecs:DescribeClusters") == 3
 
 
-def test_a_lost_connection_is_made_again(aws: SimulatedAws) -> None:
+def test_a_call_with_a_lost_connection_is_retried(aws: SimulatedAws) -> None:
     aws.faults.drop("ecs:DescribeClusters")
     connect(aws).ecs.describe_clusters()
     assert aws.calls.count("ecs:DescribeClusters") == 2
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])
-def test_the_environment_says_how_often(
+def test_the_environment_sets_the_number_of_attempts(
     aws: SimulatedAws, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", str(most))
@@ -227,7 +229,7 @@ def who_asks() -> str:
     return str(Aws(shared_session(), REGION).sts.get_caller_identity()["Arn"])
 
 
-def test_keys_of_the_environment(
+def test_keys_in_the_environment_are_used(
     aws: SimulatedAws, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(home, f"[default]\n{keys(aws)}")
@@ -238,7 +240,9 @@ def test_keys_of_the_environment(
     assert who_asks().endswith(":user/me")
 
 
-def test_a_profile(aws: SimulatedAws, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_keys_of_a_profile_are_used(
+    aws: SimulatedAws, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     configure(home, f"[profile work]\n{keys(aws)}")
     monkeypatch.setenv("AWS_PROFILE", "work")
     assert who_asks().endswith(":root")
@@ -260,7 +264,7 @@ def test_no_credentials_at_all_ask_for_a_sign_in(aws: SimulatedAws, home: Path) 
     assert list(aws.calls) == [], "there is nothing to sign a request with"
 
 
-def test_a_process_that_gives_credentials(
+def test_the_credentials_of_a_credential_process_are_used(
     aws: SimulatedAws, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = aws.world.principals.credentials("root")
@@ -280,7 +284,7 @@ def test_a_process_that_gives_none_asks_for_a_sign_in(
     assert failure(who_asks).code == "sign-in"
 
 
-def test_an_sso_sign_in_that_is_over_asks_for_a_new_one(
+def test_an_expired_sso_sign_in_asks_for_a_new_one(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(
@@ -294,7 +298,9 @@ def test_an_sso_sign_in_that_is_over_asks_for_a_new_one(
     assert "aws sso login" in error.remedy
 
 
-def test_an_sso_sign_in(aws: SimulatedAws, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_credentials_of_an_sso_sign_in_are_used(
+    aws: SimulatedAws, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given = aws.world.principals.credentials("root")
     credentials = {
         "accessKeyId": given.access_key,
@@ -322,7 +328,9 @@ def test_an_sso_sign_in(aws: SimulatedAws, home: Path, monkeypatch: pytest.Monke
     assert "role_name=Dev" in path
 
 
-def test_a_web_identity(aws: SimulatedAws, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_credentials_of_a_web_identity_are_used(
+    aws: SimulatedAws, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     iam = aws.client("iam")
     provider = iam.create_open_id_connect_provider(
         Url="https://example.com", ClientIDList=["sts.amazonaws.com"]

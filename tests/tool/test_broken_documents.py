@@ -1,4 +1,4 @@
-"""Documents that are not one JSON object, or no task definition of this service (K9 to K15)."""
+"""Documents that are not one JSON object, and task definitions that do not fit the service."""
 
 import json
 
@@ -8,7 +8,7 @@ from infra.tool import documents
 from tests.support.checkout import Checkout
 from tests.support.document_edits import SERVICE, TASK, Edit, with_members
 
-# --- documents that are not one JSON object (K9, K10 of the guards) ---
+# --- documents that are not one JSON object ---
 
 BROKEN = {
     "empty": ("", "it is empty"),
@@ -29,7 +29,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", ["service.json", "autoscaling.json", "task-definition.json"])
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_document_that_is_no_object_is_named_with_the_place(
+def test_a_document_that_is_not_an_object_is_named_with_the_line(
     rendered: Checkout, name: str, case: str
 ) -> None:
     text, where = BROKEN[case]
@@ -43,7 +43,7 @@ def test_a_document_that_is_no_object_is_named_with_the_place(
 
 
 @pytest.mark.parametrize("name", ["service.json", "autoscaling.json", "task-definition.json"])
-def test_a_document_that_is_missing_or_no_text_is_named(rendered: Checkout, name: str) -> None:
+def test_a_document_that_is_missing_or_not_text_is_named(rendered: Checkout, name: str) -> None:
     path = rendered.folder / "infra" / name
     path.write_bytes(b'{"a": "\xff"}')
     rendered.commit("Break it")
@@ -55,15 +55,15 @@ def test_a_document_that_is_missing_or_no_text_is_named(rendered: Checkout, name
     assert "does not exist" in said
 
 
-def test_words_of_git_in_a_text_are_no_conflict(rendered: Checkout) -> None:
-    """A line of equals signs belongs to a value as long as the document is one."""
+def test_conflict_markers_inside_a_string_are_accepted(rendered: Checkout) -> None:
+    """The lines of a conflict make a document invalid; inside a valid one they are text."""
     described = json.dumps({"a": "======= \n<<<<<<< "})
     rendered.write(SERVICE, described)
     assert documents.parse(rendered.folder, "service.json") == json.loads(described)
 
 
 WRONG_TASKS: dict[str, tuple[Edit, str]] = {
-    # K11 to K14 of the guards
+    # --- task definitions that do not fit the service ---
     "family": (with_members(family="other"), "[names] family"),
     "no container": (lambda d: d["containerDefinitions"][0].update(name="x"), "0 containers"),
     "two containers": (

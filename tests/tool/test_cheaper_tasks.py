@@ -46,7 +46,7 @@ def actions(checkout: Checkout) -> dict[str, dict[str, Any]]:
 
 
 def settle(checkout: Checkout) -> None:
-    """Until no task starts or stops any more."""
+    """Wait until no task starts or stops any more."""
     names, ecs = checkout.settings.names, checkout.aws.client("ecs")
     asked = {"cluster": names.cluster, "services": [names.service]}
     while len({checkout.ecs_service[key] for key in ("desiredCount", "runningCount")}) > 1:
@@ -54,7 +54,7 @@ def settle(checkout: Checkout) -> None:
 
 
 def pass_to(checkout: Checkout, action: str) -> None:
-    """The time of a scheduled action."""
+    """Move the clock to the time of a scheduled action."""
     run_scheduled_action(checkout.aws, action)
     settle(checkout)
 
@@ -62,7 +62,7 @@ def pass_to(checkout: Checkout, action: str) -> None:
 # --- Spot ---
 
 
-def test_spot_as_the_page_has_it(deployed: Checkout) -> None:
+def test_the_spot_edit_of_the_page_works(deployed: Checkout) -> None:
     apply(deployed, SPOT)
     run = deployed.run("deploy").expect(0)
     assert run.request("ecs:UpdateService")["forceNewDeployment"] is True
@@ -99,7 +99,7 @@ def test_before_the_permissions_are_there_a_deploy_says_which_one_it_lacks(
     assert actions(deployed).keys() == {"day", "night"}
 
 
-def test_bounds_between_two_actions_are_left_alone(deployed: Checkout) -> None:
+def test_a_deploy_between_two_actions_keeps_the_bounds(deployed: Checkout) -> None:
     apply(deployed, SCHEDULE)
     deployed.run("deploy").expect(0)
     pass_to(deployed, "day")
@@ -111,7 +111,7 @@ def test_bounds_between_two_actions_are_left_alone(deployed: Checkout) -> None:
     assert "desiredCount" not in run.request("ecs:UpdateService")
 
 
-def test_a_deploy_at_night_starts_no_task_and_the_morning_does(deployed: Checkout) -> None:
+def test_a_deploy_at_night_starts_no_task_and_the_morning_action_does(deployed: Checkout) -> None:
     apply(deployed, SCHEDULE)
     deployed.run("deploy").expect(0)
     pass_to(deployed, "night")
@@ -124,7 +124,7 @@ def test_a_deploy_at_night_starts_no_task_and_the_morning_does(deployed: Checkou
     assert deployed.ecs_service["runningCount"] == 2
 
 
-def test_an_action_that_the_document_drops_is_deleted(deployed: Checkout) -> None:
+def test_an_action_that_the_document_no_longer_has_is_deleted(deployed: Checkout) -> None:
     apply(deployed, SCHEDULE)
     deployed.run("deploy").expect(0)
     document = deployed.document("infra/autoscaling.json")
@@ -136,7 +136,7 @@ def test_an_action_that_the_document_drops_is_deleted(deployed: Checkout) -> Non
     assert actions(deployed).keys() == {"day"}
 
 
-def test_without_any_action_the_settings_have_the_bounds_and_tasks_start_again(
+def test_an_empty_list_of_actions_restores_the_bounds_of_the_settings(
     deployed: Checkout,
 ) -> None:
     apply(deployed, SCHEDULE)
@@ -151,7 +151,7 @@ def test_without_any_action_the_settings_have_the_bounds_and_tasks_start_again(
     assert deployed.ecs_service["runningCount"] == 1
 
 
-def test_actions_made_by_hand_are_left_alone_by_a_document_without_a_word_of_them(
+def test_a_document_without_scheduled_actions_keeps_those_made_by_hand(
     deployed: Checkout,
 ) -> None:
     apply(deployed, SCHEDULE)
@@ -164,7 +164,7 @@ def test_actions_made_by_hand_are_left_alone_by_a_document_without_a_word_of_the
     assert actions(deployed).keys() == {"day", "night"}
 
 
-def test_a_plan_shows_what_becomes_of_the_schedule(deployed: Checkout) -> None:
+def test_a_plan_shows_the_changes_of_the_schedule(deployed: Checkout) -> None:
     apply(deployed, SCHEDULE)
     run = deployed.run("deploy", "--plan", "--json").expect(0).expect_no_change()
     paths = {change["path"] for change in json.loads(run.out)["scaling"]}
@@ -174,11 +174,11 @@ def test_a_plan_shows_what_becomes_of_the_schedule(deployed: Checkout) -> None:
     assert json.loads(run.out)["scaling"] == []
 
 
-# --- what the page says it costs ---
+# --- the costs on the page ---
 
 
 def month(cpu: str, memory: str) -> float:
-    """Of one task, in dollars."""
+    """The cost of one task in a month, in dollars."""
     size = {"cpu": cpu, "memory": memory, "runtimePlatform": {"cpuArchitecture": "X86_64"}}
     return cost(size, tasks=1, zones=0, public_ip=False).task_cost
 

@@ -29,7 +29,7 @@ IN_AWS = ["sts:GetCallerIdentity", "cloudformation:DescribeStacks", "ecs:Describ
 
 @pytest.fixture(autouse=True)
 def _programs(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    """git of this machine and a stand-in for docker, alone on the PATH."""
+    """A PATH that has only git of this machine and a stand-in for docker."""
     for stage in {"rendered", "provisioned", "deployed"} & set(request.fixturenames):
         service: Checkout = request.getfixturevalue(stage)
         programs = tmp_path / "bin"
@@ -64,7 +64,7 @@ def codes(service: Checkout, principal: str = "") -> dict[str, str]:
     return {finding.check.name: finding.error.code for finding in findings if finding.error}
 
 
-def test_a_service_that_is_ready_is_told_line_by_line(deployed: Checkout) -> None:
+def test_a_service_that_is_ready_has_an_ok_line_for_each_check(deployed: Checkout) -> None:
     run = deployed.run("check").expect(0).expect_no_change()
     assert run.operations == [*IN_AWS, "ecr:DescribeImages", "ecr:GetAuthorizationToken"]
     assert run.err == ""
@@ -76,7 +76,7 @@ def test_a_service_that_is_ready_is_told_line_by_line(deployed: Checkout) -> Non
     assert found == {
         "repository": ("ok", deployed.head),
         "lock": ("ok", "uv.lock"),
-        "tree": ("ok", "every file is as committed"),
+        "tree": ("ok", "no uncommitted changes"),
         "settings": ("ok", "of ai-assistant"),
         "documents": ("ok", "for linux/amd64"),
         "docker": ("ok", "27.0.4"),
@@ -88,7 +88,7 @@ def test_a_service_that_is_ready_is_told_line_by_line(deployed: Checkout) -> Non
     }
 
 
-def test_the_region_of_the_shell_is_ignored_and_that_is_told(deployed: Checkout) -> None:
+def test_the_region_of_the_shell_is_ignored_and_the_output_says_so(deployed: Checkout) -> None:
     for name in "AWS_REGION", "AWS_DEFAULT_REGION":
         run = deployed.run("check", **{name: "eu-north-1"}).expect(0)
         assert lines(run.out)["region"] == (
@@ -97,11 +97,11 @@ def test_the_region_of_the_shell_is_ignored_and_that_is_told(deployed: Checkout)
         )
 
 
-def test_a_service_that_is_not_created_yet_is_no_error(provisioned: Checkout) -> None:
+def test_a_service_that_is_not_created_yet_is_not_an_error(provisioned: Checkout) -> None:
     provisioned.run("check").expect(0)
 
 
-def test_a_service_that_was_deleted_is_no_error(deployed: Checkout) -> None:
+def test_a_service_that_was_deleted_is_not_an_error(deployed: Checkout) -> None:
     names, ecs = deployed.settings.names, deployed.aws.client("ecs")
     where = {"cluster": names.cluster, "service": names.service}
     ecs.delete_service(**where, force=True)
@@ -110,7 +110,7 @@ def test_a_service_that_was_deleted_is_no_error(deployed: Checkout) -> None:
     deployed.run("check").expect(0)
 
 
-def test_all_that_is_missing_is_told_at_once(deployed: Checkout) -> None:
+def test_every_failed_check_is_reported_in_one_run(deployed: Checkout) -> None:
     deployed.write("new.py", "")
     deployed.git("rm", "--quiet", "--cached", "uv.lock")
     programs = Path(deployed.environment["PATH"])
@@ -138,7 +138,7 @@ def test_all_that_is_missing_is_told_at_once(deployed: Checkout) -> None:
     assert annotation.startswith("::error title=check-failed::not ready to deploy: lock, tree, ")
 
 
-def test_without_git_and_docker_the_rest_is_checked(deployed: Checkout) -> None:
+def test_without_git_and_docker_the_other_checks_still_run(deployed: Checkout) -> None:
     for program in Path(deployed.environment["PATH"]).iterdir():
         program.unlink()
     run = deployed.run("check").expect(2, "check-failed")
@@ -156,7 +156,7 @@ def test_without_git_and_docker_the_rest_is_checked(deployed: Checkout) -> None:
     assert codes(deployed) == {"repository": "git-missing", "docker": "docker-missing"}
 
 
-def test_wrong_settings_are_told_once_and_what_needs_them_is_not_checked(
+def test_wrong_settings_are_reported_once_and_checks_that_need_them_are_skipped(
     deployed: Checkout,
 ) -> None:
     deployed.set("network.vpc", "default")
@@ -233,7 +233,7 @@ def edit_service(**change: Any) -> Given:
     return lambda service: service.change("infra/service.json", change)
 
 
-# By case: what is so, the check that finds it, and the code of the error.
+# By case: how to cause the problem, the check that finds it, and the code of the error.
 FOUND_HERE: dict[str, tuple[Given, str, str]] = {
     "no repository": (
         lambda service: shutil.rmtree(service.folder / ".git"),
@@ -322,7 +322,7 @@ FOUND_HERE: dict[str, tuple[Given, str, str]] = {
 
 
 @pytest.mark.parametrize("case", FOUND_HERE)
-def test_what_is_not_ready_on_this_machine(deployed: Checkout, case: str) -> None:
+def test_a_problem_on_this_machine_is_found_by_its_check(deployed: Checkout, case: str) -> None:
     given, check, code = FOUND_HERE[case]
     given(deployed)
     assert codes(deployed)[check] == code
@@ -337,7 +337,7 @@ def test_three_changed_files_are_named_and_all_are_counted(deployed: Checkout) -
     assert text.startswith("5 files differ from the commit: README.md, 0.py, 1.py, …")
 
 
-def test_every_complaint_about_a_document_is_told_at_once(deployed: Checkout) -> None:
+def test_every_complaint_about_a_document_is_reported_at_once(deployed: Checkout) -> None:
     def break_twice(task: Any) -> None:
         task["family"] = "another"
         del task["runtimePlatform"]
@@ -446,7 +446,7 @@ FOUND_IN_AWS: dict[str, tuple[Given, str, str]] = {
 
 
 @pytest.mark.parametrize("case", FOUND_IN_AWS)
-def test_what_is_not_ready_in_aws(deployed: Checkout, case: str) -> None:
+def test_a_problem_in_aws_is_found_by_its_check(deployed: Checkout, case: str) -> None:
     given, check, code = FOUND_IN_AWS[case]
     given(deployed)
     assert codes(deployed) == {check: code}
@@ -462,9 +462,7 @@ def test_what_is_not_ready_in_aws(deployed: Checkout, case: str) -> None:
         "UPDATE_ROLLBACK_COMPLETE",
     ],
 )
-def test_a_stack_in_a_state_that_is_final_can_be_deployed_to(
-    deployed: Checkout, status: str
-) -> None:
+def test_a_stack_in_a_final_state_can_be_deployed_to(deployed: Checkout, status: str) -> None:
     stack_is(status)(deployed)
     assert codes(deployed) == {}
 
@@ -475,7 +473,7 @@ def test_missing_outputs_are_listed(deployed: Checkout) -> None:
     assert "lacks the outputs SubnetIds, Url" in text
 
 
-def test_a_stack_that_does_not_exist(rendered: Checkout) -> None:
+def test_a_stack_that_does_not_exist_is_reported(rendered: Checkout) -> None:
     assert codes(rendered, "root") == {
         "stack": "stack-missing",
         "service": "cluster-missing",
@@ -483,7 +481,7 @@ def test_a_stack_that_does_not_exist(rendered: Checkout) -> None:
     }
 
 
-def test_credentials_of_another_account(deployed: Checkout) -> None:
+def test_credentials_of_another_account_are_reported(deployed: Checkout) -> None:
     deployed.set("service.account", "210987654321")
     deployed.set("service.registry", "210987654321.dkr.ecr.us-east-1.amazonaws.com")
     assert codes(deployed)["credentials"] == "account-differs"

@@ -37,7 +37,7 @@ def nothing_may_be_asked(*_: Any, **__: Any) -> NoReturn:
 
 
 def run(*words: str, root: Path = Path("/does/not/exist")) -> tuple[int, str]:
-    """A command with nothing in reach: its exit code and what it prints to stderr by itself."""
+    """Run a command without files, network or credentials. Returns its exit code and stderr."""
     err = StringIO()
     runtime = Runtime(
         root=root,
@@ -111,12 +111,12 @@ def test_wrong_usage_is_refused_before_anything_is_read(words: Sequence[str]) ->
     assert re.fullmatch(r"to fix it: uv run --frozen -m infra( [a-z]+)? --help", second)
 
 
-def test_an_empty_argument_counts_as_none(tmp_path: Path) -> None:
+def test_an_empty_argument_is_ignored(tmp_path: Path) -> None:
     code, err = run("status", "", root=tmp_path)
     assert (code, err.partition("]")[0]) == (2, "error[settings-missing")
 
 
-# --- what nobody has foreseen ---
+# --- unexpected errors ---
 
 
 def test_an_unexpected_error_is_one_line_and_its_traceback_is_in_a_file(
@@ -135,7 +135,7 @@ def test_an_unexpected_error_is_one_line_and_its_traceback_is_in_a_file(
     assert "ZeroDivisionError: by\nzero" in file.read_text(encoding="utf-8")
 
 
-def test_an_unexpected_error_after_a_change_leaves_the_outcome_open(
+def test_an_unexpected_error_after_a_change_makes_the_outcome_unknown(
     deployed: Checkout, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def change_and_fail(target: Target) -> NoReturn:
@@ -151,7 +151,9 @@ def test_an_unexpected_error_after_a_change_leaves_the_outcome_open(
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_it_at_once(deployed: Checkout, sent: signal.Signals, code: int) -> None:
+def test_a_signal_ends_the_command_at_once(
+    deployed: Checkout, sent: signal.Signals, code: int
+) -> None:
     deployed.write_log("hello")
     with deployed.start_tool("logs", "--follow", "--since", "3000d") as process:
         assert process.stdout
@@ -161,7 +163,7 @@ def test_a_signal_ends_it_at_once(deployed: Checkout, sent: signal.Signals, code
     assert (process.returncode, out, err) == (code, "", "")
 
 
-def test_status_as_a_process(deployed: Checkout) -> None:
+def test_status_runs_in_a_process_of_its_own(deployed: Checkout) -> None:
     with deployed.start_tool("status") as process:
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
@@ -171,7 +173,7 @@ def test_status_as_a_process(deployed: Checkout) -> None:
 
 
 @pytest.mark.parametrize("command", ["deploy", "provision"])
-def test_without_credentials_it_asks_for_a_sign_in(deployed: Checkout, command: str) -> None:
+def test_without_credentials_a_command_asks_for_a_sign_in(deployed: Checkout, command: str) -> None:
     deployed.own_process = True
     none = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": ""}
     run = deployed.run(command, **none).expect(2, "sign-in")
@@ -179,7 +181,7 @@ def test_without_credentials_it_asks_for_a_sign_in(deployed: Checkout, command: 
     assert run.operations == [], "there is nothing to sign a request with"
 
 
-def test_the_region_of_the_shell_is_not_asked(deployed: Checkout) -> None:
+def test_the_region_of_the_shell_is_not_used(deployed: Checkout) -> None:
     with deployed.start_tool("status", AWS_REGION="eu-west-1") as process:
         process.communicate(timeout=60)
     assert process.returncode == 0
@@ -192,7 +194,7 @@ def test_a_character_that_the_terminal_lacks_is_replaced(deployed: Checkout) -> 
     assert (process.returncode, out, err) == (0, "Gr??e\n", "")
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(deployed: Checkout) -> None:
+def test_a_closed_pipe_is_not_an_error(deployed: Checkout) -> None:
     deployed.write_log(*(f"line {number} " + "x" * 100 for number in range(3000)))
     with deployed.start_tool("logs", "--since", "3000d") as process:
         assert process.stdout

@@ -33,19 +33,19 @@ def test_facts_go_to_stdout_and_warnings_and_errors_to_stderr() -> None:
     assert err.getvalue().splitlines()[:2] == ["careful", "error[broken]: the pipe is broken"]
 
 
-def test_a_value_never_runs_into_its_name() -> None:
+def test_a_long_name_is_separated_from_its_value() -> None:
     out = StringIO()
     Console({}, out, StringIO()).fact("a name of twelve or more", "value")
     assert out.getvalue() == "a name of twelve or more value\n"
 
 
-def test_an_error_is_red_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_is_red_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     assert RED in printed(broken(), TerminalOutput())
     assert "\x1b" not in printed(broken(), StringIO())
 
 
-def test_no_color_takes_the_colour_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color_turns_colour_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     assert RED not in printed(broken(), TerminalOutput(), NO_COLOR="1")
 
@@ -68,7 +68,7 @@ def test_on_a_terminal_a_long_value_is_wrapped_beside_its_name(
     assert all(line.startswith(" " * 12) and len(line) <= 80 for line in others)
 
 
-def test_markup_in_a_text_is_printed_as_it_is() -> None:
+def test_markup_in_a_text_is_printed_unchanged() -> None:
     out = StringIO()
     Console({}, out, StringIO()).say("[bold]x[/bold] :smile: [/]")
     assert out.getvalue() == "[bold]x[/bold] :smile: [/]\n"
@@ -82,7 +82,7 @@ def test_in_a_workflow_an_error_is_one_annotation_on_one_line() -> None:
     )
 
 
-def test_elsewhere_no_line_is_a_command_to_a_runner() -> None:
+def test_outside_of_a_workflow_no_line_is_a_workflow_command() -> None:
     out, err = StringIO(), StringIO()
     console = Console({}, out, err)
     with console.quoted():
@@ -100,7 +100,7 @@ def say_and_stop(console: Console, text: str) -> None:
         raise KeyboardInterrupt
 
 
-def test_a_runner_obeys_nothing_in_quoted_text_and_cannot_be_told_when_it_ends() -> None:
+def test_quoted_text_cannot_give_a_runner_commands_or_end_the_quotation() -> None:
     tokens = set()
     for _ in range(3):
         out = StringIO()

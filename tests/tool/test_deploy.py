@@ -46,11 +46,11 @@ def expect_steady(checkout: Checkout, number: int) -> None:
     assert only["runningCount"] == only["desiredCount"] > 0
 
 
-# --- before AWS is asked ---
+# --- before the first call to AWS ---
 
 
 @pytest.mark.parametrize("words", ["deploy now", "deploy --force", "rollback 41 40", "roll"])
-def test_an_argument_that_means_nothing_is_refused(words: str) -> None:
+def test_an_argument_that_the_command_does_not_know_is_refused(words: str) -> None:
     tried = bench()
     assert cli.run(words.split(), tried.target.runtime) == ExitCode.NOT_READY
     assert "error[usage]" in tried.err
@@ -78,7 +78,7 @@ def break_a_document(checkout: Checkout) -> None:
         (break_a_document, "document-broken"),
     ],
 )
-def test_what_is_wrong_on_this_machine_is_said_before_aws_is_asked(
+def test_a_problem_on_this_machine_is_reported_before_any_call_to_aws(
     provisioned: Checkout, damage: Callable[[Checkout], None], error: str
 ) -> None:
     damage(provisioned)
@@ -119,7 +119,7 @@ def move_to_another_account(checkout: Checkout) -> None:
         (move_to_another_account, "account-differs", "sign in to account 210987654321"),
     ],
 )
-def test_credentials_that_cannot_be_used_end_it_at_the_first_call(
+def test_unusable_credentials_end_a_deploy_at_the_first_call(
     deployed: Checkout, damage: Callable[[Checkout], None], error: str, remedy: str
 ) -> None:
     served, role = deployed.commit_served, deployed.deploy_role
@@ -164,7 +164,7 @@ def move_to_another_region(checkout: Checkout) -> None:
         (move_to_another_region, "stack-missing"),
     ],
 )
-def test_what_is_missing_in_aws_is_named_before_anything_is_changed(
+def test_a_missing_resource_is_named_before_anything_is_changed(
     provisioned: Checkout, damage: Callable[[Checkout], None], error: str
 ) -> None:
     role = provisioned.deploy_role
@@ -174,7 +174,7 @@ def test_what_is_missing_in_aws_is_named_before_anything_is_changed(
         assert "uv run --frozen -m infra provision" in run.err
 
 
-def test_without_a_stack_it_says_to_provision(rendered: Checkout) -> None:
+def test_without_a_stack_the_error_says_to_provision(rendered: Checkout) -> None:
     run = rendered.run("deploy", principal="root").expect(2, "stack-missing").expect_no_change()
     assert "uv run --frozen -m infra provision" in run.err
 
@@ -230,7 +230,7 @@ def url_of(checkout: Checkout) -> str:
     return str(outputs["Url"])
 
 
-def test_the_next_deploy_asks_and_changes_no_more_than_it_must(deployed: Checkout) -> None:
+def test_the_next_deploy_makes_only_the_calls_that_it_needs(deployed: Checkout) -> None:
     commit = deployed.release()
     run = deployed.run("deploy").expect(0)
     assert run.operations == [
@@ -292,7 +292,7 @@ def test_a_second_container_keeps_its_own_image(deployed: Checkout) -> None:
     assert sent["containerDefinitions"][1] == sidecar
 
 
-def test_a_commit_in_steady_state_only_has_its_scaling_set(deployed: Checkout) -> None:
+def test_for_a_commit_in_steady_state_only_the_scaling_is_set(deployed: Checkout) -> None:
     run = deployed.run("deploy").expect(0)
     assert run.operations == [
         *PREPARES,
@@ -338,7 +338,7 @@ def test_a_service_that_was_deleted_is_created_again(deployed: Checkout) -> None
 
 
 def delete_the_service(checkout: Checkout) -> None:
-    """And wait until ECS lists it as INACTIVE."""
+    """Delete the service, and wait until ECS lists it as INACTIVE."""
     ecs, names = checkout.aws.client("ecs"), checkout.settings.names
     ecs.delete_service(cluster=names.cluster, service=names.service, force=True)
     for _ in range(5):
@@ -347,7 +347,7 @@ def delete_the_service(checkout: Checkout) -> None:
 
 
 def test_a_commit_whose_deployment_failed_is_deployed_again(deployed: Checkout) -> None:
-    """With the image that ECR has: a failure may have had a passing cause."""
+    """With the image that ECR has: the cause of the failure may have been temporary."""
     deployed.release()
     deployed.ecs_deployment.rollout_state = "COMPLETED"
     deployed.run("deploy").expect(0)
@@ -361,8 +361,8 @@ def test_a_commit_whose_deployment_failed_is_deployed_again(deployed: Checkout) 
     "status", ["UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"]
 )
 def test_a_stack_with_final_outputs_is_deployed_to(deployed: Checkout, status: str) -> None:
-    """Only a deploy releases what an update of the stack has replaced: each would wait for the
-    other."""
+    """Only a deploy releases the resources that an update of the stack has replaced. If the deploy
+    waited for the cleanup of the stack, neither would end."""
     deployed.stack_is(status)
     deployed.release()
     deployed.run("deploy").expect(0)
@@ -370,13 +370,13 @@ def test_a_stack_with_final_outputs_is_deployed_to(deployed: Checkout, status: s
 
 
 @pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS"])
-def test_a_stack_that_is_being_changed_is_waited_for(deployed: Checkout, status: str) -> None:
+def test_a_stack_that_is_being_changed_stops_a_deploy(deployed: Checkout, status: str) -> None:
     deployed.stack_is(status)
     deployed.release()
     deployed.run("deploy").expect(2, "stack-changing").expect_no_change()
 
 
-def test_a_commit_of_another_checkout_ends_a_deployment_in_progress(deployed: Checkout) -> None:
+def test_a_deploy_of_another_commit_replaces_a_deployment_in_progress(deployed: Checkout) -> None:
     deployed.release()
     deployed.aws.moments.when("ecs:UpdateService", interrupt)
     deployed.run("deploy").expect(130)
@@ -410,7 +410,7 @@ def stop_the_docker_daemon(checkout: Checkout, _: Path) -> None:
     ("damage", "error"),
     [(lose_docker, "docker-missing"), (stop_the_docker_daemon, "docker-silent")],
 )
-def test_an_image_that_cannot_be_built_ends_it_before_a_revision_is_registered(
+def test_an_image_that_cannot_be_built_ends_a_deploy_before_a_revision_is_registered(
     deployed: Checkout, tmp_path: Path, damage: Callable[[Checkout, Path], None], error: str
 ) -> None:
     served = deployed.commit_served
@@ -435,7 +435,9 @@ def test_an_image_that_ecr_lacks_is_built_and_deployed_by_its_digest(
     expect_steady(provisioned, 1)
 
 
-def test_the_tag_of_this_commit_on_another_image_is_noticed_at_the_url(deployed: Checkout) -> None:
+def test_an_image_of_another_commit_under_this_tag_is_noticed_at_the_url(
+    deployed: Checkout,
+) -> None:
     registry, repository = deployed.aws.registry, deployed.settings.names.repository
     content, kind = registry.manifests[repository, deployed.head]
     commit = deployed.new_commit()
@@ -474,7 +476,7 @@ def test_an_image_that_was_not_deployed_is_not_tagged(deployed: Checkout) -> Non
     assert deployed_image(deployed) == ""
 
 
-def test_a_second_deploy_of_a_commit_makes_up_for_a_tag_that_was_not_given(
+def test_a_second_deploy_of_a_commit_adds_a_missing_tag(
     provisioned: Checkout,
 ) -> None:
     provisioned.release()
@@ -492,7 +494,9 @@ def test_a_second_deploy_of_a_commit_makes_up_for_a_tag_that_was_not_given(
     assert deployed_image(provisioned) != ""
 
 
-def test_a_tag_that_another_deploy_has_given_meanwhile_is_no_problem(provisioned: Checkout) -> None:
+def test_a_tag_that_another_deploy_has_set_meanwhile_is_not_a_problem(
+    provisioned: Checkout,
+) -> None:
     provisioned.release()
     provisioned.aws.faults.refuse("ecr:PutImage", "ImageTagAlreadyExistsException", "it is there")
     assert provisioned.run("deploy").expect(0).err == ""
@@ -501,14 +505,15 @@ def test_a_tag_that_another_deploy_has_given_meanwhile_is_no_problem(provisioned
 # --- the request for a new service ---
 
 
-def test_a_token_of_a_long_name_is_its_end() -> None:
-    """CreateService takes 36 characters at most, and the number tells one revision of another."""
+def test_the_client_token_of_a_long_name_keeps_its_end() -> None:
+    """CreateService accepts 36 characters at most, and the number at the end identifies the
+    revision."""
     made = create_request({}, arn(1234567, "a-family-with-a-name-of-many-characters"), settings())
     assert len(made["clientToken"]) == 36
     assert made["clientToken"].endswith("-name-of-many-characters:1234567")
 
 
-# --- refused, lost ---
+# --- refused requests and lost responses ---
 
 BEFORE_ANY_CHANGE = [
     "sts:GetCallerIdentity",
@@ -580,14 +585,14 @@ def test_a_refusal_without_a_reason_says_so_on_one_line(deployed: Checkout) -> N
     assert len(run.err.splitlines()) == 2, "what is wrong, then what to do"
 
 
-def test_an_answer_that_cannot_be_read_is_a_lost_one(deployed: Checkout) -> None:
-    """Such as the page of a proxy."""
+def test_a_response_that_cannot_be_parsed_counts_as_lost(deployed: Checkout) -> None:
+    """For example the page of a proxy."""
     deployed.aws.faults.refuse_for_ever("sts:GetCallerIdentity", "Odd", "\x1b is no XML")
     deployed.run("deploy").expect(2, "answer-lost")
 
 
 @pytest.mark.parametrize("operation", [*PREPARES, *STARTS, *SCALES])
-def test_what_aws_throttles_once_is_asked_again(deployed: Checkout, operation: str) -> None:
+def test_a_call_that_is_throttled_once_is_retried(deployed: Checkout, operation: str) -> None:
     deployed.release()
     deployed.aws.faults.throttle(operation)
     deployed.run("deploy").expect(0)
@@ -596,10 +601,10 @@ def test_what_aws_throttles_once_is_asked_again(deployed: Checkout, operation: s
 
 @pytest.mark.parametrize("operation", STARTS)
 @pytest.mark.parametrize("was_done", [True, False])
-def test_a_lost_answer_to_a_change_is_no_verdict(
+def test_a_lost_response_to_a_change_makes_the_outcome_unknown(
     deployed: Checkout, operation: str, was_done: bool
 ) -> None:
-    """botocore asks three times."""
+    """botocore sends the request three times."""
     served = deployed.commit_served
     deployed.release()
     faults = deployed.aws.faults
@@ -616,7 +621,7 @@ def test_a_lost_answer_to_a_change_is_no_verdict(
 
 
 def tags_of(checkout: Checkout) -> dict[str, str]:
-    """The tags of the revision that the service is at."""
+    """The tags of the revision that the service runs."""
     tags = checkout.aws.client("ecs").describe_task_definition(
         taskDefinition=checkout.revision, include=["TAGS"]
     )["tags"]
@@ -624,7 +629,7 @@ def tags_of(checkout: Checkout) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("was_done", [True, False])
-def test_a_lost_answer_about_the_first_service_is_no_verdict(
+def test_a_lost_response_to_create_service_makes_the_outcome_unknown(
     provisioned: Checkout, was_done: bool
 ) -> None:
     provisioned.release()
@@ -635,8 +640,8 @@ def test_a_lost_answer_about_the_first_service_is_no_verdict(
     expect_steady(provisioned, 1 if was_done else 2)
 
 
-def test_one_lost_answer_is_made_up_for_by_asking_again(provisioned: Checkout) -> None:
-    """The client token makes it the same request."""
+def test_one_lost_response_to_create_service_is_retried(provisioned: Checkout) -> None:
+    """The client token makes the retry the same request."""
     provisioned.release()
     provisioned.aws.faults.lose_answer("ecs:CreateService")
     run = provisioned.run("deploy").expect(0)
@@ -644,8 +649,8 @@ def test_one_lost_answer_is_made_up_for_by_asking_again(provisioned: Checkout) -
     expect_steady(provisioned, 1)
 
 
-def test_one_lost_answer_to_an_update_is_made_up_for_by_asking_again(deployed: Checkout) -> None:
-    """It names the same revision, so ECS does not begin another one."""
+def test_one_lost_response_to_an_update_is_retried(deployed: Checkout) -> None:
+    """The retry names the same revision, so ECS starts no other deployment."""
     deployed.release()
     deployed.aws.faults.lose_answer("ecs:UpdateService")
     run = deployed.run("deploy").expect(0)
@@ -653,7 +658,7 @@ def test_one_lost_answer_to_an_update_is_made_up_for_by_asking_again(deployed: C
     expect_steady(deployed, 2)
 
 
-def test_what_the_client_refuses_to_send_was_never_begun() -> None:
+def test_a_request_that_boto3_refuses_to_send_leaves_nothing_unknown() -> None:
     target = bench().target
     with (
         pytest.raises(ToolError) as refused,
@@ -664,14 +669,14 @@ def test_what_the_client_refuses_to_send_was_never_begun() -> None:
     assert target.continuing == ""
 
 
-def test_while_something_continues_every_failure_is_3() -> None:
+def test_every_failure_is_exit_code_3_while_something_continues_in_aws() -> None:
     tried = bench()
     tried.target.continuing = "The deployment continues in ECS."
     error = outcome.FAILED(revision="r", reason="no", remedy="do this")
     assert cli.end(tried.target, error) == ExitCode.UNKNOWN
 
 
-def test_an_error_of_the_tool_is_1_before_a_change_and_3_after_it(
+def test_an_unexpected_error_is_exit_code_1_before_a_change_and_3_after_it(
     deployed: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployed.release()
@@ -722,7 +727,7 @@ STEPS: dict[str, tuple[Json, Revision, Step]] = {
 
 
 @pytest.mark.parametrize("row", STEPS)
-def test_only_an_equal_deployment_that_runs_is_not_repeated(row: str) -> None:
+def test_only_an_equal_deployment_that_is_running_is_not_repeated(row: str) -> None:
     primary, present, step = STEPS[row]
     assert deploy.next_step(plan(primary), present) is step
 
@@ -731,13 +736,13 @@ def test_without_a_service_the_step_is_to_deploy() -> None:
     assert deploy.next_step(plan(), None) is Step.DEPLOY
 
 
-def test_no_task_is_right_if_a_schedule_wants_none() -> None:
+def test_zero_tasks_are_accepted_if_a_schedule_wants_none() -> None:
     none = listed(NEW, "COMPLETED", desired=0)
     assert deploy.next_step(plan(none, schedules=("night",)), OURS) is Step.NOTHING
     assert deploy.next_step(plan(none), OURS) is Step.DEPLOY
 
 
-def test_whatever_a_deployment_depends_on_is_in_its_document_tag() -> None:
+def test_the_document_tag_covers_everything_a_deployment_depends_on() -> None:
     def hashed(
         request: Json | None = None,
         task: Json | None = None,
@@ -761,7 +766,7 @@ def test_whatever_a_deployment_depends_on_is_in_its_document_tag() -> None:
     assert re.fullmatch("[0-9a-f]{64}", hashed())
 
 
-def test_the_order_of_members_is_no_change() -> None:
+def test_another_order_of_members_is_not_a_change() -> None:
     documents = Documents({}, {}, {})
     one = revision.document_hash({"a": 1, "b": 2}, documents, settings())
     assert one == revision.document_hash({"b": 2, "a": 1}, documents, settings())

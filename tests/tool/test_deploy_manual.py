@@ -69,7 +69,7 @@ def laptop(example: Render, tmp_path: Path) -> Laptop:
 
 @pytest.mark.parametrize("where", [".", "infra", ".."])
 @pytest.mark.parametrize("starter", [(), ("bash",)], ids=["as a program", "by bash"])
-def test_it_checks_and_then_deploys_from_the_root_whatever_folder_it_is_started_in(
+def test_the_script_checks_and_deploys_from_the_root_in_any_folder(
     laptop: Laptop, where: str, starter: tuple[str, ...]
 ) -> None:
     folder = (laptop.service / where).resolve()
@@ -81,7 +81,7 @@ def test_it_checks_and_then_deploys_from_the_root_whatever_folder_it_is_started_
     assert laptop.called == [f"{CHECK} in {root}", f"{DEPLOY} in {root}"]
 
 
-def test_a_failed_check_ends_it_before_the_deploy(laptop: Laptop) -> None:
+def test_a_failed_check_ends_the_script_before_the_deploy(laptop: Laptop) -> None:
     laptop.put_uv(check=2)
     done = laptop.run("infra/deploy-manual.sh", folder=laptop.service)
     assert done.returncode == 2
@@ -89,12 +89,12 @@ def test_a_failed_check_ends_it_before_the_deploy(laptop: Laptop) -> None:
 
 
 @pytest.mark.parametrize("code", [1, 3, 130])
-def test_its_exit_code_is_that_of_the_deploy(laptop: Laptop, code: int) -> None:
+def test_the_exit_code_is_that_of_the_deploy(laptop: Laptop, code: int) -> None:
     laptop.put_uv(deploy=code)
     assert laptop.run("infra/deploy-manual.sh", folder=laptop.service).returncode == code
 
 
-def test_without_uv_it_says_where_to_get_it(laptop: Laptop) -> None:
+def test_without_uv_the_script_says_where_to_get_it(laptop: Laptop) -> None:
     (laptop.programs / "uv").unlink()
     done = laptop.run("infra/deploy-manual.sh", folder=laptop.service)
     assert done.returncode == 2

@@ -21,7 +21,7 @@ def paths(changes: list[Json]) -> list[str]:
     return [change["path"] for change in changes]
 
 
-def test_the_commit_that_runs_has_nothing_to_change(deployed: Checkout) -> None:
+def test_a_plan_of_the_running_commit_shows_no_change(deployed: Checkout) -> None:
     found = plan(deployed)
     assert found["task_definition"] == found["service"] == found["scaling"] == []
     assert not found["builds_image"]
@@ -73,7 +73,7 @@ def test_each_edit_of_a_document_is_one_change(deployed: Checkout) -> None:
     assert not found["builds_image"], "the image is in ECR already"
 
 
-def test_what_a_deploy_would_delete_is_shown(deployed: Checkout) -> None:
+def test_a_plan_shows_what_a_deploy_would_delete(deployed: Checkout) -> None:
     autoscaling = deployed.document("infra/autoscaling.json")
     deployed.change("infra/autoscaling.json", {"policies": autoscaling["policies"][:1]})
     found = plan(deployed)
@@ -81,12 +81,12 @@ def test_what_a_deploy_would_delete_is_shown(deployed: Checkout) -> None:
     assert "- policies[requests]" in deployed.run("deploy", "--plan").out
 
 
-def test_a_plan_is_refused_for_the_reasons_a_deploy_is(deployed: Checkout) -> None:
+def test_a_plan_fails_for_the_same_reasons_as_a_deploy(deployed: Checkout) -> None:
     deployed.write("app/main.py", "print()\n")
     deployed.run("deploy", "--plan").expect(2, "not-committed").expect_no_change()
 
 
-def test_json_is_only_for_plans(deployed: Checkout) -> None:
+def test_json_is_refused_without_plan(deployed: Checkout) -> None:
     assert deployed.run("deploy", "--json").expect(2, "usage").operations == []
 
 
@@ -115,7 +115,7 @@ def test_json_is_only_for_plans(deployed: Checkout) -> None:
         pytest.param({"name": ""}, {"name": "old"}, ["- name: old"], id="emptied"),
     ],
 )
-def test_a_difference_is_what_a_person_calls_one(
+def test_values_differ_only_if_their_meaning_does(
     wanted: Json, found: Json, expected: list[str]
 ) -> None:
     shown = [each.text for each in differences(wanted, found)]

@@ -82,11 +82,11 @@ def test_alarms_are_on_if_ecs_has_something_to_roll_back_to(row: str) -> None:
 
 
 @pytest.mark.parametrize("document", [having(None), having(alarms("mine")), {}])
-def test_what_a_deployment_depends_on_is_as_before_without_the_setting(document: Json) -> None:
+def test_without_the_setting_the_document_hash_is_as_before(document: Json) -> None:
     assert deployment_alarms.with_alarms(document, settings()) is document
 
 
-def test_what_a_deployment_depends_on_changes_with_the_setting() -> None:
+def test_the_document_hash_changes_with_the_setting() -> None:
     on = deployment_alarms.with_alarms(having(None), settings(alarms={"roll_back": True}))
     assert on == having(ALL)
 
@@ -113,7 +113,7 @@ def test_a_document_may_not_turn_off_what_the_setting_turns_on(
 
 
 @pytest.mark.parametrize("present", [None, OFF, ALL | {"enable": False}])
-def test_a_rollback_says_nothing_of_alarms_that_are_off(present: Json | None) -> None:
+def test_a_rollback_sends_no_alarms_that_are_off_already(present: Json | None) -> None:
     assert deployment_alarms.without_alarms(having(present)) == {}
 
 

@@ -144,7 +144,7 @@ def test_a_later_deploy_refuses_it_before_anything_is_changed(
         (lambda _: None, "deploymentConfiguration", "deploymentCircuitBreaker"),
     ],
 )
-def test_a_member_is_not_removed_without_saying_what_shall_be(
+def test_a_removed_member_needs_a_new_value(
     deployed: Checkout, before: Edit, after: str, words: str
 ) -> None:
     edit(deployed, SERVICE, before)
@@ -154,7 +154,7 @@ def test_a_member_is_not_removed_without_saying_what_shall_be(
     assert words in run.err
 
 
-def test_a_member_that_is_removed_with_the_default_in_its_place_is_sent(deployed: Checkout) -> None:
+def test_a_member_that_is_set_to_its_default_is_sent(deployed: Checkout) -> None:
     edit(deployed, SERVICE, with_members(enableExecuteCommand=True))
     deployed.administer("deploy").expect(0)  # the deploy role may not
     edit(deployed, SERVICE, with_members(enableExecuteCommand=False))

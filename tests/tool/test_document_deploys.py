@@ -46,7 +46,9 @@ def test_an_existing_service_moves_to_spot_and_back(deployed: Checkout) -> None:
     assert not is_forced(deployed.run("deploy").expect(0))
 
 
-def test_a_strategy_changes_and_is_not_forced_if_only_its_order_does(deployed: Checkout) -> None:
+def test_a_changed_strategy_forces_a_deployment_but_another_order_does_not(
+    deployed: Checkout,
+) -> None:
     associate(deployed)
     for wanted, forced in (SPOT, True), (BOTH, True), (BOTH[::-1], False):
         edit(deployed, SERVICE, strategy(wanted))
@@ -101,7 +103,7 @@ def test_a_second_container_with_the_image_of_the_service_gets_the_digest(
     assert "@sha256:" in own
 
 
-def test_a_third_one_too(deployed: Checkout) -> None:
+def test_a_third_container_gets_the_digest_too(deployed: Checkout) -> None:
     edit(deployed, TASK, second_container("migrate"))
     edit(deployed, TASK, lambda d: d["containerDefinitions"].append(
         d["containerDefinitions"][1] | {"name": "worker"}
@@ -110,7 +112,7 @@ def test_a_third_one_too(deployed: Checkout) -> None:
     assert len(set(images(deployed).values())) == 1
 
 
-def test_an_image_that_names_its_version_is_left_alone(deployed: Checkout) -> None:
+def test_an_image_with_its_own_tag_is_not_changed(deployed: Checkout) -> None:
     repository = deployed.document(TASK)["containerDefinitions"][0]["image"]
     earlier = images(deployed)["ai-assistant-container"]
     edit(deployed, TASK, second_container("pinned", image=earlier))
@@ -197,7 +199,7 @@ def test_a_deploy_releases_what_the_cleanup_of_the_stack_waits_for(deployed: Che
     assert [deployed.stack_status for _ in range(3)][-1] == "UPDATE_COMPLETE"
 
 
-def test_the_plan_and_the_checks_go_ahead_during_a_cleanup(deployed: Checkout) -> None:
+def test_the_plan_and_the_checks_work_during_a_cleanup(deployed: Checkout) -> None:
     replace_task_security_group(deployed)
     deployed.release()
     run = deployed.run("deploy", "--plan").expect(0).expect_no_change()

@@ -2,7 +2,7 @@
 
 These tests walk the models of CreateService, UpdateService, RegisterTaskDefinition and
 PutScalingPolicy, so a member that a newer botocore brings is tested as soon as it is installed. The
-values are some that the models accept; what AWS makes of them is not the question here.
+values are any that the models accept; whether AWS accepts their meaning is not tested here.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ ARN = "arn:aws:ecs:us-east-1:123456789012:task-definition/ai-assistant-task:7"
 OUTPUTS = dict.fromkeys(NEEDED_OUTPUTS, "from-the-stack") | {"AssignPublicIp": "ENABLED"}
 STACK = Stack("ai-assistant", "CREATE_COMPLETE", OUTPUTS)
 
-# What a deploy writes itself, with what it writes on a first deploy.
+# Members that a deploy writes itself, with their values on a first deploy.
 DERIVED = {
     "clientToken": "ai-assistant-task:7",
     "cluster": "ai-assistant-cluster",
@@ -48,7 +48,7 @@ DERIVED = {
         }
     },
 }
-# What only an update has, and a deploy writes too.
+# Members that only UpdateService has, and that a deploy writes too.
 DERIVED_FOR_UPDATE = {"forceNewDeployment", "service"}
 # Refused whatever the value is, and values that are refused of members that are sent otherwise.
 REFUSED = ("placementConstraints", "placementStrategy", "role")
@@ -142,7 +142,7 @@ def update(service: ServiceDocuments, document: Json, running: Json) -> Json:
     )
 
 
-def test_the_service_of_a_render_is_sent_as_it_is(service: ServiceDocuments) -> None:
+def test_the_service_of_a_render_is_sent_unchanged(service: ServiceDocuments) -> None:
     assert create(service, service.document) == service.document | DERIVED
     sent = service.document | DERIVED | {"service": DERIVED["serviceName"]}
     for only_new in "launchType", "clientToken", "desiredCount", "serviceName":
@@ -154,7 +154,7 @@ def test_the_service_of_a_render_is_sent_as_it_is(service: ServiceDocuments) -> 
 def test_every_member_of_a_service_is_sent_or_refused_by_its_name(
     service: ServiceDocuments, operation: str
 ) -> None:
-    """In both requests: what is refused is refused before it is known which of them it will be."""
+    """In both requests: a member is refused before it is known which request will be sent."""
     wrong = []
     refused_roots = (*DERIVED, *DERIVED_FOR_UPDATE, *REFUSED, *REFUSED_VALUES)
     for path, value in walk(operation):
@@ -189,7 +189,7 @@ def accepted(service: ServiceDocuments) -> Iterator[tuple[str, str, Any]]:
 
 
 def answer(document: Json) -> Json:
-    """What DescribeServices answers of a service that was made from a document."""
+    """The response of DescribeServices for a service that was created from a document."""
     deployed = ("serviceConnectConfiguration", "volumeConfigurations", "vpcLatticeConfigurations")
     unknown = (*deployed, "gatewayConnectors", "monitoring")
     return (
@@ -226,7 +226,7 @@ def test_a_service_can_be_updated_with_the_document_that_made_it(service: Servic
     assert not wrong, "\n".join(wrong)
 
 
-# Members whose absence means what the service has, or that no answer tells of.
+# Members whose absence keeps the value of the service, or that no response contains.
 MAY_GO = (
     *("gatewayConnectors", "monitoring", "platformVersion", "tags"),
     *("launchType", "schedulingStrategy", "deploymentController.type=ECS"),
@@ -236,7 +236,7 @@ MAY_GO = (
 
 
 def is_off(value: Any) -> bool:
-    """Nothing in it, or a structure that is not enabled."""
+    """Whether a value is empty, or a structure that is not enabled."""
     if isinstance(value, dict) and {"enable", "enabled"} & value.keys():
         return not (value.get("enable") or value.get("enabled"))
     if isinstance(value, dict):
@@ -267,7 +267,7 @@ def test_a_member_that_is_removed_is_refused_by_its_name_or_was_the_default(
         (100, "ENABLED", True),
     ],
 )
-def test_the_default_of_rebalancing_depends_on_the_room_for_it(
+def test_the_default_of_rebalancing_depends_on_maximum_percent(
     service: ServiceDocuments, most: int, found: str, refused: bool
 ) -> None:
     configuration = {"maximumPercent": most, "minimumHealthyPercent": 50}
@@ -278,7 +278,7 @@ def test_the_default_of_rebalancing_depends_on_the_room_for_it(
     assert ("availabilityZoneRebalancing" in said) == refused
 
 
-def test_tags_may_be_others_than_an_existing_service_has(service: ServiceDocuments) -> None:
+def test_tags_may_differ_from_those_of_an_existing_service(service: ServiceDocuments) -> None:
     tags = [{"key": "team", "value": "a"}, {"key": "cost", "value": "b"}]
     assert not complaints_about_update(service.document | {"tags": tags}, BARE)
     assert not complaints_about_update(service.document, BARE | {"tags": tags})
@@ -287,7 +287,7 @@ def test_tags_may_be_others_than_an_existing_service_has(service: ServiceDocumen
 def test_a_member_that_only_create_service_knows_is_refused_for_an_existing_service(
     service: ServiceDocuments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As of a botocore in which UpdateService does not know it yet."""
+    """As with a botocore whose UpdateService does not know the member yet."""
     known = members("UpdateService")
     monkeypatch.setattr(f"{service_document.__name__}.members", lambda _: known - {"monitoring"})
     document = service.document | {"monitoring": {}}
@@ -424,7 +424,7 @@ def test_each_container_with_the_image_of_the_service_gets_the_digest(
     assert [each["image"] for each in request["containerDefinitions"]] == [BUILT, sent, sent]
 
 
-def test_a_label_of_a_load_balancer_metric_and_the_target_come_from_elsewhere(
+def test_every_member_of_a_scaling_policy_is_sent_or_refused_by_its_name(
     service: ServiceDocuments,
 ) -> None:
     """Each member of PutScalingPolicy is sent, or refused by its name."""

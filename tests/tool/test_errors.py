@@ -113,7 +113,7 @@ def test_no_error_is_left_unused() -> None:
     assert problems().keys() - used == set(), "delete these: no code raises them"
 
 
-def test_a_message_is_one_line_that_says_what_and_what_to_do() -> None:
+def test_a_message_is_one_line_with_a_problem_and_a_remedy() -> None:
     for code, problem in problems().items():
         for text in problem.message, problem.remedy:
             assert text, f"{code}: say what is wrong and what to do"
@@ -128,7 +128,7 @@ def test_untrusted_details_are_made_harmless() -> None:
     assert error.remedy == "see a # #[error]b {code}"
 
 
-def test_exit_codes_are_those_of_the_design() -> None:
+def test_exit_codes_have_not_changed() -> None:
     assert {code.name: int(code) for code in ExitCode} == {
         "DONE": 0,
         "FAILED": 1,

@@ -59,7 +59,7 @@ def test_a_re_run_deploys_the_newest_commit(deployed: Checkout) -> None:
     ]
 
 
-def test_a_re_run_deploys_nothing_once_main_has_moved_on(deployed: Checkout) -> None:
+def test_a_re_run_deploys_nothing_if_main_has_a_newer_commit(deployed: Checkout) -> None:
     deployed.release()
     with github() as api:
         api.is_at(OTHER)
@@ -85,7 +85,7 @@ def test_a_laptop_does_not_ask_github(deployed: Checkout) -> None:
 @pytest.mark.parametrize(
     "answer", [401, 404, 500, None, "<html>", [], {}, {"object": {}}, {"object": {"sha": None}}]
 )
-def test_a_re_run_deploys_nothing_if_github_does_not_tell(
+def test_a_re_run_deploys_nothing_if_github_does_not_answer(
     provisioned: Checkout, answer: object
 ) -> None:
     with github() as api:
@@ -96,7 +96,7 @@ def test_a_re_run_deploys_nothing_if_github_does_not_tell(
 
 
 @pytest.mark.parametrize("name", ["GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_REF"])
-def test_a_re_run_that_does_not_know_where_to_ask_deploys_nothing(
+def test_a_re_run_without_the_address_of_the_api_deploys_nothing(
     provisioned: Checkout, name: str
 ) -> None:
     with github() as api:
@@ -106,7 +106,7 @@ def test_a_re_run_that_does_not_know_where_to_ask_deploys_nothing(
 
 
 def test_a_token_does_not_follow_a_redirect() -> None:
-    """urllib sends other headers to wherever the first host redirects."""
+    """urllib sends ordinary headers to every host that the first one redirects to."""
     seen: list[Mapping[str, str]] = []
 
     def reply(path: str, headers: Mapping[str, str]) -> str:
@@ -129,8 +129,8 @@ def test_the_attempt_of_a_run_decides_whether_it_is_a_re_run(attempt: str, is_re
 
 
 @pytest.mark.parametrize("named", [[], ["1"]])
-def test_a_re_run_begins_no_rollback(deployed_twice: Checkout, named: list[str]) -> None:
-    """What was right at the first attempt may not be right any more."""
+def test_a_re_run_starts_no_rollback(deployed_twice: Checkout, named: list[str]) -> None:
+    """The revision that was right at the first attempt may not be right any more."""
     before = deployed_twice.revision
     done = deployed_twice.run("rollback", *named, GITHUB_RUN_ATTEMPT="2")
     done.expect(2, "nothing-to-watch").expect_no_change()

@@ -105,7 +105,7 @@ def test_all_claims_that_differ_are_named_at_once(rendered: Checkout) -> None:
 # --- when nothing differs ---
 
 
-def test_a_subject_that_is_set_already_is_not_to_be_set_again(rendered: Checkout) -> None:
+def test_a_subject_that_is_set_already_is_not_suggested_again(rendered: Checkout) -> None:
     rendered.set("github.subject", IMMUTABLE)
     done = explain(rendered).expect(2, "role-refused")
     assert "uv run --frozen -m infra provision" in done.err
@@ -140,7 +140,7 @@ def test_a_branch_that_the_setting_names_is_trusted(rendered: Checkout) -> None:
 # --- without a token ---
 
 
-def test_refused_keys_are_not_taken_for_a_refused_role(rendered: Checkout) -> None:
+def test_refused_keys_are_not_reported_as_a_refused_role(rendered: Checkout) -> None:
     done = explain(rendered, HAS_KEYS="true").expect(1, "keys-refused")
     assert "AWS_SECRET_ACCESS_KEY" in done.err
     assert "123456789012" in done.err
@@ -150,19 +150,19 @@ def test_refused_keys_are_not_taken_for_a_refused_role(rendered: Checkout) -> No
     "answer",
     [404, 500, {}, [], {"value": None}, {"value": "x"}, {"value": "a.b.c"}, {"value": "a.e30.c"}],
 )
-def test_without_a_token_the_rest_is_still_said(rendered: Checkout, answer: Any) -> None:
+def test_without_a_token_the_error_still_names_the_remedy(rendered: Checkout, answer: Any) -> None:
     done = explain(rendered, answer).expect(2, "token-missing")
     assert "uv run --frozen -m infra provision" in done.err
 
 
-def test_a_token_that_cannot_be_asked_for(rendered: Checkout) -> None:
+def test_a_missing_permission_for_the_token_is_reported(rendered: Checkout) -> None:
     nowhere = "http://127.0.0.1:1/token?"
     explain(rendered, ACTIONS_ID_TOKEN_REQUEST_URL=nowhere).expect(2, "token-missing")
     explain(rendered, ACTIONS_ID_TOKEN_REQUEST_URL="").expect(1, "token-forbidden")
     explain(rendered, GITHUB_REF="").expect(2, "not-in-workflow")
 
 
-def test_claims_are_no_commands_to_github(rendered: Checkout, tmp_path: Path) -> None:
+def test_claims_cannot_give_the_runner_commands(rendered: Checkout, tmp_path: Path) -> None:
     hostile = "repo:a\n::add-mask::b\r::stop-commands::c ##[error]d"
     summary = tmp_path / "summary.md"
     done = explain(

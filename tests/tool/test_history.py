@@ -1,4 +1,4 @@
-"""Which revision a rollback goes back to, by the service deployments that ECS remembers."""
+"""The revision that a rollback goes back to, by the service deployments that ECS lists."""
 
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ def past(number: int, *, minutes: int) -> Json:
     }
 
 
-def test_deployments_are_ordered_by_their_time_and_each_revision_counts_at_its_latest() -> None:
+def test_deployments_are_ordered_by_time_and_each_revision_counts_once_by_its_latest() -> None:
     listed_by_ecs = [past(1, minutes=0), past(2, minutes=1), past(3, minutes=2), past(1, minutes=9)]
     found = history.latest_revisions(iter(listed_by_ecs))
     assert found == [service_revision(number) for number in (1, 3, 2)]
@@ -52,7 +52,7 @@ def test_only_a_revision_of_the_family_has_a_number(name: str, number: int) -> N
         ([38, 41, 40], 43, 38),  # 38 was deployed last
     ],
 )
-def test_it_goes_to_the_last_earlier_revision_in_steady_state(
+def test_a_rollback_goes_to_the_last_earlier_revision_in_steady_state(
     steady: list[int], present: int, to: int
 ) -> None:
     now = service(listed(present, "COMPLETED", running=1))

@@ -46,7 +46,7 @@ def answer(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize("stage", ["PRE_SCALE_UP", "POST_SCALE_UP"])
-def test_a_hook_that_waits_is_named_and_the_deployment_goes_on_after_the_answer(
+def test_a_hook_that_waits_is_named_and_the_deployment_continues_after_the_answer(
     deployed: Checkout, stage: str
 ) -> None:
     pause_at(deployed, stage)
@@ -69,7 +69,7 @@ def test_each_hook_is_named_once(deployed: Checkout) -> None:
     assert run.out.count("at PRE_SCALE_UP") == run.out.count("at POST_SCALE_UP") == 1
 
 
-def test_a_deployment_that_still_waits_is_unknown_and_the_error_names_the_hook(
+def test_a_timeout_while_a_hook_waits_is_unknown_and_names_the_hook(
     deployed: Checkout,
 ) -> None:
     deployed.set("deploy.timeout_seconds", 30)
@@ -125,7 +125,7 @@ def test_only_a_hook_that_awaits_action_waits() -> None:
     assert "until 12:05 UTC, then CONTINUE" in pause.text
 
 
-def test_its_end_is_told_in_utc_whatever_the_time_zone_of_this_machine() -> None:
+def test_the_end_of_a_pause_is_printed_in_utc_in_any_time_zone() -> None:
     """botocore gives times in the zone of the machine."""
     there = AWAITING["expiresAt"].astimezone(timezone(timedelta(hours=5, minutes=30)))
     deployment = {
@@ -136,7 +136,7 @@ def test_its_end_is_told_in_utc_whatever_the_time_zone_of_this_machine() -> None
     assert "until 12:05 UTC" in pause.text
 
 
-def test_what_ecs_leaves_out_is_left_out() -> None:
+def test_members_that_ecs_leaves_out_are_not_printed() -> None:
     hook = {"hookId": "hook-1", "targetType": "PAUSE", "status": "AWAITING_ACTION"}
     deployment = {"serviceDeploymentArn": "arn", "lifecycleHookDetails": [hook]}
     [pause] = hooks.pauses_of(deployment)

@@ -79,7 +79,7 @@ class Stage(ImageService):
 def stage(
     example: Render, tmp_path: Path, aws: SimulatedAws, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Stage]:
-    """Whatever a test does, no temporary file may stay."""
+    """A test fails if it leaves a temporary file."""
     given = aws.environment()
     monkeypatch.setattr(tempfile, "tempdir", os.fspath(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
@@ -199,7 +199,7 @@ def test_buildkit_is_on_and_makes_no_attestations(stage: Stage) -> None:
 # --- the files that are built ---
 
 
-def test_the_context_is_what_the_commit_holds(stage: Stage) -> None:
+def test_the_build_context_has_only_the_files_of_the_commit(stage: Stage) -> None:
     stage.write(".env", "SECRET=1\n")  # .gitignore names it: the tree counts as clean
     stage.write("app/local.py", "")
     (stage.folder / ".git" / "info").mkdir(exist_ok=True)
@@ -227,7 +227,7 @@ def test_attributes_for_archives_do_not_change_what_is_built(stage: Stage) -> No
     assert built["modes"]["app/version.txt"] == "0o0"
 
 
-def test_the_index_of_the_user_is_left_alone(stage: Stage) -> None:
+def test_the_git_index_of_the_user_is_not_changed(stage: Stage) -> None:
     stage.provide()
     assert stage.git("status", "--porcelain") == ""
     assert "infra-" not in stage.git("worktree", "list")
@@ -237,7 +237,7 @@ def test_the_index_of_the_user_is_left_alone(stage: Stage) -> None:
 def test_the_context_is_removed_if_the_build_is_stopped(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, ending: type[BaseException]
 ) -> None:
-    """The fixture above looks for what is left."""
+    """The fixture above fails if a file is left."""
     run = docker.Docker.run
 
     def stopped(self: docker.Docker, *words: str, **options: Any) -> Any:
@@ -293,7 +293,7 @@ def test_the_docker_configuration_of_the_user_is_used_and_never_changed(stage: S
 @pytest.mark.parametrize(
     "members", [{"credsStore": "ecr-login"}, {"credHelpers": {REGISTRY: "ecr-login"}}]
 )
-def test_a_helper_that_cannot_store_a_login_is_not_asked_to(
+def test_a_credential_helper_that_cannot_store_a_login_is_not_used(
     stage: Stage, members: dict[str, Any]
 ) -> None:
     """awslabs/amazon-ecr-credential-helper#102: `docker login` says "not implemented"."""
@@ -331,14 +331,14 @@ def test_a_broken_docker_configuration_is_named(stage: Stage, text: str) -> None
     assert os.fspath(folder / "config.json") in error.message
 
 
-def test_a_login_that_the_registry_refuses_ends_it_before_the_build(
+def test_a_login_that_the_registry_refuses_ends_the_command_before_the_build(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("infra.tool.docker_login.password", lambda *_: "wrong")
     error = refused("registry-login", stage.provide)
     assert "Unauthorized" in error.message
     assert error.exit is None
-    assert not stage.used.has_changed_aws, "exit code 2: nothing has changed"
+    assert not stage.used.has_changed_aws, "exit code 2: nothing was changed"
     assert "buildx build" not in [" ".join(call["words"][:2]) for call in stage.calls]
 
 
@@ -361,21 +361,21 @@ def test_without_a_password_nothing_is_built(stage: Stage, monkeypatch: pytest.M
 # --- what is not ready, and what fails ---
 
 
-def test_a_repository_that_does_not_exist_is_for_provision(stage: Stage) -> None:
+def test_a_missing_repository_says_to_provision(stage: Stage) -> None:
     stage.aws.client("ecr").delete_repository(repositoryName=REPOSITORY)
     error = refused("repository-missing", stage.provide)
     assert "uv run --frozen -m infra provision" in error.remedy
     assert stage.calls == []
 
 
-def test_another_refusal_of_ecr_ends_it(stage: Stage) -> None:
+def test_another_refusal_of_ecr_is_an_error(stage: Stage) -> None:
     stage.aws.faults.refuse("ecr:DescribeImages", "AccessDeniedException", "not you", status=400)
     error = refused("aws-denied", stage.provide)
     assert "ecr:DescribeImages" in error.message
     assert stage.calls == []
 
 
-def test_an_answer_that_lists_no_image_means_to_build(
+def test_a_response_without_an_image_starts_a_build(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = stage.target
@@ -391,7 +391,7 @@ def test_an_answer_that_lists_no_image_means_to_build(
         ("PATH", "/usr/bin-without-docker", "docker-missing"),
     ],
 )
-def test_a_docker_that_cannot_build_is_named_before_the_password_is_asked_for(
+def test_a_docker_that_cannot_build_is_reported_before_the_login(
     stage: Stage, variable: str, value: str, code: str
 ) -> None:
     target, commit, found = stage.target, stage.head, stage.documents
@@ -400,7 +400,7 @@ def test_a_docker_that_cannot_build_is_named_before_the_password_is_asked_for(
     assert stage.aws.calls.names == ["ecr:DescribeImages"]
 
 
-def test_an_image_of_a_builder_that_keeps_it_to_itself_is_pushed(stage: Stage) -> None:
+def test_an_image_of_a_docker_container_builder_is_loaded_and_pushed(stage: Stage) -> None:
     """cuber-cloud/cuber-gem#18: the driver docker-container loads no image by itself."""
     stage.environment["SIMULATED_BUILDER"] = "docker-container"
     assert stage.provide()
@@ -434,7 +434,7 @@ def test_an_image_that_another_deploy_of_the_commit_pushed_first_is_returned(
     assert "docker could not push it" in stage.said
 
 
-def test_a_push_that_claims_to_work_is_not_believed(
+def test_a_push_that_reports_success_without_an_image_is_an_error(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = docker.Docker.run
@@ -464,7 +464,7 @@ def test_a_workflow_folds_what_docker_prints(stage: Stage, failing: bool) -> Non
     assert found == one * (1 if failing else 2), "a group is closed, also on failure"
 
 
-def test_outside_of_github_no_line_speaks_to_a_runner(stage: Stage) -> None:
+def test_outside_of_github_no_line_is_a_workflow_command(stage: Stage) -> None:
     stage.provide()
     assert "::" not in stage.said
 
@@ -486,7 +486,7 @@ def test_check_names_the_builder_and_logs_in(stage: Stage) -> None:
         ("SIMULATED_DOCKER", "off", "NO  docker"),
     ],
 )
-def test_check_says_what_docker_lacks(
+def test_check_reports_a_problem_of_docker(
     stage: Stage, variable: str, value: str, failing: str
 ) -> None:
     stage.environment[variable] = value
@@ -520,7 +520,7 @@ def test_a_builder_that_is_not_started_names_no_platform_and_is_not_refused() ->
 
 
 @pytest.mark.parametrize(("version", "number"), [("20.10.24+dfsg1", 20), ("28.2.2", 28)])
-def test_a_version_has_a_first_number(version: str, number: int) -> None:
+def test_the_major_version_is_read(version: str, number: int) -> None:
     assert docker.major(version) == number
 
 

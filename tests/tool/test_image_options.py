@@ -81,7 +81,7 @@ ALWAYS = chosen({}).words
         ),
     ],
 )
-def test_a_member_becomes_words_of_its_own(member: str, value: Any, words: list[str]) -> None:
+def test_a_member_becomes_its_own_option(member: str, value: Any, words: list[str]) -> None:
     found = chosen({member: value})
     rest = list(found.words)
     for word in ALWAYS:
@@ -90,8 +90,9 @@ def test_a_member_becomes_words_of_its_own(member: str, value: Any, words: list[
     assert found.left_out == []
 
 
-def test_every_member_that_ecs_knows_is_expressed_or_named() -> None:
-    """botocore's model lists them all; one that AWS adds is named until somebody expresses it."""
+def test_every_member_that_ecs_knows_is_expressed_or_listed_as_left_out() -> None:
+    """botocore's model lists all members. A member that AWS adds is listed as left out until the
+    tool has an option for it."""
     task = get_session().get_service_model("ecs").operation_model("RegisterTaskDefinition")
     assert task.input_shape is not None
     shape: Any = task.input_shape.members["containerDefinitions"]
@@ -119,7 +120,9 @@ def test_every_member_that_ecs_knows_is_expressed_or_named() -> None:
         ({}, {"cpu": "8192", "memory": "16384"}, "cpu: 8, this machine has 4"),
     ],
 )
-def test_what_docker_cannot_express_is_named(container: Json, task: Json, named: str) -> None:
+def test_a_member_that_docker_cannot_express_is_listed(
+    container: Json, task: Json, named: str
+) -> None:
     assert chosen(container, task=task).left_out == [named]
 
 
@@ -143,7 +146,7 @@ def test_memory_is_that_of_the_task_unless_the_container_has_a_limit() -> None:
 
 
 @pytest.mark.parametrize(("cpu", "cpus", "words"), [("256", 4, "0.25"), ("4096", 2, "2")])
-def test_the_cpu_is_that_of_the_task_as_far_as_the_machine_has_it(
+def test_the_cpu_is_that_of_the_task_but_at_most_that_of_the_machine(
     cpu: str, cpus: int, words: str
 ) -> None:
     assert f"--cpus {words}" in pairs(chosen({}, task={"cpu": cpu}, cpus=cpus))
@@ -187,7 +190,7 @@ def test_entry_point_and_command_are_those_of_the_definition() -> None:
     assert chosen({"entryPoint": [], "command": []}).command == []
 
 
-def test_secrets_have_stand_ins() -> None:
+def test_secrets_get_test_values() -> None:
     secrets = [{"name": name, "valueFrom": "arn:x"} for name in ("URL", "TOKEN")]
     found = chosen({"secrets": secrets}, URL="postgres://u:p@h/d")
     assert {"--env URL=postgres://u:p@h/d", "--env TOKEN=not-the-secret"} <= {*pairs(found)}
@@ -232,13 +235,13 @@ def test_a_health_check_is_run_as_docker_would(command: list[str], words: list[s
 @pytest.mark.parametrize(
     "command", [["curl", "-f", "x"], ["CMD-SHELL, curl -f x"], ["CMD"], ["CMD-SHELL"], ["cmd", "x"]]
 )
-def test_a_health_check_that_nothing_would_run_is_refused(command: list[str]) -> None:
+def test_a_health_check_that_ecs_cannot_run_is_refused(command: list[str]) -> None:
     with pytest.raises(ToolError, match="health-check-form") as caught:
         health_command(CONTAINER | {"healthCheck": {"command": command}}, SHELL)
     assert caught.value.exit is None
 
 
-def test_the_patience_is_that_of_ecs() -> None:
+def test_the_wait_for_health_is_that_of_ecs() -> None:
     check = {"interval": 15, "timeout": 5, "retries": 3, "startPeriod": 30}
     assert patience({"healthCheck": check}) == 75
     assert patience({}) == 90

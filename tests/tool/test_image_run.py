@@ -1,4 +1,4 @@
-"""`test-image` with a docker that plays what a test wrote down; the web server is real."""
+"""`test-image` with a docker that prints what a test has prepared; the web server is real."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from tests.support.rendering import Render
 from tests.tool.image_service import ImageService, base_environment
 from tests.workflows.runner import served
 
-# Notes its words, and prints what the test wrote down for the first of them.
+# Records its arguments, and prints what the test has prepared for the first of them.
 PLAYER = """
 import json, sys
 folder, *words = sys.argv[1:]
@@ -77,7 +77,7 @@ def play(example: Render, tmp_path: Path) -> Iterator[RecordedImageService]:
     assert len(removed) == len(started), "a container is removed, whatever happens"
 
 
-def test_an_image_that_answers_its_commit_is_right(play: RecordedImageService) -> None:
+def test_an_image_that_returns_its_commit_passes(play: RecordedImageService) -> None:
     assert play.test() == ExitCode.DONE, play.said
     run = play.call("run")
     assert {"--read-only", "--init"} <= set(run)
@@ -90,7 +90,7 @@ def test_an_image_that_answers_its_commit_is_right(play: RecordedImageService) -
     assert "left out    logConfiguration" in play.said
 
 
-def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+def test_a_proxy_in_the_environment_is_not_used_for_this_machine(
     play: RecordedImageService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in "http_proxy", "no_proxy":
@@ -98,14 +98,14 @@ def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
     assert play.test() == ExitCode.DONE, play.said
 
 
-def test_an_image_that_answers_another_commit_is_not(play: RecordedImageService) -> None:
+def test_an_image_that_returns_another_commit_fails(play: RecordedImageService) -> None:
     with served(lambda *_: json.dumps({"commit": "0ld"})) as url:
         play.answers["port"] = (0, url.removeprefix("http://"))
         assert play.test() == ExitCode.FAILED
-    assert "error[commit-differs]: /health answers commit 0ld" in play.said
+    assert "error[commit-differs]: /health returns commit 0ld" in play.said
 
 
-def test_an_image_that_is_never_healthy_is_not_and_its_log_is_shown(
+def test_an_image_that_never_becomes_healthy_fails_and_its_log_is_shown(
     play: RecordedImageService,
 ) -> None:
     play.answers["exec"] = (1, "connection refused")
@@ -116,7 +116,7 @@ def test_an_image_that_is_never_healthy_is_not_and_its_log_is_shown(
     assert len([call for call in play.calls if call[0] == "exec"]) == 76
 
 
-def test_a_container_that_exits_ends_it_at_the_next_look(play: RecordedImageService) -> None:
+def test_a_container_that_exits_ends_the_test_at_the_next_poll(play: RecordedImageService) -> None:
     play.answers["exec"] = (1, "the container is not running")
     play.answers["inspect"] = (0, json.dumps(RUNNING | {"Running": False, "ExitCode": 3}))
     assert play.test() == ExitCode.FAILED
@@ -124,7 +124,7 @@ def test_a_container_that_exits_ends_it_at_the_next_look(play: RecordedImageServ
     assert len([call for call in play.calls if call[0] == "exec"]) == 1
 
 
-def test_a_log_gives_a_runner_no_orders(play: RecordedImageService) -> None:
+def test_a_log_cannot_give_a_runner_commands(play: RecordedImageService) -> None:
     play.environment["GITHUB_ACTIONS"] = "true"
     play.answers["exec"] = (1, "no")
     play.answers["logs"] = (0, "::add-mask::x\n##[command]y\r::error::z")
@@ -152,7 +152,7 @@ def test_a_log_gives_a_runner_no_orders(play: RecordedImageService) -> None:
         ("port", (1, "No public port"), "port-not-published"),
     ],
 )
-def test_what_docker_refuses_is_not_the_fault_of_the_image(
+def test_a_refusal_of_docker_is_not_reported_as_a_fault_of_the_image(
     play: RecordedImageService, verb: str, answer: tuple[int, str], code: str
 ) -> None:
     play.answers[verb] = answer

@@ -44,7 +44,7 @@ def refused(checkout: Checkout, error_code: str) -> Run:
         (ScanResult(is_enhanced=True, status="ACTIVE", duration=600), "no result yet (ACTIVE)"),
     ],
 )
-def test_without_a_limit_a_deploy_shows_what_is_known_and_does_not_wait(
+def test_without_a_limit_a_deploy_shows_the_scan_and_does_not_wait(
     deployed: Checkout, result: ScanResult, expected: str
 ) -> None:
     release(deployed, result)
@@ -53,7 +53,7 @@ def test_without_a_limit_a_deploy_shows_what_is_known_and_does_not_wait(
     assert run.operations.count(READ) == 1
 
 
-def test_without_a_limit_a_scan_that_cannot_be_read_keeps_nothing_from_being_deployed(
+def test_without_a_limit_an_unreadable_scan_does_not_stop_a_deploy(
     deployed: Checkout,
 ) -> None:
     release(deployed, ScanResult())
@@ -74,14 +74,14 @@ def test_findings_above_the_limit_end_a_deploy_before_the_service_changes(
     assert "max_severity = MEDIUM: 1 CRITICAL, 2 HIGH;" in run.err
 
 
-def test_findings_at_the_limit_are_deployed(deployed: Checkout) -> None:
+def test_an_image_with_findings_at_the_limit_is_deployed(deployed: Checkout) -> None:
     release(deployed, ScanResult({"HIGH": 2, "UNDEFINED": 5}), "HIGH")
     run = deployed.run("deploy").expect(0)
     assert fact(run) == "2 HIGH, 5 UNDEFINED"
     assert deployed.revision == SECOND
 
 
-def test_an_image_that_is_built_now_stays_in_ecr_when_its_findings_end_the_deploy(
+def test_a_new_image_stays_in_ecr_if_its_findings_stop_the_deploy(
     deployed: Checkout,
 ) -> None:
     deployed.docker()
@@ -109,7 +109,9 @@ def test_an_image_that_is_built_now_stays_in_ecr_when_its_findings_end_the_deplo
     ],
     ids=["in progress", "not begun", "complete too early", "active"],
 )
-def test_a_result_is_awaited_with_progress(deployed: Checkout, result: ScanResult) -> None:
+def test_a_deploy_waits_for_a_result_and_shows_progress(
+    deployed: Checkout, result: ScanResult
+) -> None:
     release(deployed, result, "HIGH")
     run = deployed.run("deploy").expect(0)
     assert "waiting for the scan" in run.out
@@ -147,7 +149,7 @@ def test_a_scan_that_will_have_no_result_ends_a_deploy_at_once_and_says_why(
     assert "waiting for the scan" not in run.out
 
 
-def test_of_an_index_the_image_that_runs_is_looked_at(deployed: Checkout) -> None:
+def test_for_an_index_the_scan_of_the_image_of_this_platform_counts(deployed: Checkout) -> None:
     """BuildKit makes an index of one image and its attestation, if build_flags ask for one."""
     deployed.set("deploy.max_severity", "HIGH")
     deployed.write("NOTES.md", "an index\n")
@@ -161,7 +163,7 @@ def test_of_an_index_the_image_that_runs_is_looked_at(deployed: Checkout) -> Non
     assert deployed.revision == SECOND
 
 
-def test_a_permission_that_lacks_ends_a_deploy_before_the_service_changes(
+def test_a_missing_permission_stops_a_deploy_before_the_service_changes(
     deployed: Checkout,
 ) -> None:
     release(deployed, ScanResult(), "HIGH")
@@ -169,13 +171,13 @@ def test_a_permission_that_lacks_ends_a_deploy_before_the_service_changes(
     refused(deployed, "aws-denied")
 
 
-def test_lost_answers_are_waited_for(deployed: Checkout) -> None:
+def test_lost_responses_are_retried(deployed: Checkout) -> None:
     release(deployed, ScanResult({"LOW": 1}), "HIGH")
     deployed.aws.faults.drop(READ, times=9)
     assert fact(deployed.run("deploy").expect(0)) == "1 LOW"
 
 
-def test_answers_that_stay_lost_end_a_deploy_before_the_service_changes(
+def test_lasting_lost_responses_stop_a_deploy_before_the_service_changes(
     deployed: Checkout,
 ) -> None:
     release(deployed, ScanResult(), "HIGH")
@@ -183,13 +185,13 @@ def test_answers_that_stay_lost_end_a_deploy_before_the_service_changes(
     refused(deployed, "image-not-scanned")
 
 
-def test_what_runs_already_is_not_looked_at_again(deployed: Checkout) -> None:
+def test_the_scan_of_a_running_image_is_not_checked_again(deployed: Checkout) -> None:
     release(deployed, ScanResult({"HIGH": 1}), "HIGH")
     deployed.run("deploy").expect(0)
     assert READ not in deployed.run("deploy").expect(0).operations
 
 
-def test_a_rollback_does_not_ask_for_the_scan(deployed_twice: Checkout) -> None:
+def test_a_rollback_ignores_the_scan(deployed_twice: Checkout) -> None:
     deployed_twice.set("deploy.max_severity", "INFORMATIONAL")
     assert READ not in deployed_twice.run("rollback").expect(0).operations
 

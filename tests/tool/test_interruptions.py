@@ -1,4 +1,4 @@
-"""A deploy or a rollback that is stopped at any call: run again, it ends right."""
+"""After an interruption at any call, a second run of a deploy or rollback completes it."""
 
 import signal
 import time
@@ -10,7 +10,7 @@ from tests.support.checkout import Checkout, Run
 from tests.support.slow import numbers
 from tests.support.targets import bench
 
-# The calls of one run. test_the_numbers_of_calls_are_right fails if a command makes others.
+# The number of calls of one run. The first tests fail if a command makes more or fewer.
 FIRST_DEPLOY, NEXT_DEPLOY, ROLLBACK = 19, 24, 18
 # Of each run, one call of each phase: checks, revision, start, watch, tag of the image, scaling.
 QUICK_FIRST_DEPLOY = 2, 4, 5, 6, 13, 15
@@ -19,17 +19,17 @@ QUICK_ROLLBACK = 3, 6, 7, 9, 17
 CONTINUES = "To find out, run this again: uv run --frozen -m infra"
 
 
-def test_the_first_deploy_has_so_many_calls(provisioned: Checkout) -> None:
+def test_the_number_of_calls_of_the_first_deploy_is_up_to_date(provisioned: Checkout) -> None:
     provisioned.release()
     expect_calls(provisioned.run("deploy").expect(0), "FIRST_DEPLOY", FIRST_DEPLOY)
 
 
-def test_the_next_deploy_has_so_many_calls(deployed: Checkout) -> None:
+def test_the_number_of_calls_of_the_next_deploy_is_up_to_date(deployed: Checkout) -> None:
     deployed.release()
     expect_calls(deployed.run("deploy").expect(0), "NEXT_DEPLOY", NEXT_DEPLOY)
 
 
-def test_a_rollback_has_so_many_calls(deployed_twice: Checkout) -> None:
+def test_the_number_of_calls_of_a_rollback_is_up_to_date(deployed_twice: Checkout) -> None:
     expect_calls(deployed_twice.run("rollback").expect(0), "ROLLBACK", ROLLBACK)
 
 
@@ -66,8 +66,8 @@ def test_a_deploy_that_is_stopped_completes_when_it_is_run_again(
 def test_a_rollback_that_is_stopped_completes_when_it_is_run_again(
     deployed_twice: Checkout, call: int
 ) -> None:
-    """By the command that the output names: once a rollback is complete, one without a number goes
-    further back."""
+    """The second run is the command that the output names: after a complete rollback, one without
+    a number would go further back."""
     stopped = stop_at(deployed_twice, call, "rollback")
     expect_truth(stopped, "ecs:UpdateService", first_look=7)
     again = "rollback 1" if "infra rollback 1" in stopped.text else "rollback"
@@ -85,7 +85,7 @@ def stop_at(checkout: Checkout, call: int, command: str) -> Run:
 
 
 def expect_truth(run: Run, start: str, *, first_look: int) -> None:
-    """The message must say what continues in AWS, and nothing if nothing does."""
+    """The output must name what continues in AWS, and be empty if nothing does."""
     looks = {"ecs:DescribeServices", "ecs:ListTasks", "ecs:DescribeTasks"}
     is_watching = set(run.operations[first_look:]) & looks and run.operations[-1] in looks
     if run.operations[-1] == start:
@@ -118,7 +118,7 @@ def expect_steady(checkout: Checkout) -> None:
 
 
 def test_a_stop_between_start_and_watch_says_what_continues() -> None:
-    """There is no call between the two, and a signal may come."""
+    """A signal may arrive between the two, although no call is made there."""
     target = bench().target
     with target.while_it_continues("Whether it began is unknown.", then="It continues."):
         pass

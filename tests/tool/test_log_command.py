@@ -11,7 +11,7 @@ READ = "logs:FilterLogEvents"
 
 
 def starts(run: Run) -> list[int]:
-    """Since when the log was read each time, in milliseconds."""
+    """The start time of each read of the log, in milliseconds."""
     return [call.parameters["startTime"] for call in run.calls if call.name == READ]
 
 
@@ -25,7 +25,7 @@ def press_ctrl_c() -> None:
 
 
 def follow_until(service: Checkout, looks: int, **environment: str) -> Run:
-    """Follow the log, and press Ctrl-C while the answer after so many is on its way."""
+    """Follow the log, and press Ctrl-C during the call after so many polls."""
     service.aws.moments.when(READ, press_ctrl_c, after=looks)
     run = service.run("logs", "--follow", **environment)
     assert run.exit_code == 130, run.text
@@ -45,7 +45,9 @@ def test_the_last_ten_minutes_are_printed_as_the_app_wrote_them(deployed: Checko
 @pytest.mark.parametrize(
     ("since", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86_400)]
 )
-def test_how_far_back_is_an_option(deployed: Checkout, since: str, seconds: int) -> None:
+def test_since_sets_how_far_back_the_log_is_read(
+    deployed: Checkout, since: str, seconds: int
+) -> None:
     before = now(deployed)
     run = deployed.run("logs", "--since", since).expect(0)
     assert starts(run) == [before - seconds * 1000]
@@ -54,7 +56,7 @@ def test_how_far_back_is_an_option(deployed: Checkout, since: str, seconds: int)
 @pytest.mark.parametrize(
     "since", ["10", "m", "-1m", "0m", "1w", "1.5h", "10 m", "٣m", "999999999d", "3654d"]
 )
-def test_a_time_that_is_none_is_refused_before_aws_is_asked(deployed: Checkout, since: str) -> None:
+def test_an_invalid_time_is_refused_before_any_call_to_aws(deployed: Checkout, since: str) -> None:
     run = deployed.run("logs", f"--since={since}").expect(2, "usage")
     assert run.operations == []
     assert "for example 10m" in run.err
@@ -95,11 +97,11 @@ def event(service: Checkout, number: int) -> dict[str, Any]:
 
 
 def answer_with(service: Checkout, answer: Callable[[Any], dict[str, Any]]) -> None:
-    """What the simulated AWS answers to FilterLogEvents from now on."""
+    """Set the response of the simulated AWS to FilterLogEvents from now on."""
     service.aws.services["logs"].filter_log_events = answer
 
 
-def test_it_is_followed_until_ctrl_c(deployed: Checkout) -> None:
+def test_the_log_is_followed_until_ctrl_c(deployed: Checkout) -> None:
     deployed.write_log("one", "two", seconds_ago=300)
     before = now(deployed)
     run = follow_until(deployed, 3)
@@ -135,7 +137,7 @@ def test_the_log_of_a_busy_service_is_followed_without_loss(deployed: Checkout) 
     assert run.out.splitlines() == [f"line {number}" for number in range(3000)]
 
 
-def test_two_lost_answers_in_a_row_are_no_end(deployed: Checkout) -> None:
+def test_two_lost_responses_in_a_row_do_not_end_the_command(deployed: Checkout) -> None:
     deployed.write_log("one", seconds_ago=10)
     faults = deployed.aws.faults
     faults.refuse(READ, "ServiceUnavailableException", times=2, after=1)
@@ -145,13 +147,13 @@ def test_two_lost_answers_in_a_row_are_no_end(deployed: Checkout) -> None:
     assert [line[:19] for line in warnings[:2]] == ["no answer (1 of 3):", "no answer (2 of 3):"]
 
 
-def test_an_answer_makes_lost_ones_good(deployed: Checkout) -> None:
+def test_a_response_resets_the_count_of_lost_ones(deployed: Checkout) -> None:
     for after in 1, 4, 7:  # two in a row, three times over
         deployed.aws.faults.refuse(READ, "InvalidOperationException", times=2, after=after)
     assert "(3 of 3)" not in follow_until(deployed, 9).err
 
 
-def test_the_third_lost_answer_in_a_row_ends_it(deployed: Checkout) -> None:
+def test_the_third_lost_response_in_a_row_ends_the_command(deployed: Checkout) -> None:
     deployed.write_log("one", seconds_ago=10)
     deployed.aws.faults.refuse(READ, "InvalidOperationException", "gone", times=9, after=1)
     run = deployed.run("logs", "--follow").expect(2, "aws-refused")
@@ -160,7 +162,7 @@ def test_the_third_lost_answer_in_a_row_ends_it(deployed: Checkout) -> None:
 
 
 @pytest.mark.parametrize("words", [("logs",), ("logs", "--follow")])
-def test_a_log_that_cannot_be_read_ends_it_at_once(
+def test_a_log_that_cannot_be_read_ends_the_command_at_once(
     deployed: Checkout, words: tuple[str, ...]
 ) -> None:
     deployed.aws.faults.refuse(READ, "AccessDeniedException", "not authorized", times=9)
@@ -169,7 +171,7 @@ def test_a_log_that_cannot_be_read_ends_it_at_once(
     assert "ops/iam-policy-github-actions.json" in run.err
 
 
-def test_a_log_group_that_does_not_exist_ends_it(rendered: Checkout) -> None:
+def test_a_missing_log_group_ends_the_command(rendered: Checkout) -> None:
     rendered.run("logs", principal="root").expect(2, "aws-refused")
 
 
@@ -181,7 +183,7 @@ def test_credentials_of_another_account_read_no_log(deployed: Checkout) -> None:
 
 
 @pytest.mark.parametrize("words", [("logs",), ("logs", "--follow")])
-def test_a_log_gives_a_runner_no_orders(deployed: Checkout, words: tuple[str, ...]) -> None:
+def test_a_log_cannot_give_a_runner_commands(deployed: Checkout, words: tuple[str, ...]) -> None:
     deployed.write_log("::error::hostile", "##[error]hostile", "\x1b[2J", seconds_ago=10)
     deployed.aws.moments.when(READ, press_ctrl_c, after=1)
     run = deployed.run(*words, GITHUB_ACTIONS="true")

@@ -43,8 +43,8 @@ def actions(tmp_path: Path) -> Actions:
 
 
 def commands(text: str) -> Iterator[str]:
-    """The lines that a runner obeys: it ignores blanks before them, and all between stop-commands
-    and the token."""
+    """The lines that a runner carries out as commands: it ignores blanks before them, and every
+    line between stop-commands and the token."""
     token = ""
     for line in text.splitlines():
         command = line.strip()
@@ -82,10 +82,10 @@ def test_a_failed_deploy_leaves_one_annotation_a_summary_and_no_output(
     run = deployed.run("deploy", **actions.environment)
     assert run.exit_code == 1
     [annotation] = commands(run.text)
-    assert annotation.startswith("::error title=deployment-rolled-back::ai-assistant-task:2 did")
+    assert annotation.startswith("::error title=deployment-rolled-back::the deployment of ai-")
     assert "%0ATo fix it: correct what the lines above show" in annotation
     assert not actions.output.exists()
-    assert actions.summary.startswith("### Failed: ai-assistant-task:2 did not come up")
+    assert actions.summary.startswith("### Failed: the deployment of ai-assistant-task:2 failed")
     assert "\nNext step: correct what the lines above show" in actions.summary
     assert f"\n| commit | {deployed.head} |\n" in actions.summary
     assert "\n      ValueError: no | model\n" in actions.summary, "as code: nothing is a table"
@@ -126,7 +126,7 @@ def test_a_scaling_that_is_not_set_has_a_summary(deployed: Checkout, actions: Ac
     assert "| revision | ai-assistant-task:2 |" in actions.summary
 
 
-def test_what_is_not_ready_has_a_summary(deployed: Checkout, actions: Actions) -> None:
+def test_a_run_that_is_not_ready_has_a_summary(deployed: Checkout, actions: Actions) -> None:
     deployed.write("odd % name", "")
     run = deployed.run("deploy", **actions.environment)
     assert run.exit_code == 2
@@ -147,7 +147,7 @@ def test_a_cancelled_run_has_a_summary_of_what_continues(
     assert "\nNext step: re-run this job\n" in actions.summary
 
 
-def test_a_run_that_is_cancelled_before_a_change_says_no_more_than_that(
+def test_a_run_that_is_cancelled_before_a_change_names_no_next_step(
     deployed: Checkout, actions: Actions
 ) -> None:
     deployed.aws.faults.interrupt(after=1)
@@ -171,7 +171,7 @@ def test_an_unknown_rollback_names_the_revision_to_run_the_workflow_with(
     assert "run this workflow again with revision 1" in actions.summary
 
 
-def test_a_log_can_give_the_runner_no_orders(deployed: Checkout, actions: Actions) -> None:
+def test_a_log_cannot_give_the_runner_commands(deployed: Checkout, actions: Actions) -> None:
     deployed.release()
     deployed.aws.next_rollout(Crashes(says=(HOSTILE, "::endgroup::")))
     run = deployed.run("deploy", **actions.environment)
@@ -191,7 +191,7 @@ def expect_harmless(run: Run) -> None:
     assert annotation.startswith("::error title=deployment-rolled-back::")
 
 
-def test_an_event_can_give_the_runner_no_orders(deployed: Checkout, actions: Actions) -> None:
+def test_an_event_cannot_give_the_runner_commands(deployed: Checkout, actions: Actions) -> None:
     deployed.release()
     deployed.aws.next_rollout(Crashes())
     deployed.aws.moments.when(
@@ -215,7 +215,7 @@ def test_a_hostile_reason_stays_in_its_annotation_and_heading(actions: Actions) 
         assert "\\| no \\|" in text
 
 
-def test_between_the_quotes_a_runner_obeys_nothing_and_no_token_is_used_twice() -> None:
+def test_quoted_text_cannot_give_the_runner_commands_and_no_token_is_used_twice() -> None:
     tried = bench(environment={"GITHUB_ACTIONS": "true"})
     for _ in range(2):
         with tried.target.runtime.console.quoted():
@@ -226,7 +226,7 @@ def test_between_the_quotes_a_runner_obeys_nothing_and_no_token_is_used_twice() 
     assert tried.out.count("::error::x") == 2
 
 
-def test_the_quotes_end_even_if_the_text_cannot_be_printed() -> None:
+def test_the_quotation_ends_even_if_the_text_cannot_be_printed() -> None:
     tried = bench(environment={"GITHUB_ACTIONS": "true"})
     with pytest.raises(ZeroDivisionError), tried.target.runtime.console.quoted():
         raise ZeroDivisionError
@@ -234,7 +234,7 @@ def test_the_quotes_end_even_if_the_text_cannot_be_printed() -> None:
     assert tried.out.splitlines()[-1] == f"::{token}::"
 
 
-def test_outside_of_github_nothing_speaks_to_a_runner(deployed: Checkout) -> None:
+def test_outside_of_github_nothing_is_a_workflow_command(deployed: Checkout) -> None:
     deployed.release()
     deployed.aws.next_rollout(Crashes(says=("the end",)))
     run = deployed.run("deploy").expect(1, "deployment-rolled-back")
@@ -288,7 +288,7 @@ def test_errors_and_warnings_go_to_stderr_and_facts_to_stdout() -> None:
     ]
 
 
-def test_text_is_never_taken_for_markup_and_never_wrapped_in_a_pipe() -> None:
+def test_text_in_a_pipe_is_not_parsed_as_markup_and_not_wrapped() -> None:
     tried = bench()
     line = "[bold]x[/bold] :smile: " + "word " * 40
     tried.target.runtime.console.say(line)
@@ -351,7 +351,9 @@ def test_while_it_waits_the_table_shows_both_revisions(
     assert "waiting for them to become healthy, then for 1 earlier to stop" in waits
 
 
-def test_a_lost_answer_is_seen_on_a_terminal(deployed: Checkout, terminal: TerminalOutput) -> None:
+def test_a_lost_response_is_shown_on_a_terminal(
+    deployed: Checkout, terminal: TerminalOutput
+) -> None:
     deployed.release()
     deployed.aws.moments.when(
         "ecs:UpdateService",

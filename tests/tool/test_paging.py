@@ -1,4 +1,4 @@
-"""Every list is read to its end: boto3 answers with one page, unlike the AWS CLI."""
+"""Every list is read to its end: boto3 returns one page, unlike the AWS CLI."""
 
 import ast
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ def test_every_client_of_the_tool_is_known_here() -> None:
     assert asked == set(CLIENTS)
 
 
-def test_what_can_have_more_pages_is_read_by_a_paginator() -> None:
+def test_operations_with_pages_are_read_by_a_paginator() -> None:
     operations, called = paged(), set[str]()
     for path in sorted(TOOL.rglob("*.py")):
         methods = set(methods_called(path)) & operations.keys()

@@ -1,4 +1,4 @@
-"""`rollback`: an earlier revision to its steady state, and what it refuses to go back to."""
+"""`rollback`: brings an earlier revision to steady state, or refuses an unusable one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -38,10 +38,10 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
-# --- where it goes ---
+# --- the revision that it goes back to ---
 
 
-def test_it_goes_back_with_no_call_too_many_and_changes_only_the_revision(
+def test_a_rollback_makes_only_the_calls_that_it_needs_and_changes_only_the_revision(
     deployed_twice: Checkout,
 ) -> None:
     commit = deployed_twice.git("rev-parse", "HEAD~1")
@@ -79,7 +79,7 @@ def test_a_named_revision_is_not_looked_up_in_the_history(
 
 
 @pytest.mark.parametrize("name", ["0", "041", "HEAD~1", "-1", "other-task:41", f"{FAMILY}:", "4 1"])
-def test_what_is_no_revision_of_the_family_is_refused_before_aws_is_asked(name: str) -> None:
+def test_a_wrong_revision_name_is_refused_before_any_call_to_aws(name: str) -> None:
     with pytest.raises(ToolError) as refused:
         rollback.rollback(bench().target, name)
     assert refused.value.code == "revision-name"
@@ -94,7 +94,7 @@ def test_a_second_rollback_goes_further_back_and_not_forth(deployed_twice: Check
     deployed_twice.run("rollback").expect(2, "no-earlier-revision").expect_no_change()
 
 
-def test_a_release_that_never_was_in_steady_state_is_nothing_to_go_back_to(
+def test_a_rollback_skips_a_release_that_was_never_in_steady_state(
     deployed: Checkout,
 ) -> None:
     deployed.release()
@@ -116,7 +116,7 @@ def test_a_rollback_ends_a_deployment_in_progress(deployed: Checkout) -> None:
 
 
 def test_a_rollback_in_progress_is_watched_and_not_repeated(deployed_twice: Checkout) -> None:
-    """Without its number, too: it does not go back one further."""
+    """Also without its number: the command does not go back one revision further."""
     release_number(deployed_twice, 3)
     deployed_twice.aws.moments.when("ecs:UpdateService", interrupt)
     deployed_twice.run("rollback").expect(130)
@@ -125,7 +125,9 @@ def test_a_rollback_in_progress_is_watched_and_not_repeated(deployed_twice: Chec
     expect_steady(deployed_twice, 2)
 
 
-def test_a_bad_revision_that_is_forced_once_more_is_no_rollback(deployed_twice: Checkout) -> None:
+def test_a_forced_deployment_of_the_bad_revision_is_not_a_rollback(
+    deployed_twice: Checkout,
+) -> None:
     names = deployed_twice.settings.names
     deployed_twice.aws.client("ecs").update_service(
         cluster=names.cluster, service=names.service, forceNewDeployment=True
@@ -141,7 +143,7 @@ def test_neither_git_nor_docker_nor_a_clean_tree_is_needed(deployed_twice: Check
     expect_steady(deployed_twice, 1)
 
 
-def test_it_works_while_the_stack_is_being_changed(deployed_twice: Checkout) -> None:
+def test_a_rollback_works_while_the_stack_is_being_changed(deployed_twice: Checkout) -> None:
     deployed_twice.stack_is("UPDATE_IN_PROGRESS")
     deployed_twice.run("rollback").expect(0)
     expect_steady(deployed_twice, 1)
@@ -184,12 +186,12 @@ def register_by_hand(checkout: Checkout, **changes: Any) -> None:
 
 
 def test_the_present_revision_in_steady_state_is_confirmed(deployed_twice: Checkout) -> None:
-    """So a rollback that could not reach its URL can be run again, as its message says."""
+    """A rollback that could not reach its URL can therefore be run again, as its message says."""
     run = deployed_twice.run("rollback", "2").expect(0).expect_no_change()
     assert "in steady state already" in run.out
 
 
-# --- what it refuses ---
+# --- revisions that it refuses ---
 
 
 def image_is_gone(checkout: Checkout) -> None:
@@ -205,7 +207,7 @@ def revision_is_inactive(checkout: Checkout) -> None:
 
 
 def image_is_elsewhere(checkout: Checkout) -> None:
-    """Under a tag that the service's own repository has, too."""
+    """The revision names another repository, under a tag that the service's own one has, too."""
     register_by_hand(checkout, image=f"public.ecr.aws/example/app:{checkout.head}")
 
 
@@ -251,7 +253,7 @@ REFUSALS: dict[str, tuple[Callable[[Checkout], None], str, str, str]] = {
 
 
 @pytest.mark.parametrize("row", REFUSALS)
-def test_what_it_cannot_go_back_to_is_refused_and_nothing_is_changed(
+def test_an_unusable_revision_is_refused_and_nothing_is_changed(
     deployed_twice: Checkout, row: str
 ) -> None:
     given, name, error, reason = REFUSALS[row]
@@ -265,13 +267,15 @@ def test_without_a_service_there_is_nothing_to_roll_back(provisioned: Checkout) 
     provisioned.run("rollback").expect(2, "nothing-deployed")
 
 
-def test_without_a_cluster_it_says_to_provision(provisioned: Checkout) -> None:
+def test_without_a_cluster_the_error_says_to_provision(provisioned: Checkout) -> None:
     cluster = provisioned.settings.names.cluster
     provisioned.aws.client("ecs").delete_cluster(cluster=cluster)
     provisioned.run("rollback").expect(2, "cluster-missing")
 
 
-def test_without_an_earlier_revision_it_names_the_limit_of_the_history(deployed: Checkout) -> None:
+def test_without_an_earlier_revision_the_error_names_the_limit_of_the_history(
+    deployed: Checkout,
+) -> None:
     run = deployed.run("rollback").expect(2, "no-earlier-revision").expect_no_change()
     assert "90 days" in run.err
 
@@ -297,12 +301,12 @@ def test_the_present_revision_is_watched_confirmed_or_refused(row: str) -> None:
     assert refused.value.code == "revision-present"
 
 
-def test_no_task_is_right_if_a_schedule_wants_none() -> None:
+def test_zero_tasks_are_accepted_if_a_schedule_wants_none() -> None:
     now = service(listed(NEW, "COMPLETED", desired=0))
     assert rollback.next_step(now, is_present=True, may_want_none=True) is Step.NOTHING
 
 
-def test_a_name_is_read_as_its_number() -> None:
+def test_the_name_of_a_revision_is_parsed_to_its_number() -> None:
     assert rollback.parse("", settings()) == 0
     assert rollback.parse("41", settings()) == 41
     assert rollback.parse(f"{FAMILY}:41", settings()) == 41
@@ -311,7 +315,7 @@ def test_a_name_is_read_as_its_number() -> None:
 # --- how it ends ---
 
 
-def test_an_earlier_revision_that_does_not_come_up_is_reported(deployed_twice: Checkout) -> None:
+def test_a_failed_rollback_is_reported(deployed_twice: Checkout) -> None:
     served = deployed_twice.commit_served
     deployed_twice.aws.next_rollout(Crashes(says=("ValueError: no model",)))
     run = deployed_twice.run("rollback").expect(1, "deployment-rolled-back")
@@ -341,7 +345,7 @@ def test_an_overtaken_rollback_names_the_number(deployed_twice: Checkout) -> Non
 
 
 @pytest.mark.parametrize("was_done", [True, False])
-def test_a_lost_answer_to_the_change_is_no_verdict(
+def test_a_lost_response_to_the_update_makes_the_outcome_unknown(
     deployed_twice: Checkout, was_done: bool
 ) -> None:
     faults = deployed_twice.aws.faults

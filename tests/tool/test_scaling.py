@@ -30,7 +30,7 @@ def bounds(checkout: Checkout) -> tuple[int, int]:
 
 
 def schedule(checkout: Checkout, minimum: int, maximum: int) -> None:
-    """A scheduled action that owns the bounds, and has set them."""
+    """Create a scheduled action, and set the bounds as it would."""
     client = checkout.aws.client(SCALING)
     action = {"MinCapacity": minimum, "MaxCapacity": maximum}
     client.put_scheduled_action(
@@ -82,8 +82,8 @@ def test_a_policy_that_the_document_does_not_name_is_deleted_and_named(
     assert "by-hand" in run.out
 
 
-def test_a_policy_that_is_gone_already_is_no_error(deployed: Checkout) -> None:
-    """Another deploy deletes it meanwhile, or botocore asks once more after a lost answer."""
+def test_a_policy_that_is_deleted_already_is_not_an_error(deployed: Checkout) -> None:
+    """Another deploy deletes it meanwhile, or botocore retries after a lost response."""
     client = deployed.aws.client(SCALING)
     document = deployed.document("infra/autoscaling.json")["policies"][0]
     client.put_scaling_policy(**TARGET | document | {"PolicyName": "by-hand"})
@@ -115,7 +115,7 @@ REFUSED = ["RegisterScalableTarget", "PutScalingPolicy", "DescribeScalingPolicie
 
 
 @pytest.mark.parametrize("operation", REFUSED)
-def test_a_commit_that_runs_without_its_scaling_is_red(deployed: Checkout, operation: str) -> None:
+def test_a_deploy_fails_if_the_scaling_cannot_be_set(deployed: Checkout, operation: str) -> None:
     deployed.release()
     deployed.aws.faults.refuse_for_ever(f"{SCALING}:{operation}", "ValidationException", "no")
     run = deployed.run("deploy").expect(1, "scaling-not-set")
@@ -125,21 +125,23 @@ def test_a_commit_that_runs_without_its_scaling_is_red(deployed: Checkout, opera
     assert deployed.revision == "ai-assistant-task:2"
 
 
-def test_a_refused_deletion_is_red(deployed: Checkout) -> None:
+def test_a_deploy_fails_if_the_deletion_of_a_policy_is_refused(deployed: Checkout) -> None:
     document = deployed.document("infra/autoscaling.json")["policies"][0]
     deployed.aws.client(SCALING).put_scaling_policy(**TARGET | document | {"PolicyName": "by-hand"})
     deployed.aws.faults.refuse_for_ever(f"{SCALING}:DeleteScalingPolicy", "ValidationException")
     deployed.run("deploy").expect(1, "scaling-not-set")
 
 
-def test_a_scaling_that_is_refused_before_any_change_is_2(deployed: Checkout) -> None:
+def test_a_scaling_that_is_refused_before_any_change_is_exit_code_2(deployed: Checkout) -> None:
     """The commit was in steady state already, so this run has changed nothing."""
     operation = f"{SCALING}:RegisterScalableTarget"
     deployed.aws.faults.refuse_for_ever(operation, "ValidationException", "no")
     deployed.run("deploy").expect(2, "scaling-not-set").expect_no_change()
 
 
-def test_a_lost_answer_while_the_scaling_is_set_is_no_verdict(deployed: Checkout) -> None:
+def test_a_lost_response_while_the_scaling_is_set_makes_the_outcome_unknown(
+    deployed: Checkout,
+) -> None:
     deployed.aws.faults.lose_answer(f"{SCALING}:PutScalingPolicy", times=3)
     run = deployed.run("deploy").expect(3, "change-unknown")
     assert "infra deploy" in run.err
@@ -150,10 +152,10 @@ def test_a_rollback_leaves_the_scaling_alone(deployed_twice: Checkout) -> None:
     assert not [name for name in run.operations if name.startswith(SCALING)]
 
 
-# --- what a schedule owns ---
+# --- bounds and counts that a schedule sets ---
 
 
-def test_bounds_that_a_schedule_has_raised_are_left_alone(deployed: Checkout) -> None:
+def test_bounds_that_a_schedule_has_raised_are_kept(deployed: Checkout) -> None:
     schedule(deployed, 2, 20)
     want(deployed, 8)
     deployed.release()
@@ -165,7 +167,7 @@ def test_bounds_that_a_schedule_has_raised_are_left_alone(deployed: Checkout) ->
     assert len(sent(run, "PutScalingPolicy")) == 2, "the policies are those of the document"
 
 
-def test_bounds_that_a_schedule_has_lowered_are_left_alone(deployed: Checkout) -> None:
+def test_bounds_that_a_schedule_has_lowered_are_kept(deployed: Checkout) -> None:
     deployed.set("tasks.min", 3)
     schedule(deployed, 1, 2)
     deployed.release()
@@ -174,8 +176,8 @@ def test_bounds_that_a_schedule_has_lowered_are_left_alone(deployed: Checkout) -
     assert "desiredCount" not in run.request("ecs:UpdateService")
 
 
-def test_a_count_of_zero_that_a_schedule_owns_is_left_alone(deployed: Checkout) -> None:
-    """The revision is deployed, and no task shows that it works: neither 0 nor a failure."""
+def test_a_count_of_zero_that_a_schedule_has_set_is_kept(deployed: Checkout) -> None:
+    """The revision is deployed, but no task shows that it works: neither success nor failure."""
     schedule(deployed, 0, 0)
     want(deployed, 0)
     deployed.release()
@@ -189,7 +191,7 @@ def test_a_count_of_zero_that_a_schedule_owns_is_left_alone(deployed: Checkout) 
     assert "ecs:UpdateService" not in run.changes, "it is deployed already"
 
 
-def test_a_rollback_leaves_a_count_of_zero_to_the_schedule(deployed_twice: Checkout) -> None:
+def test_a_rollback_keeps_a_count_of_zero_that_a_schedule_has_set(deployed_twice: Checkout) -> None:
     schedule(deployed_twice, 0, 0)
     want(deployed_twice, 0)
     run = deployed_twice.run("rollback").expect(3, "no-tasks")
@@ -207,7 +209,7 @@ def test_without_a_schedule_the_minimum_is_kept(deployed: Checkout) -> None:
     assert deployed.ecs_service["runningCount"] == 1
 
 
-def test_a_schedule_without_bounds_owns_nothing() -> None:
+def test_a_schedule_without_bounds_is_ignored() -> None:
     aws, stubber = stubbed("scaling")
     action: Json = {
         "ScheduledActionARN": "arn",

@@ -1,4 +1,4 @@
-"""What an answer of DescribeImageScanFindings says, and whether the image may be deployed."""
+"""The meaning of a response of DescribeImageScanFindings, and whether the image may be deployed."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ DONE = {"imageScanCompletedAt": datetime(2026, 11, 23, tzinfo=UTC)}
 
 
 def answer(status: str, **found: Any) -> Json:
-    """One page. Without findings it has no member for them."""
+    """One page of a response. Without findings it has no member for them."""
     page: Json = {"imageScanStatus": {"status": status, "description": "by the test"}}
     return page | ({"imageScanFindings": found} if found else {})
 
@@ -100,7 +100,7 @@ TRUTH: dict[str, tuple[Scan, str, Verdict]] = {
     "a number of zero": (result(CRITICAL=0), "INFORMATIONAL", PASSED),
     "not rated, basic": (result(UNDEFINED=3), "INFORMATIONAL", PASSED),
     "not rated, enhanced": (result(UNTRIAGED=3), "INFORMATIONAL", PASSED),
-    "a severity that nobody has documented": (result(TERRIBLE=1), "CRITICAL", TOO_SEVERE),
+    "an undocumented severity": (result(TERRIBLE=1), "CRITICAL", TOO_SEVERE),
     "not begun": (NO_SCAN, "CRITICAL", AWAITED),
     "running": (Scan("IN_PROGRESS", ""), "CRITICAL", AWAITED),
     "pending": (Scan("PENDING", ""), "CRITICAL", AWAITED),
@@ -109,7 +109,7 @@ TRUTH: dict[str, tuple[Scan, str, Verdict]] = {
     "failed": (Scan("FAILED", "UnsupportedImageError"), "CRITICAL", NOT_SCANNED),
     "not supported": (Scan("UNSUPPORTED_IMAGE", ""), "CRITICAL", NOT_SCANNED),
     "no longer scanned": (Scan("SCAN_ELIGIBILITY_EXPIRED", ""), "CRITICAL", NOT_SCANNED),
-    "a status that nobody has documented": (Scan("LOST", ""), "CRITICAL", NOT_SCANNED),
+    "an undocumented status": (Scan("LOST", ""), "CRITICAL", NOT_SCANNED),
 }
 
 
@@ -119,7 +119,7 @@ def test_the_verdict_on_an_image_is_that_of_the_table(row: str) -> None:
     assert scan.verdict(found, most) is expected
 
 
-def test_every_severity_and_status_of_the_api_has_a_place() -> None:
+def test_every_severity_and_status_of_the_api_is_handled() -> None:
     """If botocore learns of another one, decide about it."""
     model: Any = get_session().get_service_model("ecr")
     assert {*model.shape_for("FindingSeverity").enum} <= {*scan.SEVERITIES, *scan.UNRATED}

@@ -319,7 +319,7 @@ WRONG: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_form_is_refused_before_aws_is_asked(rendered: Checkout, name: str) -> None:
+def test_a_wrong_value_is_refused_before_any_call_to_aws(rendered: Checkout, name: str) -> None:
     if name in ("https.certificate", "https.hosted_zone"):
         rendered.set("https.domain", "api.example.com")
     if name == "deploy.test_secrets":
@@ -342,7 +342,7 @@ def label(name: str) -> str:
 
 
 def complaints(service: Checkout) -> list[str]:
-    """What a command says about the settings, before it asks AWS for anything."""
+    """The complaints of a command about the settings, before any call to AWS."""
     error = look(service).expect(2, "settings-wrong").err.splitlines()[0]
     return error.partition("infra/settings.toml: ")[2].split("; ")
 
@@ -359,7 +359,7 @@ def test_every_setting_is_in_the_table() -> None:
 
 
 def test_the_file_shows_every_setting_and_its_default(example: Render) -> None:
-    """Names, and what depends on other settings, are comments: to write them is a decision."""
+    """Names, and settings whose default depends on others, are comments."""
     text = example.text("infra/settings.toml")
     written, settings = tomllib.loads(text), example.settings()
     for section, key in settings_file.known_settings():
@@ -410,7 +410,7 @@ def test_the_file_shows_every_setting_and_its_default(example: Render) -> None:
         ("names.execution_role", "another+role=of,this@account"),
     ],
 )
-def test_a_right_form_is_taken(rendered: Checkout, name: str, value: Value) -> None:
+def test_a_right_value_is_accepted(rendered: Checkout, name: str, value: Value) -> None:
     rendered.set(name, value)
     section, key, *more = name.split(".")
     found = getattr(getattr(rendered.settings, section), key)
@@ -423,7 +423,7 @@ def test_a_number_may_be_in_quotes(rendered: Checkout) -> None:
     assert rendered.settings.tasks.max == 12
 
 
-def test_all_complaints_come_at_once(rendered: Checkout) -> None:
+def test_all_complaints_are_reported_at_once(rendered: Checkout) -> None:
     wrong = {
         "tasks.min": "one",
         "network.vpc": "default",
@@ -463,7 +463,7 @@ def test_an_unknown_key_names_the_nearest_known_one(
     assert any(each.startswith(expected) for each in complaints(rendered)), look(rendered).err
 
 
-def test_more_tasks_at_least_than_at_most_are_refused(rendered: Checkout) -> None:
+def test_a_minimum_above_the_maximum_is_refused(rendered: Checkout) -> None:
     rendered.set("tasks.min", 10)
     assert complaints(rendered) == [
         '[tasks] max = "4": is below the minimum, 10: for example 13',
@@ -493,7 +493,7 @@ def test_hsts_without_https_is_refused(rendered: Checkout) -> None:
     assert rendered.settings.https.hsts_seconds == 300
 
 
-def test_a_file_that_is_gone_is_taken_back_from_git(rendered: Checkout) -> None:
+def test_the_error_for_a_missing_file_restores_it_from_git(rendered: Checkout) -> None:
     (rendered.folder / "infra" / "settings.toml").unlink()
     assert "git restore infra/settings.toml" in look(rendered).expect(2, "settings-missing").err
 
@@ -517,13 +517,13 @@ def test_a_file_that_is_not_toml_names_the_place(
 @pytest.mark.parametrize(
     "name", ["service.name", "service.region", "tasks.min", "service.registry"]
 )
-def test_a_setting_without_a_default_is_missed(rendered: Checkout, name: str) -> None:
+def test_a_missing_setting_without_a_default_is_reported(rendered: Checkout, name: str) -> None:
     key = name.partition(".")[2]
     rendered.edit("infra/settings.toml", f"\n{key} =", f"\n# {key} =")
     assert complaints(rendered) == [f"{label(name)} is missing"]
 
 
-def test_variables_of_the_shell_are_no_settings(
+def test_variables_of_the_shell_do_not_change_settings(
     rendered: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = rendered.run("settings").expect(0).out
@@ -535,7 +535,7 @@ def test_variables_of_the_shell_are_no_settings(
     assert rendered.run("settings", **of_the_shell).expect(0).out == expected
 
 
-def test_an_empty_section_or_none_means_the_defaults(rendered: Checkout) -> None:
+def test_an_empty_or_missing_section_means_the_defaults(rendered: Checkout) -> None:
     file = rendered.folder / "infra" / "settings.toml"
     before = rendered.settings
     sections = re.split(r"^(?=\[)", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
@@ -584,7 +584,7 @@ def test_an_address_range_in_another_form_is_shown_in_the_right_one(cidr: str, r
         Network(allowed_cidrs=[cidr])
 
 
-def test_the_stack_has_room_for_so_many_address_ranges() -> None:
+def test_the_stack_accepts_as_many_address_ranges_as_the_settings() -> None:
     of_ipv4 = [f"203.0.113.{number}/32" for number in range(21)]
     of_ipv6 = [f"2001:db8:{number:x}::/48" for number in range(1, 12)]
     assert Network(allowed_cidrs=of_ipv4[:20] + of_ipv6[:10]).allowed_cidrs

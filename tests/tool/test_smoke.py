@@ -23,7 +23,7 @@ def stack(url: str = f"https://{DOMAIN}") -> Stack:
 
 
 class Fetch:
-    """Answers by the host that is connected to, the last answer for ever. None: no answer."""
+    """Answers by the host that is connected to, and repeats the last answer. None: no answer."""
 
     def __init__(self, **answers: list[str | int | None]) -> None:
         self.answers = {name: list(given) for name, given in answers.items()}
@@ -45,7 +45,7 @@ class Fetch:
 def required(
     fetch: Fetch, *, commit: str = COMMIT, reachable: bool = True, hosts: object = None
 ) -> tuple[Bench, str]:
-    """What is told of the URL, by a name that points to the load balancer if nothing else is said.
+    """The line about the URL. By default, its name points to the load balancer.
 
     Raises ToolError."""
     there = hosts if isinstance(hosts, dict) else {DOMAIN: ["192.0.2.2"], BALANCER: ["192.0.2.2"]}
@@ -76,7 +76,7 @@ def test_an_answer_is_judged_by_its_status_and_commit(
     assert smoke.judge(answer, commit).value == result
 
 
-def test_the_answer_of_this_commit_is_told_with_its_time() -> None:
+def test_an_answer_with_this_commit_is_printed_with_its_time() -> None:
     _, told = required(Fetch(domain=[COMMIT]))
     assert told.startswith(f"https://{DOMAIN} answers with commit {COMMIT[:7]} in ")
 
@@ -90,7 +90,7 @@ def test_earlier_tasks_may_answer_for_a_while() -> None:
     ]
 
 
-def test_another_commit_is_red_after_a_minute() -> None:
+def test_another_commit_is_an_error_after_a_minute() -> None:
     fetch = Fetch(domain=[OTHER])
     with pytest.raises(ToolError, match=f"it answered with commit {OTHER}") as error:
         required(fetch)
@@ -104,7 +104,7 @@ def test_while_it_asks_a_line_is_printed_every_30_seconds() -> None:
     assert [line.partition(":")[0] for line in tried.out.splitlines()] == ["  0 s", "  30 s"]
 
 
-def test_no_answer_is_no_verdict_and_not_another_commit() -> None:
+def test_without_an_answer_the_outcome_is_unknown() -> None:
     with pytest.raises(ToolError, match="connection refused") as error:
         required(Fetch(domain=[None]))
     assert (error.value.code, error.value.exit) == ("url-unreachable", ExitCode.UNKNOWN)
@@ -121,7 +121,7 @@ def test_earlier_tasks_may_answer_for_a_while_also_if_no_answer_is_expected() ->
     assert "answers with commit" in told
 
 
-def test_another_commit_is_red_even_if_no_answer_is_expected() -> None:
+def test_another_commit_is_an_error_even_if_no_answer_is_expected() -> None:
     with pytest.raises(ToolError, match="does not answer with commit"):
         required(Fetch(domain=[OTHER]), reachable=False)
 
@@ -139,42 +139,42 @@ def test_an_internal_or_limited_service_is_not_expected_to_answer(
 # --- a domain name that does not point to the load balancer ---
 
 
-def test_the_load_balancer_is_asked_by_its_own_name_and_the_missing_record_is_told() -> None:
+def test_the_load_balancer_is_asked_by_its_own_name_and_the_missing_record_is_named() -> None:
     fetch = Fetch(domain=[None], balancer=[COMMIT])
     _, told = required(fetch, hosts=PLACES)
     assert fetch.asked == ["domain", "balancer"]
     assert f"add a DNS record (CNAME or alias) for {BALANCER}" in told
 
 
-def test_a_name_that_does_not_exist_yet_is_told_likewise() -> None:
+def test_a_domain_name_without_a_record_is_reported_too() -> None:
     _, told = required(Fetch(domain=[None], balancer=[COMMIT]), hosts=PLACES | {DOMAIN: []})
     assert "does not point to the load balancer" in told
 
 
-def test_a_name_that_reaches_the_commit_in_another_way_is_right() -> None:
-    """Such as through a CDN."""
+def test_a_domain_name_that_reaches_the_commit_through_a_cdn_is_accepted() -> None:
+    """For example through a CDN."""
     fetch = Fetch(domain=[COMMIT], balancer=[None])
     _, told = required(fetch, hosts=PLACES)
     assert fetch.asked == ["domain"]
     assert "answers with commit" in told
 
 
-def test_another_commit_of_the_load_balancer_is_red() -> None:
+def test_another_commit_behind_the_load_balancer_is_an_error() -> None:
     with pytest.raises(ToolError, match="does not answer with commit"):
         required(Fetch(domain=[None], balancer=[OTHER]), hosts=PLACES)
 
 
-def test_a_name_that_points_to_the_load_balancer_is_not_gone_around() -> None:
+def test_a_domain_name_that_points_to_the_load_balancer_is_used() -> None:
     fetch = Fetch(domain=[OTHER], balancer=[COMMIT])
     with pytest.raises(ToolError):
         required(fetch)
     assert set(fetch.asked) == {"domain"}
 
 
-# --- as a deploy ends by it ---
+# --- at the end of a deploy or a rollback ---
 
 
-def test_a_deploy_that_another_commit_answers_is_red(deployed: Checkout) -> None:
+def test_a_deploy_fails_if_the_url_answers_with_another_commit(deployed: Checkout) -> None:
     deployed.release()
     deployed.answer = Response(200, f'{{"commit": "{OTHER}"}}'.encode())
     run = deployed.run("deploy")
@@ -182,7 +182,9 @@ def test_a_deploy_that_another_commit_answers_is_red(deployed: Checkout) -> None
     assert deployed.revision == "ai-assistant-task:2"
 
 
-def test_a_deploy_whose_url_cannot_be_reached_is_unknown_until_it_can(deployed: Checkout) -> None:
+def test_a_deploy_with_an_unreachable_url_is_unknown_until_the_url_answers(
+    deployed: Checkout,
+) -> None:
     commit = deployed.release()
     deployed.answer = OSError("no route to host")
     run = deployed.run("deploy").expect(3, "url-unreachable")
@@ -212,7 +214,7 @@ def test_a_rollback_whose_url_cannot_be_reached_can_be_run_again(deployed_twice:
 
 @pytest.fixture
 def trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The authority of the tests' certificates is one that OpenSSL trusts."""
+    """Make OpenSSL trust the authority of the tests' certificates."""
     path = tmp_path / "authority.pem"
     AUTHORITY.cert_pem.write_to_path(str(path))
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
@@ -245,7 +247,7 @@ def test_any_status_is_an_answer_and_redirects_are_not_followed(status: int, via
         b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
     ],
 )
-def test_what_is_no_http_is_no_answer(raw: bytes, via: str) -> None:
+def test_a_response_that_is_not_http_counts_as_no_answer(raw: bytes, via: str) -> None:
     with serving(Web(raw=raw)) as web, pytest.raises(OSError, match="no HTTP response"):
         health.fetch(f"http://127.0.0.1:{web.port}/health", timeout=5, via=via)
 
@@ -257,7 +259,7 @@ def test_a_long_body_is_read_in_part() -> None:
 
 
 @pytest.mark.parametrize("via", ["", "127.0.0.1"])
-def test_a_closed_port_is_no_answer(via: str) -> None:
+def test_a_closed_port_counts_as_no_answer(via: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     answer = health.ask(health.fetch, f"http://127.0.0.1:{port}", via=via)
@@ -265,7 +267,7 @@ def test_a_closed_port_is_no_answer(via: str) -> None:
     assert "refused" in answer.error
 
 
-def test_a_server_that_says_nothing_is_no_answer() -> None:
+def test_a_silent_server_counts_as_no_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/health"
         with pytest.raises(OSError, match="timed out"):

@@ -49,7 +49,7 @@ ONE_LOOK = [
 
 
 def report(service: Checkout, exit_code: int = 0) -> StatusReport:
-    """What `status --json` prints."""
+    """The report that `status --json` prints."""
     run = service.run("status", "--json").expect(exit_code, "not-healthy" if exit_code else "")
     return StatusReport.model_validate_json(run.out)
 
@@ -63,7 +63,7 @@ def told(run: Run) -> dict[str, str]:
 # --- a healthy service ---
 
 
-def test_a_healthy_service_is_shown_with_no_call_too_many(deployed: Checkout) -> None:
+def test_a_healthy_service_is_shown_with_only_the_calls_that_are_needed(deployed: Checkout) -> None:
     run = deployed.run("status").expect(0).expect_no_change()
     assert run.operations == [*ONE_LOOK, "logs:FilterLogEvents"]
     assert run.err == ""
@@ -84,7 +84,7 @@ def test_a_healthy_service_is_shown_with_no_call_too_many(deployed: Checkout) ->
     assert len(run.out.splitlines()) <= 24, "it fits one screen"
 
 
-def test_the_same_as_json(deployed: Checkout) -> None:
+def test_the_json_report_has_the_same_facts(deployed: Checkout) -> None:
     found = report(deployed)
     assert found.healthy
     assert found.problems == []
@@ -116,7 +116,7 @@ def test_the_same_as_json(deployed: Checkout) -> None:
     assert (found.log, found.unreadable) == ([], {})
 
 
-def test_times_are_told_in_utc_whatever_the_time_zone_of_this_machine(
+def test_times_are_printed_in_utc_in_any_time_zone(
     deployed: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployed.write_log("hello", seconds_ago=30)
@@ -133,24 +133,24 @@ def test_neither_git_nor_docker_is_needed(deployed: Checkout, command: str) -> N
     deployed.run(command).expect(0)
 
 
-# --- one that is not healthy, or is not there ---
+# --- a service that is not healthy, or does not exist ---
 
 
-def test_without_a_stack_it_says_to_provision(rendered: Checkout) -> None:
+def test_without_a_stack_the_error_says_to_provision(rendered: Checkout) -> None:
     run = rendered.run("status", principal="root").expect(1, "not-healthy")
     assert run.operations == ONE_LOOK[:2], "there is nothing more to ask for"
     assert "the stack ai-assistant does not exist" in run.err
     assert "uv run --frozen -m infra provision" in run.err
 
 
-def test_without_a_service_it_says_to_deploy(provisioned: Checkout) -> None:
+def test_without_a_service_the_next_step_is_to_deploy(provisioned: Checkout) -> None:
     run = provisioned.run("status").expect(1, "not-healthy")
     assert run.operations == ONE_LOOK[:3]
     assert "the service ai-assistant-service does not exist" in run.err
     assert "deploy: git push origin main" in run.err
 
 
-def test_without_a_cluster_it_says_to_deploy(provisioned: Checkout) -> None:
+def test_without_a_cluster_the_next_step_is_to_deploy(provisioned: Checkout) -> None:
     provisioned.aws.faults.refuse("ecs:DescribeServices", "ClusterNotFoundException")
     run = provisioned.run("status").expect(1, "not-healthy")
     assert run.operations == ONE_LOOK[:3]
@@ -208,7 +208,7 @@ def test_an_alarm_in_state_alarm_is_named_and_not_healthy(deployed: Checkout) ->
 
 
 def test_alarms_of_a_neighbour_do_not_count(deployed: Checkout) -> None:
-    """Its name may begin with this one's, and so may the names of its alarms."""
+    """The name of a neighbour, and of its alarms, may begin with the name of this service."""
     alarm(deployed, "ai-assistant-two-app-errors", "app/ai-assistant-two-alb/123")
     alarm(deployed, "another-app-errors", balancer_of(deployed))
     found = report(deployed)
@@ -225,13 +225,11 @@ def test_every_page_of_alarms_is_read(deployed: Checkout) -> None:
     assert found.alarms.in_alarm == ["ai-assistant-the-last"]
 
 
-# --- what AWS does not tell ---
+# --- parts that cannot be read ---
 
 
 @pytest.mark.parametrize("operation", ["sts:GetCallerIdentity", "ecs:DescribeServices"])
-def test_a_service_that_cannot_be_asked_for_is_neither_healthy_nor_not(
-    deployed: Checkout, operation: str
-) -> None:
+def test_a_service_that_cannot_be_read_is_exit_code_2(deployed: Checkout, operation: str) -> None:
     deployed.aws.faults.refuse(operation, "ServerException", "try later")
     run = deployed.run("status").expect(2, "aws-refused")
     assert run.operations[-1] == operation, "there is nothing to do after that"
@@ -260,7 +258,7 @@ def test_credentials_of_another_account_are_refused(deployed: Checkout) -> None:
         ("logs:FilterLogEvents", "log", "log"),
     ],
 )
-def test_a_part_that_is_denied_is_shown_as_such_and_decides_nothing(
+def test_a_part_that_is_denied_is_shown_and_does_not_change_the_health(
     deployed: Checkout, operation: str, part: str, name: str
 ) -> None:
     deployed.aws.faults.refuse_for_ever(operation, "AccessDenied", "not authorized")
@@ -269,7 +267,7 @@ def test_a_part_that_is_denied_is_shown_as_such_and_decides_nothing(
     assert report(deployed).unreadable.keys() == {part}
 
 
-def test_without_the_stack_s_answer_the_service_is_missing_not_the_stack(
+def test_if_the_stack_cannot_be_read_only_the_service_is_reported_missing(
     provisioned: Checkout,
 ) -> None:
     provisioned.aws.faults.refuse_for_ever("cloudformation:DescribeStacks", "AccessDenied")
@@ -282,13 +280,13 @@ def test_without_the_stack_s_answer_the_service_is_missing_not_the_stack(
 
 
 def starts(run: Run) -> list[int]:
-    """Since when the log was asked for, in seconds before now."""
+    """The start time of each read of the log, in seconds before now."""
     return [
         call.parameters["startTime"] for call in run.calls if call.name == "logs:FilterLogEvents"
     ]
 
 
-def test_a_quiet_service_is_asked_for_more_of_its_log(deployed: Checkout) -> None:
+def test_for_a_quiet_service_more_of_the_log_is_read(deployed: Checkout) -> None:
     deployed.write_log("one", "two", seconds_ago=600)
     now = deployed.aws.clock.now().timestamp() * 1000
     run = deployed.run("status").expect(0)
@@ -307,7 +305,7 @@ def test_the_last_five_lines_of_a_busy_service_are_shown(deployed: Checkout) -> 
     assert texts == [f"line {number}" for number in range(3, 8)]
 
 
-def test_untrusted_lines_give_a_terminal_and_a_runner_no_orders(deployed: Checkout) -> None:
+def test_untrusted_lines_cannot_control_a_terminal_or_a_runner(deployed: Checkout) -> None:
     hostile = ["\x1b[2J", "::error::hostile", "##[error]hostile", "txt.\u202eexe", "[" * 100_000]
     deployed.write_log(*hostile, '"half \\ud800"', seconds_ago=30)
     run = deployed.run("status", GITHUB_ACTIONS="true").expect(0)
@@ -373,7 +371,7 @@ def server(status: int, body: bytes, *headers: tuple[str, str]) -> Iterator[str]
         http.server_close()
 
 
-def test_health_is_asked_for_with_a_limit_of_five_seconds() -> None:
+def test_health_is_requested_with_a_timeout_of_five_seconds() -> None:
     asked: list[tuple[str, float]] = []
 
     def fetch(url: str, *, timeout: float, via: str = "") -> Response:
@@ -390,7 +388,7 @@ def test_redirects_are_not_followed() -> None:
         assert health.ask(health.fetch, url).status == 301
 
 
-def test_an_answer_that_is_an_error_is_an_answer() -> None:
+def test_an_http_error_is_an_answer() -> None:
     with server(503, b"<html>503</html>") as url:
         found = health.ask(health.fetch, url)
     assert (found.status, found.commit, found.error) == (503, "", "")
@@ -407,7 +405,7 @@ def test_no_answer_is_an_error_in_words() -> None:
     [b"", b"\xff", b"null", b"[]", b'{"commit": 7}', b'{"commit": null}', b"[" * 60_000],
     ids=repr,
 )
-def test_an_answer_that_names_no_commit_is_none(body: bytes) -> None:
+def test_a_body_without_a_commit_has_none(body: bytes) -> None:
     assert health.commit_in(body[:70_000]) == ""
 
 
@@ -415,7 +413,7 @@ def test_a_hostile_commit_is_made_harmless() -> None:
     assert health.commit_in(b'{"commit": "a\\n::error::b\\ud800"}') == "a ::error::b"
 
 
-# --- the judgement, without AWS ---
+# --- healthy or not, without AWS ---
 
 
 @pytest.fixture(scope="module")
@@ -450,7 +448,7 @@ def ecs(
 
 
 def status(settings: Settings, **changes: Any) -> Status:
-    """That of a healthy service, but for the changes."""
+    """The status of a healthy service, apart from the changes."""
     outputs = {"Url": URL, "ScalingResourceLabel": f"{BALANCER}/targetgroup/tg/1"}
     healthy: dict[str, Any] = {
         "settings": settings,
@@ -467,7 +465,7 @@ def status(settings: Settings, **changes: Any) -> Status:
 
 PLANNED = Stack("ai-assistant", "REVIEW_IN_PROGRESS")
 GOES_BACK = "uv run --frozen -m infra rollback"
-# What is so, the only problem, and a part of the next step.
+# By case: the changes of the status, the only problem, and a part of the next step.
 NOT_HEALTHY: dict[str, tuple[dict[str, Any], str, str]] = {
     "the deployment failed": (
         {"service": ecs(deployment("FAILED"))},
@@ -486,7 +484,7 @@ NOT_HEALTHY: dict[str, tuple[dict[str, Any], str, str]] = {
         "the URL does not answer",
         "logs --follow",
     ),
-    "another commit answers": (
+    "the URL answers with another commit": (
         {"url": Health(200, 5, OTHER)},
         "the URL answers with commit feed00d, and c0ffeec was deployed",
         "logs --follow",
@@ -664,7 +662,7 @@ def test_the_schema_in_the_documentation_is_that_of_the_report() -> None:
 
 
 def valid(document: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Ask another program whether a document is as the schema says."""
+    """Validate a document against the schema with another program."""
     path = folder / "status.json"
     path.write_text(document, encoding="utf-8")
     program = Path(sys.executable).with_name("check-jsonschema")
@@ -673,7 +671,7 @@ def valid(document: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_what_is_printed_is_as_the_schema_says(deployed: Checkout, tmp_path: Path) -> None:
+def test_the_json_report_matches_the_schema(deployed: Checkout, tmp_path: Path) -> None:
     deployed.write_log("hello", seconds_ago=30)
     healthy = deployed.run("status", "--json").expect(0).out
     assert json.loads(healthy)["log"]

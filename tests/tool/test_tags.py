@@ -54,7 +54,7 @@ def test_tags_that_a_service_of_aws_refuses_are_refused(wrong: Any) -> None:
         {f"key-{number}": "x" for number in range(48)},
     ],
 )
-def test_other_tags_are_taken(right: Any) -> None:
+def test_other_tags_are_accepted(right: Any) -> None:
     assert tag_table(right) == right
 
 
@@ -197,7 +197,7 @@ def apply(checkout: Checkout, wanted: dict[str, str]) -> None:
     checkout.run("deploy").expect(0)
 
 
-def test_they_are_on_everything_and_come_and_go_with_the_setting(running: Checkout) -> None:
+def test_tags_are_on_every_resource_and_follow_the_setting(running: Checkout) -> None:
     running.set("alarms.topic", "arn:aws:sns:us-east-1:123456789012:alarms")
     running.set("network.allowed_cidrs", ["203.0.113.0/24"])
     for wanted in TAGS, {"Team": "find"}, {}:
@@ -205,21 +205,21 @@ def test_they_are_on_everything_and_come_and_go_with_the_setting(running: Checko
         expect_everywhere(running, wanted)
 
 
-def test_a_new_service_has_them_from_the_start(rendered: Checkout) -> None:
+def test_a_new_service_has_its_tags_from_the_start(rendered: Checkout) -> None:
     rendered.set("github.subject", SUBJECT)
     apply(rendered, TAGS)
     expect_everywhere(rendered, TAGS)
 
 
 def test_the_service_is_tagged_before_its_tasks_start(running: Checkout) -> None:
-    """ECS gives a task the tags that the service has by then."""
+    """A task gets the tags that the service has when the task starts."""
     running.set("tags", TAGS)
     running.release()
     asked = running.run("deploy").expect(0).operations
     assert asked.index("ecs:TagResource") < asked.index("ecs:UpdateService")
 
 
-def test_a_plan_shows_them_before_anything_changes(running: Checkout) -> None:
+def test_a_plan_shows_tags_before_anything_changes(running: Checkout) -> None:
     running.set("tags", TAGS)
     plan = running.administer("provision", "--plan").expect(0)
     assert dict(of_stack(running))["LoadBalancer"] == {}
@@ -229,7 +229,7 @@ def test_a_plan_shows_them_before_anything_changes(running: Checkout) -> None:
     assert "tags[Team]" in plan.out
 
 
-def test_tags_of_documents_count_more(running: Checkout) -> None:
+def test_tags_of_documents_take_precedence(running: Checkout) -> None:
     own = [{"key": "Team", "value": "service"}, {"key": "tier", "value": "web"}]
     running.write(SERVICE, json.dumps(running.document(SERVICE) | {"tags": own}))
     apply(running, TAGS)
@@ -246,7 +246,7 @@ def test_tags_of_other_tools_stay(running: Checkout) -> None:
     assert of_service(running) == {"scanner": "seen"}
 
 
-def test_other_tags_alone_are_a_reason_to_deploy(running: Checkout) -> None:
+def test_a_change_of_tags_alone_is_deployed(running: Checkout) -> None:
     running.set("tags", TAGS)
     running.commit("Tag it")
     running.push_image()
@@ -257,7 +257,7 @@ def test_other_tags_alone_are_a_reason_to_deploy(running: Checkout) -> None:
 
 
 def test_a_deployment_that_is_rolled_back_leaves_no_tag_behind(running: Checkout) -> None:
-    """The tags of the service are those that were asked for; a later deploy removes them."""
+    """The tags of the service stay as requested until a later deploy removes them."""
     running.set("tags", TAGS)
     running.release()
     running.aws.next_rollout(Crashes())

@@ -1,4 +1,4 @@
-"""Untrusted text is made harmless, and ages and counts are told in words."""
+"""Untrusted text is made harmless, and ages and counts are printed in words."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What became of a deployment, by the answers of DescribeServices."""
+"""The verdict on a deployment, by the responses of DescribeServices."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -32,7 +32,7 @@ BREAKER = "ECS deployment circuit breaker: tasks failed to start."
 ROLLS_BACK = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."
 AGAIN = "ecs-svc/9"  # the id of one more deployment of a revision
 
-# name of the row: (the service now, what became of ours)
+# name of the row: (the service now, the verdict on our deployment)
 TRUTH: dict[str, tuple[EcsService | None, Verdict]] = {
     "ours is the only one and has begun": (service(listed()), Verdict.IN_PROGRESS),
     "ours has begun beside the earlier one": (
@@ -116,12 +116,12 @@ def test_the_verdict_is_that_of_the_truth_table(row: str) -> None:
     assert deployment.verdict(started(BEFORE), now) is expected
 
 
-def test_a_deployment_has_the_others_that_are_listed_to_go_back_to() -> None:
+def test_ecs_can_roll_back_to_the_other_deployments_that_are_listed() -> None:
     now = service(listed(), listed(BEFORE, "COMPLETED", status="ACTIVE"))
     assert deployment.started(now) == started(BEFORE)
 
 
-def test_the_phase_names_what_is_waited_for() -> None:
+def test_the_phase_names_what_the_deployment_waits_for() -> None:
     def phase(*deployments: Json) -> str:
         return deployment.phase(started(BEFORE), service(*deployments))
 
@@ -198,7 +198,7 @@ def test_events_from_before_the_deployment_do_not_count_and_the_oldest_comes_fir
     assert [each.message for each in found] == ["first", "second"]
 
 
-# --- any sequence of answers ---
+# --- any sequence of responses ---
 
 LOST = (Kind.LOST, Kind.UNREACHABLE, Kind.REFUSED, Kind.DENIED, Kind.SIGN_IN)
 STATES = ("IN_PROGRESS", "COMPLETED", "FAILED")
@@ -232,7 +232,7 @@ ANSWERS = st.one_of(services(), st.sampled_from(LOST))
 
 
 class AnsweringEcs:
-    """ECS with the answers of a test, the last of them for ever; no task ever stops."""
+    """ECS with the responses of a test, of which the last is repeated; no task ever stops."""
 
     def __init__(self, answers: Sequence[list[Json] | Kind]) -> None:
         self.answers, self.looks = answers, 0
@@ -260,7 +260,7 @@ class AnsweringAws:
 
 
 def exit_code(ecs: AnsweringEcs) -> int:
-    """How a deploy ends that watches by these answers, and waits for 60 s at most."""
+    """The exit code of a deploy that gets these responses and waits for 60 s at most."""
     target = bench(AnsweringAws(ecs), deploy={"timeout_seconds": "60"}).target
     revision = Revision(arn(NEW), "ACTIVE", "", "", {})
     try:
@@ -271,7 +271,7 @@ def exit_code(ecs: AnsweringEcs) -> int:
 
 
 @given(st.lists(ANSWERS, min_size=1, max_size=16))
-def test_any_answers_end_in_one_exit_code_that_they_prove(
+def test_any_sequence_of_responses_ends_in_the_exit_code_that_it_proves(
     answers: list[list[Json] | Kind],
 ) -> None:
     ecs = AnsweringEcs(answers)
@@ -298,7 +298,7 @@ def test_a_deployment_that_is_not_listed_at_first_is_waited_for() -> None:
     assert exit_code(AnsweringEcs([stale, stale, done])) == ExitCode.DONE
 
 
-def test_lost_answers_do_not_count_as_answers_without_it() -> None:
+def test_lost_responses_do_not_count_as_responses_without_the_deployment() -> None:
     stale = [described(listed(BEFORE, "COMPLETED", running=1))]
     done = [described(listed(NEW, "COMPLETED", running=1))]
     answers: list[list[Json] | Kind] = [
@@ -314,24 +314,26 @@ def test_lost_answers_do_not_count_as_answers_without_it() -> None:
     assert exit_code(AnsweringEcs(answers)) == ExitCode.DONE
 
 
-def test_the_third_answer_without_it_is_believed() -> None:
+def test_the_third_response_without_the_deployment_counts() -> None:
     ecs = AnsweringEcs([[described(listed(BEFORE, "COMPLETED", running=1))]])
     assert (exit_code(ecs), ecs.looks) == (ExitCode.FAILED, 3)
 
 
-def test_once_it_was_listed_its_absence_is_believed_at_once() -> None:
+def test_after_the_deployment_was_listed_its_absence_counts_at_once() -> None:
     waiting, back = [described(listed())], [described(listed(BEFORE, "COMPLETED", running=1))]
     ecs = AnsweringEcs([waiting, back])
     assert (exit_code(ecs), ecs.looks) == (ExitCode.FAILED, 2)
 
 
-def test_the_third_lost_answer_in_a_row_ends_it_and_one_answer_starts_the_count_again() -> None:
+def test_the_third_lost_response_in_a_row_ends_the_watch_and_one_response_resets_the_count() -> (
+    None
+):
     waiting = [described(listed())]
     ecs = AnsweringEcs([waiting, Kind.LOST, Kind.SIGN_IN, waiting, Kind.REFUSED])
     assert (exit_code(ecs), ecs.looks) == (ExitCode.UNKNOWN, 7)
 
 
-def test_the_verdict_of_the_last_look_wins_over_the_timeout() -> None:
+def test_the_verdict_of_the_last_poll_takes_precedence_over_the_timeout() -> None:
     waiting, done = [described(listed())], [described(listed(NEW, "COMPLETED", running=1))]
     assert exit_code(AnsweringEcs([waiting] * 11 + [done])) == ExitCode.DONE
     ecs = AnsweringEcs([waiting] * 12 + [done])

@@ -1,4 +1,4 @@
-"""What a deploy shows while it watches, and how it reports each bad end."""
+"""The output of a deploy while it watches, and its report of each failure."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +48,7 @@ NAMES = settings().names
 SCALING = "application-autoscaling:"
 
 
-# --- each end, in the simulated AWS ---
+# --- each kind of failure, in the simulated AWS ---
 
 
 def test_a_crashing_release_is_rolled_back_and_reported(deployed: Checkout) -> None:
@@ -82,7 +82,7 @@ def test_a_first_release_that_crashes_has_nothing_to_roll_back_to(provisioned: C
 
 
 def test_a_release_that_crashes_while_ecs_rolls_back_the_one_before(deployed: Checkout) -> None:
-    """There is no deployment in steady state to roll back to at that moment."""
+    """At that moment no deployment is in steady state, so ECS has nothing to roll back to."""
     served = deployed.commit_served
     for error in "deployment-rolled-back", "deployment-failed":
         deployed.release()
@@ -111,7 +111,7 @@ def test_a_crashing_release_stays_if_the_document_asks_for_no_rollback(deployed:
     [Crashes(), Unhealthy(), UnhealthyTarget(), CannotPull()],
     ids=["crashes", "unhealthy", "unhealthy target", "cannot pull"],
 )
-def test_a_deploy_ends_at_most_two_looks_after_ecs_has_given_up(
+def test_a_deploy_ends_at_most_two_polls_after_ecs_has_given_up(
     deployed: Checkout, becomes: Outcome
 ) -> None:
     deployed.release()
@@ -121,7 +121,7 @@ def test_a_deploy_ends_at_most_two_looks_after_ecs_has_given_up(
     assert 1 <= sum(looks) <= 2
 
 
-def test_a_first_deploy_ends_at_most_two_looks_after_ecs_has_given_up(
+def test_a_first_deploy_ends_at_most_two_polls_after_ecs_has_given_up(
     provisioned: Checkout,
 ) -> None:
     provisioned.release()
@@ -131,7 +131,7 @@ def test_a_first_deploy_ends_at_most_two_looks_after_ecs_has_given_up(
     assert 1 <= sum(looks) <= 2
 
 
-def test_a_rollback_ends_at_most_two_looks_after_ecs_has_given_up(deployed_twice: Checkout) -> None:
+def test_a_rollback_ends_at_most_two_polls_after_ecs_has_given_up(deployed_twice: Checkout) -> None:
     deployed_twice.aws.next_rollout(Crashes())
     looks = looks_at_failure(deployed_twice)
     deployed_twice.run("rollback").expect(1, "deployment-rolled-back")
@@ -139,7 +139,7 @@ def test_a_rollback_ends_at_most_two_looks_after_ecs_has_given_up(deployed_twice
 
 
 def looks_at_failure(checkout: Checkout) -> list[bool]:
-    """For each look at the service from now on, whether ECS had given up by then."""
+    """For each poll of the service from now on, whether ECS had given up by then."""
     looks: list[bool] = []
     checkout.aws.moments.whenever("ecs:DescribeServices", lambda: looks.append(checkout.has_failed))
     return looks
@@ -154,7 +154,7 @@ def looks_at_failure(checkout: Checkout) -> list[bool]:
     ],
     ids=["cannot pull", "unhealthy", "unhealthy target"],
 )
-def test_the_reason_of_a_release_that_does_not_come_up_is_shown(
+def test_the_reason_of_a_failed_release_is_shown(
     deployed: Checkout, becomes: Outcome, event: str, task_shows: str
 ) -> None:
     served = deployed.commit_served
@@ -184,7 +184,7 @@ def test_a_task_without_its_log_group_does_not_start(deployed: Checkout) -> None
     assert deployed.commit_served == served != ""
 
 
-def test_a_task_without_its_execution_role_is_waited_for_in_vain(deployed: Checkout) -> None:
+def test_tasks_without_an_execution_role_end_in_a_timeout(deployed: Checkout) -> None:
     served = deployed.commit_served
     deployed.set("deploy.timeout_seconds", 30)
     deployed.release()
@@ -221,7 +221,9 @@ def test_a_secret_that_the_stack_does_not_grant_yet_is_granted_by_provision(
 @pytest.mark.parametrize(
     "becomes", [Hangs(), OutOfCapacity(), Flaps()], ids=["hangs", "no capacity", "flaps"]
 )
-def test_what_never_ends_in_ecs_ends_as_unknown(deployed: Checkout, becomes: Outcome) -> None:
+def test_a_deployment_that_never_ends_in_ecs_ends_as_unknown(
+    deployed: Checkout, becomes: Outcome
+) -> None:
     served = deployed.commit_served
     deployed.set("deploy.timeout_seconds", 60)
     deployed.release()
@@ -238,7 +240,7 @@ def test_what_never_ends_in_ecs_ends_as_unknown(deployed: Checkout, becomes: Out
 def test_tasks_that_crash_once_they_are_healthy_are_named_while_it_waits(
     deployed: Checkout,
 ) -> None:
-    """The circuit breaker of ECS does not count them, so the deployment has no end."""
+    """The circuit breaker of ECS does not count them, so the deployment never ends."""
     deployed.set("deploy.timeout_seconds", 40)
     deployed.release()
     deployed.aws.next_rollout(Flaps())
@@ -246,14 +248,14 @@ def test_tasks_that_crash_once_they_are_healthy_are_named_while_it_waits(
     run.expect_text("EssentialContainerExited", "exit code 1")
 
 
-def test_a_shortage_is_named_while_the_deployment_waits(deployed: Checkout) -> None:
+def test_a_shortage_of_capacity_is_named_while_the_deployment_waits(deployed: Checkout) -> None:
     deployed.set("deploy.timeout_seconds", 20)
     deployed.release()
     deployed.aws.next_rollout(OutOfCapacity())
     assert "Capacity is unavailable" in deployed.run("deploy").expect(3, "deployment-timeout").out
 
 
-def test_a_deployment_that_took_too_long_is_watched_on_by_the_next_run(
+def test_the_next_run_continues_to_watch_a_deployment_that_took_too_long(
     deployed: Checkout,
 ) -> None:
     deployed.set("deploy.timeout_seconds", 5)
@@ -264,17 +266,17 @@ def test_a_deployment_that_took_too_long_is_watched_on_by_the_next_run(
     assert deployed.revisions == ["ai-assistant-task:1", "ai-assistant-task:2"]
 
 
-def test_a_deployment_that_is_overtaken_is_red_and_sets_no_scaling(deployed: Checkout) -> None:
+def test_a_deployment_that_is_overtaken_fails_and_sets_no_scaling(deployed: Checkout) -> None:
     deployed.release()
     deployed.aws.next_rollout(Overtaken())
     run = deployed.run("deploy").expect(1, "deployment-overtaken")
-    assert "by ai-assistant-task:3" in run.err
+    assert "a later deployment of ai-assistant-task:3 replaced" in run.err
     assert deployed.revision == "ai-assistant-task:3"
     assert "run this again: uv run --frozen -m infra deploy" in run.err
     assert not [name for name in run.changes if name.startswith(SCALING)]
 
 
-def test_a_service_that_is_deleted_meanwhile_is_red(deployed: Checkout) -> None:
+def test_a_service_that_is_deleted_meanwhile_is_an_error(deployed: Checkout) -> None:
     names, ecs = deployed.settings.names, deployed.aws.client("ecs")
     deployed.release()
     deployed.aws.moments.when(
@@ -284,7 +286,9 @@ def test_a_service_that_is_deleted_meanwhile_is_red(deployed: Checkout) -> None:
     deployed.run("deploy").expect(1, "service-deleted")
 
 
-def test_a_token_that_expires_while_it_watches_is_no_verdict(deployed: Checkout) -> None:
+def test_a_token_that_expires_during_the_watch_makes_the_outcome_unknown(
+    deployed: Checkout,
+) -> None:
     served = deployed.commit_served
     deployed.release()
     deployed.aws.moments.when("ecs:UpdateService", deployed.aws.faults.expire_tokens)
@@ -298,7 +302,7 @@ def test_a_token_that_expires_while_it_watches_is_no_verdict(deployed: Checkout)
     assert deployed.commit_served == deployed.head
 
 
-def test_throttling_that_lasts_while_it_watches_is_no_verdict(deployed: Checkout) -> None:
+def test_lasting_throttling_during_the_watch_makes_the_outcome_unknown(deployed: Checkout) -> None:
     served = deployed.commit_served
     deployed.release()
     deployed.aws.moments.when(
@@ -343,7 +347,7 @@ def test_a_watch_without_pauses_ends_too(deployed: Checkout) -> None:
 
 
 def test_the_service_looks_complete_to_aws_ecs_wait_after_a_rollback(deployed: Checkout) -> None:
-    """Why the tool does not leave the waiting to `aws ecs wait services-stable`."""
+    """The reason why the tool does not wait with `aws ecs wait services-stable`."""
     deployed.release()
     deployed.aws.next_rollout(Crashes(), Serves())
     deployed.run("deploy").expect(1, "deployment-rolled-back")
@@ -353,7 +357,7 @@ def test_the_service_looks_complete_to_aws_ecs_wait_after_a_rollback(deployed: C
     waiter.wait(cluster=names.cluster, services=[names.service])
 
 
-# --- stopped tasks, by answers of the test ---
+# --- stopped tasks, by responses of the test ---
 
 
 def task(
@@ -375,7 +379,7 @@ def task(
 
 @contextmanager
 def watching(*answers: list[Json]) -> Iterator[TaskWatcher]:
-    """A watcher of our tasks that is told of these, in one call after the other."""
+    """A watcher of our tasks that gets these responses, one after the other."""
     aws, stubber = stubbed("ecs")
     known: set[str] = set()
     for tasks in answers:
@@ -427,7 +431,7 @@ def test_a_task_that_is_stopping_is_reported_once_its_exit_code_is_known() -> No
         assert found.reason.endswith(f"{NAMES.container}: exit code 3")
 
 
-def test_at_a_bad_end_a_task_that_is_stopping_counts() -> None:
+def test_at_a_failure_a_task_that_is_stopping_counts() -> None:
     with watching([task(1, status="STOPPING")]) as watcher:
         assert ids(watcher.news(at_the_end=True)) == [1]
 
@@ -509,7 +513,7 @@ AWSLOGS = {"logDriver": "awslogs", "options": {"awslogs-group": "g", "awslogs-st
 def reported(
     verdict: Verdict, *tasks: StoppedTask, log: Json, aws: Any = None, **now: Any
 ) -> tuple[ToolError, list[str]]:
-    """The error of a bad end, and the lines of its report."""
+    """The error of a failed deployment, and the lines of its report."""
     tried = bench(aws)
     back = service(listed(BEFORE, "COMPLETED"), listed(NEW, "FAILED", status="ACTIVE"), **now)
     ended = watch.Outcome(verdict, back, tasks)
@@ -536,7 +540,7 @@ def test_the_report_has_the_last_ten_events_and_the_tasks_in_the_order_of_their_
 
 
 def test_the_log_is_that_of_the_last_task_whose_container_ran() -> None:
-    """Its stream is named after the prefix in the revision itself, which may be an old one."""
+    """The prefix of the stream comes from the revision itself, which may be an old one."""
     aws, stubber = stubbed("logs")
     request = {"logGroupName": "g", "logStreamName": f"p/{NAMES.container}/2", "limit": 20}
     stubber.add_response("get_log_events", {"events": [{"message": "the\tend\n"}]}, request)
@@ -545,7 +549,7 @@ def test_the_log_is_that_of_the_last_task_whose_container_ran() -> None:
     assert lines[-2:] == ["Last lines of the log of 2:", "  the end"]
 
 
-def test_a_log_without_lines_is_none() -> None:
+def test_an_empty_log_is_reported_as_none() -> None:
     aws, stubber = stubbed("logs")
     stubber.add_response("get_log_events", {"events": []})
     _, lines = reported(Verdict.FAILED, stopped(1, seconds=1), log=AWSLOGS, aws=aws)
@@ -555,7 +559,7 @@ def test_a_log_without_lines_is_none() -> None:
 @pytest.mark.parametrize(
     ("log", "ran"), [({"logDriver": "awsfirelens"}, True), ({}, True), (AWSLOGS, False)]
 )
-def test_without_a_log_to_read_the_report_has_no_such_part(log: Json, ran: bool) -> None:
+def test_without_a_log_to_read_the_report_has_no_log_section(log: Json, ran: bool) -> None:
     _, lines = reported(Verdict.FAILED, stopped(1, seconds=1, ran=ran), log=log)
     assert lines[-1] == "  1 exited"
 
@@ -570,7 +574,7 @@ def test_without_a_log_to_read_the_report_has_no_such_part(log: Json, ran: bool)
         (Verdict.DELETED, "service-deleted"),
     ],
 )
-def test_every_bad_end_has_its_own_error_and_exit_code_1(verdict: Verdict, code: str) -> None:
+def test_every_failure_has_its_own_error_and_exit_code_1(verdict: Verdict, code: str) -> None:
     error, _ = reported(verdict, log={})
     assert (error.code, error.exit) == (code, 1)
     assert error.remedy
@@ -580,7 +584,7 @@ def test_every_bad_end_has_its_own_error_and_exit_code_1(verdict: Verdict, code:
 
 
 def looks(seconds: int, *views: tuple[int, str]) -> Bench:
-    """What plain progress shows of looks at (second, phase), the last of them until `seconds`."""
+    """The plain progress of polls at (second, phase), of which the last lasts until `seconds`."""
     tried = bench()
     shown = PlainProgress(tried.target.runtime.console)
     phases = dict(views)
@@ -632,8 +636,8 @@ def test_each_event_is_shown_once() -> None:
     ]
 
 
-def test_a_task_that_is_stopping_is_seen_at_a_bad_end() -> None:
-    """Without its exit code, because nothing is asked after the end."""
+def test_a_task_that_is_stopping_is_reported_at_a_failure() -> None:
+    """The report has no exit code, because no call is made after the end."""
 
     class EcsWithStoppingTask:
         def describe_services(self, **_: object) -> Json:
@@ -653,7 +657,7 @@ def test_a_task_that_is_stopping_is_seen_at_a_bad_end() -> None:
     assert ids(ended.stopped) == [1]
 
 
-def test_the_numbers_are_those_that_people_were_promised() -> None:
+def test_the_documented_intervals_have_not_changed() -> None:
     assert (progress.HEARTBEAT, watch.BELIEVED, stopped_tasks.MOST_AT_ONCE) == (30, 3, 100)
     assert settings().deploy.poll_seconds == 5
     assert settings().deploy.timeout_seconds == 1500

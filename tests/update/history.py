@@ -25,7 +25,7 @@ def spans() -> list[tuple[str, str]]:
 
 SPANS = spans()
 
-# What an update leaves alone, by copier.yml.
+# Files that an update does not change, by copier.yml.
 MADE_ONCE = re.findall(
     r"== 'update' %\}([\w./]+)\{%", (ROOT / "copier.yml").read_text(encoding="utf-8")
 )

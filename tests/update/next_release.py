@@ -1,4 +1,4 @@
-"""A release that could come next: what maintainers do, one of most things, all at once.
+"""A synthetic next release: one example of most kinds of changes that maintainers make.
 
 Without it no update could be tested before the first release, or on the day of a release, when the
 newest is the present tree. It keeps the rule of docs/decisions/room-for-both.md: the template grows

@@ -387,7 +387,7 @@ class ExplainsInTheReadme(OwnerEdit):
     def is_present(self, service: Owned) -> bool:
         text = service.text("README.md")
         sections = re.findall(r"^## (.+)$", text, re.MULTILINE)
-        table = text.partition("## Where a fact lives")[2].partition("\n## ")[0]
+        table = text.partition("## Where to change what")[2].partition("\n## ")[0]
         return (
             sections[0] == "What it is for"
             and sections[-1] == "Who to ask"

@@ -60,7 +60,7 @@ def test_a_question_is_never_removed_and_keeps_its_type(
 
 
 @pytest.mark.parametrize(("start", "end"), SPANS)
-def test_a_choice_is_never_taken_away(published: History, start: str, end: str) -> None:
+def test_a_choice_is_never_removed(published: History, start: str, end: str) -> None:
     here = asked_in(published, end)
     for name, question in asked_in(published, start).items():
         if "choices" in question:
@@ -98,7 +98,7 @@ def test_a_new_question_has_a_default(published: History, start: str, end: str) 
         assert "default" in here[name], f"{name}: an update without a terminal cannot ask"
 
 
-def test_a_new_question_left_at_its_default_changes_nothing_but_what_is_about_it(
+def test_the_default_of_a_new_question_adds_only_its_own_setting(
     template: Path, example: Render, tmp_path: Path
 ) -> None:
     shutil.copytree(template, tmp_path / "template")
@@ -125,7 +125,7 @@ def test_a_path_is_never_moved_or_removed(published: History, start: str, end: s
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("start", "end"), SPANS)
-def test_an_answers_file_says_the_same_in_a_later_version(
+def test_an_answers_file_has_the_same_meaning_in_a_later_version(
     published: History, tmp_path: Path, start: str, end: str
 ) -> None:
     """An answers file written by `start`, for sizes, names and texts of every kind."""

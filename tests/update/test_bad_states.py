@@ -222,7 +222,7 @@ def test_a_refusal_says_why_and_changes_nothing(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("status", "user", "says"), CLOSED)
-def test_a_template_that_git_is_not_let_into_changes_nothing(
+def test_a_template_without_access_changes_nothing(
     published: History, tmp_path: Path, status: int, user: str, says: str
 ) -> None:
     service = published.service(HERE, tmp_path / "service")
@@ -236,7 +236,7 @@ def test_a_template_that_git_is_not_let_into_changes_nothing(
     assert everything(service) == before
 
 
-def test_the_documentation_says_what_to_do_about_each() -> None:
+def test_the_documentation_has_a_remedy_for_each_refusal() -> None:
     """And lists no other refusal. The text in quotation marks varies."""
     table = (ROOT / "docs" / "guides" / "update.md").read_text().partition("## Troubleshooting")[2]
     cells = [line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `")]
@@ -249,7 +249,7 @@ def varying(says: str) -> str:
 
 
 @pytest.mark.slow
-def test_from_a_folder_inside_it_is_refused(published: History, tmp_path: Path) -> None:
+def test_an_update_from_a_subfolder_is_refused(published: History, tmp_path: Path) -> None:
     service = published.service(HERE, tmp_path / "service")
     before = everything(service)
     refused = copier(service, "--vcs-ref", NEXT, folder="infra")
@@ -267,7 +267,7 @@ def test_a_version_older_than_its_own_is_refused(published: History, tmp_path: P
 
 
 @pytest.mark.slow
-def test_an_old_copier_is_told_so(published: History, tmp_path: Path) -> None:
+def test_a_copier_that_is_too_old_is_refused(published: History, tmp_path: Path) -> None:
     service = published.service(HERE, tmp_path / "service")
     future = tmp_path / "future"
     git(tmp_path, "clone", "--quiet", str(published.path), str(future))
@@ -325,7 +325,7 @@ def older_answers(service: Owned) -> Owned:
     "state",
     [detached, shallow, with_secrets, in_a_larger_repository, updated_already, older_answers],
 )
-def test_what_is_unusual_but_no_obstacle(
+def test_an_unusual_state_that_can_be_updated(
     published: History, tmp_path: Path, state: Callable[[Owned], Owned]
 ) -> None:
     service = state(published.service(HERE, tmp_path / "apart" / "service"))

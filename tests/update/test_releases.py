@@ -38,14 +38,14 @@ def tags(repository: Path) -> list[str]:
     return git(repository, "tag", "--list", "v[0-9]*").decode().split()
 
 
-def test_a_tag_holds_what_its_record_says(published: History) -> None:
+def test_a_tag_has_the_content_of_its_record(published: History) -> None:
     assert unlike_their_record(ROOT, published.path) == [], (
         "without a record: python scripts/release.py record VERSION vVERSION; with another "
         "content: the tag was moved, so fetch it again (git fetch --tags --force)"
     )
 
 
-def test_the_present_tree_is_its_version_or_on_the_way_to_it(published: History) -> None:
+def test_a_changed_tree_has_a_new_version(published: History) -> None:
     for version in recorded():
         assert parts(VERSION) >= parts(version), f"pyproject.toml: {version} is released already"
     if VERSION in recorded():
@@ -59,7 +59,7 @@ def repository(template: Path, tmp_path: Path) -> ReleaseRepository:
 
 
 @pytest.mark.parametrize("earlier", [[], ["7.0.0"], ["7.0.0", "8.0.0"]], ids=len)
-def test_what_is_recorded_and_told_is_ready(
+def test_a_recorded_version_with_a_changelog_is_ready(
     repository: ReleaseRepository, earlier: list[str]
 ) -> None:
     repository.record(*earlier)
@@ -114,14 +114,16 @@ def test_a_template_that_changed_after_its_record_is_not_ready(
         ("v9.0.0rc1", "9.0.0rc1 is no version"),
     ],
 )
-def test_what_is_missing_is_named(repository: ReleaseRepository, version: str, says: str) -> None:
+def test_a_missing_part_of_a_release_is_named(
+    repository: ReleaseRepository, version: str, says: str
+) -> None:
     code, said = repository.release("check", version)
     assert code == 1
     assert says in said
     assert "Traceback" not in said
 
 
-def test_a_release_is_recorded_when_it_is_a_new_one_and_nothing_else_is_touched(
+def test_only_a_new_version_is_recorded_and_nothing_else_is_changed(
     repository: ReleaseRepository,
 ) -> None:
     def refused(version: str) -> str:

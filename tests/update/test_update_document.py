@@ -93,7 +93,7 @@ def desk(published: History, tmp_path: Path) -> Desk:
     tools = tmp_path / "bin"
     tools.mkdir()
     (tools / "uvx").write_text(f'#!/bin/sh\nshift\nexec {copier} "$@"\n')
-    (tools / "uv").write_text("#!/bin/sh\n")  # that a service is green then: test_updates.py
+    (tools / "uv").write_text("#!/bin/sh\n")  # test_updates.py runs the tests of the service
     for tool in tools.iterdir():
         tool.chmod(0o755)
     return Desk(service, template)
@@ -201,7 +201,7 @@ SCENES: dict[str, Callable[[Desk], None]] = {
 }
 
 
-def test_every_block_of_commands_is_played() -> None:
+def test_every_block_of_commands_is_tested() -> None:
     assert SCENES.keys() == blocks().keys()
     for heading, texts in blocks().items():
         played = inspect.getsource(SCENES[heading])

@@ -17,7 +17,7 @@ import yaml
 WORKFLOWS = ("ci", "deploy-ecs", "rollback-ecs", "template-update")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
-# As the workflows may call it: the tool without another look at the lock file. Anything else fails.
+# uv as the workflows may call it: the tool must run without a sync. Any other call fails.
 UV = """
 case "$*" in
   "sync --locked --only-group infra --no-build") ;;
@@ -83,7 +83,7 @@ class Runner:
         self.tool("uv", "sh", os.fspath(script))
 
     def run(self, name: str, step: str, **given: str) -> StepResult:
-        """Run the step. Where its `env` has expressions, the test says what they come to."""
+        """Run the step. `given` has the values of the expressions in its `env`."""
         found = steps(self.service, name)[step]
         env = {key: str(value) for key, value in found.get("env", {}).items()} | given
         unknown = [key for key, value in env.items() if "${{" in value]

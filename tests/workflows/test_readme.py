@@ -1,4 +1,4 @@
-"""Every command that a person or an agent is told to type can be typed, every example copied."""
+"""Every command of the documentation works, and every example can be copied."""
 
 import inspect
 import json
@@ -50,7 +50,7 @@ subprocess.run(["git", "-C", told.source, "remote", "add", told.remote, "../gith
 if told.push:
     subprocess.run(["git", "-C", told.source, "push", told.remote, "HEAD"], check=True)
 """
-# It asks about the repository on GitHub; and what is there already was deployed to nothing.
+# provision reads the repository on GitHub, and nothing may have been pushed before it.
 PROVISION = """#!/bin/sh
 git remote get-url origin && test -z "$(git ls-remote origin)"
 """
@@ -197,7 +197,7 @@ def test_every_docker_command_exists(example: Render) -> None:
             assert re.search(rf"{option}\b", usage), f"docker {verb} {option}"
 
 
-# What the text beside a command promises, or what makes it harmless, by the words it begins with.
+# Options that the text beside a command promises, or that make it safe, by its first words.
 OPTIONS = {
     "uv run uvicorn": "--reload --reload-dir app --port 8080",
     "uv run pre-commit run": "--all-files",
@@ -227,7 +227,7 @@ def test_a_command_has_the_options_that_its_text_promises(example: Render, comma
     )
 
 
-def test_no_command_pushes_before_there_is_an_infrastructure_or_by_force(example: Render) -> None:
+def test_no_command_pushes_by_force_or_before_the_infrastructure_exists(example: Render) -> None:
     for command in commands(example.text("README.md")):
         assert "--push" not in command, f"README.md: `{command}`: provision comes before a push"
         assert "--force" not in command, f"README.md: `{command}` loses the work of others"
@@ -309,7 +309,7 @@ def test_a_bad_commit_is_reverted(example: Render, tmp_path: Path, merge: bool) 
 
 
 def test_every_example_is_of_this_service(example: Render) -> None:
-    """What is copied as it stands names the account and the region of the service."""
+    """Examples can be copied unchanged: they name the account and the region of the service."""
     text = example.text("README.md")
     arns = re.findall(r'"(arn:[^"]+)"', text)
     assert {arn.split(":")[2] for arn in arns} == {"acm", "secretsmanager", "sns"}
@@ -317,7 +317,7 @@ def test_every_example_is_of_this_service(example: Render) -> None:
     assert {tuple(arn.split(":")[3:5]) for arn in arns} == {place}
 
 
-def test_a_secret_is_named_as_ecs_takes_it(example: Render) -> None:
+def test_the_example_of_a_secret_is_what_ecs_accepts(example: Render) -> None:
     secret = json_blocks(example)[0]
     task = example.json("infra/task-definition.json")
     task["containerDefinitions"][0]["secrets"].append(secret)
@@ -326,7 +326,7 @@ def test_a_secret_is_named_as_ecs_takes_it(example: Render) -> None:
     assert re.search(r":secret:[\w/-]+-\w{6}$", secret["valueFrom"]), "with the suffix of AWS's"
 
 
-def test_the_topic_lets_alarms_and_events_in_and_nobody_else(example: Render) -> None:
+def test_the_topic_policy_allows_only_cloudwatch_and_eventbridge(example: Render) -> None:
     statement = json_blocks(example)[1]
     assert statement["Resource"] == settings(example.text("README.md"))["alarms"]["topic"]
     publishers = {
@@ -349,17 +349,17 @@ def test_the_first_screen_says_how_to_run_test_and_deploy(example: Render) -> No
         assert word in first
 
 
-def test_every_exit_code_of_a_deploy_is_told(example: Render) -> None:
+def test_every_exit_code_of_a_deploy_is_documented(example: Render) -> None:
     usage = inspect.getdoc(deploy) or ""
     documented = re.findall(r"^  (\d+) ", usage.partition("Exit codes:\n")[2], re.MULTILINE)
     assert len(documented) >= 5
     assert re.findall(r"^\| (\d+) \|", example.text("README.md"), re.MULTILINE) == documented
 
 
-def test_no_description_changes_what_the_readme_is_made_of(
+def test_no_description_changes_the_structure_of_the_readme(
     varying: Path, example: Render, tmp_path: Path
 ) -> None:
-    """It is somebody's own words, and some of them are Markdown."""
+    """The description is free text, and may contain Markdown."""
     for number, text in enumerate(("<!-- a service", "~~~ text", "<<<<<<< HEAD", "# Title", "---")):
         answers = {**example.answers, "description": text}
         readme = render(varying, tmp_path / str(number), answers).text("README.md")

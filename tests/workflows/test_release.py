@@ -1,4 +1,4 @@
-"""A version is tagged and published when all that belongs to it is there and all tests passed."""
+"""A version is tagged and published only if it is complete and all tests have passed."""
 
 import json
 import re
@@ -30,13 +30,13 @@ def runner(repository: ReleaseRepository, tmp_path: Path) -> Runner:
     return Runner(repository.path, tmp_path / "home")
 
 
-def test_a_version_without_its_record_is_red(runner: Runner) -> None:
+def test_a_version_without_its_record_is_refused(runner: Runner) -> None:
     done = runner.run("release", CHECK, VERSION="9.0.0")
     assert done.code == 1
     assert "Not ready: tests/update/releases/ has no 9.0.0" in done.said
 
 
-def test_another_branch_is_red(runner: Runner, repository: ReleaseRepository) -> None:
+def test_another_branch_is_refused(runner: Runner, repository: ReleaseRepository) -> None:
     repository.release("record", "9.0.0")
     repository.commit()
     done = runner.run("release", CHECK, VERSION="9.0.0", GITHUB_REF="refs/heads/fix")
@@ -45,7 +45,7 @@ def test_another_branch_is_red(runner: Runner, repository: ReleaseRepository) ->
 
 
 @pytest.mark.parametrize("version", ["9.0.0", "v9.0.0"])
-def test_what_is_ready_is_tagged_and_published_with_its_changelog(
+def test_a_ready_version_is_tagged_and_published_with_its_changelog(
     runner: Runner, repository: ReleaseRepository, tmp_path: Path, version: str
 ) -> None:
     repository.release("record", "9.0.0")
@@ -63,7 +63,9 @@ def test_what_is_ready_is_tagged_and_published_with_its_changelog(
     assert release == ["v9.0.0", COMMIT, "v9.0.0", "Nine.\n"]
 
 
-def test_what_is_tagged_already_is_red(runner: Runner, repository: ReleaseRepository) -> None:
+def test_a_version_that_is_tagged_already_is_refused(
+    runner: Runner, repository: ReleaseRepository
+) -> None:
     repository.release("record", "9.0.0")
     repository.commit()
     git(repository.path, "tag", "v9.0.0")
@@ -91,7 +93,7 @@ def test_nothing_is_published_before_every_test_has_passed() -> None:
     }, "together, these are all"
 
 
-def test_only_who_publishes_may_write_and_nobody_is_asked_by_a_tag() -> None:
+def test_only_the_publishing_job_may_write_and_no_tag_starts_the_workflow() -> None:
     """A tag that is pushed has reached the services before anything could be tested."""
     release = workflow(ROOT, "release")
     assert release["on"].keys() == {"workflow_dispatch"}

@@ -1,4 +1,4 @@
-"""What git, an editor and pre-commit do with a service."""
+"""The settings of a service for git, editors and pre-commit."""
 
 import re
 import shlex
@@ -97,7 +97,7 @@ LINTERS = {
 }
 
 
-def test_every_linter_of_ci_is_there_and_as_strict_as_it_was(example: Render) -> None:
+def test_every_linter_of_ci_is_present_and_as_strict_as_chosen(example: Render) -> None:
     found = {
         name: hook["entry"].removeprefix("uv run --locked ")
         for name, hook in hooks(example).items()
@@ -110,7 +110,7 @@ def test_every_linter_of_ci_is_there_and_as_strict_as_it_was(example: Render) ->
     assert "exclude" not in example.text(".pre-commit-config.yaml")
 
 
-def test_a_conflict_that_was_left_is_red(example: Render) -> None:
+def test_a_leftover_conflict_marker_fails_the_hook(example: Render) -> None:
     pattern = re.compile(hooks(example)["conflict-markers"]["entry"])
     conflict = [
         "<<<<<<< before updating",
@@ -124,8 +124,8 @@ def test_a_conflict_that_was_left_is_red(example: Render) -> None:
         assert not any(pattern.search(line) for line in content.decode().splitlines()), name
 
 
-def test_an_answers_file_that_is_not_whole_is_red(example: Render) -> None:
-    """An update would take a default for what is missing, without a word."""
+def test_an_incomplete_answers_file_fails_the_hook(example: Render) -> None:
+    """An update would silently use the default for a missing answer."""
     hook = hooks(example)["answers"]
     assert hook["args"] == ["--multiline"], "red is what matches"
     assert "files" not in hook, "`copier copy -a` decides the name"
@@ -140,7 +140,7 @@ def test_an_answers_file_that_is_not_whole_is_red(example: Render) -> None:
         assert pattern.search("".join(lines[: lines.index(line)])), f"cut off before {key}"
 
 
-def test_the_answers_of_another_template_are_not_red(example: Render) -> None:
+def test_the_answers_of_another_template_pass_the_hook(example: Render) -> None:
     hook = hooks(example)["answers"]
     another = (
         "# Changes here will be overwritten by Copier\n_src_path: gh:someone/else\nteam: web\n"

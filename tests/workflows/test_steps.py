@@ -57,7 +57,7 @@ def test_the_tool_is_installed_as_it_is_locked(runner: Runner, workflow: str) ->
 
 
 def test_every_workflow_reads_the_settings_by_the_tool(runner: Runner) -> None:
-    """What it reads is tested in tests/tool/test_workflow_settings.py."""
+    """tests/tool/test_workflow_settings.py tests the outputs themselves."""
     change(runner.service, "github.environment", "live, europe=<<x")
     read = {
         name: runner.run(name, "Read the settings") for name in ("ci", "deploy-ecs", "rollback-ecs")
@@ -150,7 +150,7 @@ def test_a_revision_reaches_the_tool_as_it_was_typed(runner: Runner, revision: s
 
 
 @pytest.mark.parametrize("revision", ["x", "--help", "-1"])
-def test_a_revision_that_is_none_is_red(runner: Runner, revision: str) -> None:
+def test_an_invalid_revision_fails_the_step(runner: Runner, revision: str) -> None:
     done = runner.run("rollback-ecs", "Roll back", REVISION=revision)
     assert done.code == 2, done.said
     assert done.annotations[0].startswith("::error title=revision-name::")
@@ -167,7 +167,7 @@ def part(content: Mapping[str, str]) -> str:
 def test_a_refused_role_is_explained_and_the_token_never_printed(
     runner: Runner, workflow: str
 ) -> None:
-    """What it says is tested in tests/tool/test_github_token.py."""
+    """tests/tool/test_github_token.py tests the explanation itself."""
     subject = "repo:my-company@1234/ai-assistant@56789:ref:refs/heads/main"
     issuer = "https://token.actions.githubusercontent.com"
     claims = {"iss": issuer, "aud": "sts.amazonaws.com", "sub": subject, "x": ">>>???"}
@@ -188,7 +188,7 @@ def test_a_refused_role_is_explained_and_the_token_never_printed(
 
 
 @pytest.mark.parametrize("workflow", ["deploy-ecs", "rollback-ecs"])
-def test_refused_keys_are_not_taken_for_a_refused_role(runner: Runner, workflow: str) -> None:
+def test_refused_keys_are_not_reported_as_a_refused_role(runner: Runner, workflow: str) -> None:
     done = runner.run(workflow, REFUSED, HAS_KEYS="true")
     assert done.code == 1, done.said
     assert done.annotations[0].startswith("::error title=keys-refused::")

@@ -1,4 +1,4 @@
-"""One issue is open while a newer template waits, and none otherwise.
+"""One issue is open while a newer template exists, and none otherwise.
 
 Copier is the real one, gh is fake_gh.py.
 """
@@ -73,7 +73,7 @@ class Template:
         subprocess.run(["git", "add", "."], cwd=self.service, check=True)
 
     def week(self) -> StepResult:
-        """What the workflow does once a week, and the state of the issues after it."""
+        """Run the workflow as once a week, including the step about the issue."""
         found = self.runner.run("template-update", LOOK)
         if found.code or not found.outputs:
             return found
@@ -152,7 +152,7 @@ def test_the_answers_file_is_found_under_any_name(
     assert template.titles("open") == ["Template 1.1.0 is out: this service follows 1.0.0"]
 
 
-def test_an_answers_file_that_is_lost_is_red(template_of: Template) -> None:
+def test_a_missing_answers_file_fails_the_workflow(template_of: Template) -> None:
     template_of.release("v1.0.0")
     template_of.copy()
     subprocess.run(["git", "rm", "-q", "-f", ANSWERS_FILE], cwd=template_of.service, check=True)
@@ -162,7 +162,7 @@ def test_an_answers_file_that_is_lost_is_red(template_of: Template) -> None:
     assert template_of.state()["changes"] == 0
 
 
-def test_an_issue_that_somebody_closes_comes_back_while_the_update_waits(
+def test_a_closed_issue_comes_back_while_an_update_is_available(
     template_of: Template,
 ) -> None:
     template_of.release("v1.0.0")
@@ -177,7 +177,7 @@ def test_an_issue_that_somebody_closes_comes_back_while_the_update_waits(
     assert len(template_of.titles("open")) == 1
 
 
-def test_where_issues_are_disabled_a_notice_says_it(template_of: Template) -> None:
+def test_if_issues_are_disabled_a_notice_says_so(template_of: Template) -> None:
     template_of.release("v1.0.0")
     template_of.copy()
     template_of.release("v1.1.0")
@@ -190,7 +190,7 @@ def test_where_issues_are_disabled_a_notice_says_it(template_of: Template) -> No
     ]
 
 
-def test_another_refusal_of_github_is_red(template_of: Template) -> None:
+def test_another_refusal_of_github_fails_the_workflow(template_of: Template) -> None:
     template_of.release("v1.0.0")
     template_of.copy()
     template_of.runner.tool("gh", "sh", "-c", "echo 'HTTP 502: Bad Gateway' >&2; exit 1")
@@ -200,7 +200,9 @@ def test_another_refusal_of_github_is_red(template_of: Template) -> None:
     assert done.annotations == []
 
 
-def test_the_issue_says_where_the_way_is_written(template_of: Template, example: Render) -> None:
+def test_the_issue_names_the_section_with_the_instructions(
+    template_of: Template, example: Render
+) -> None:
     template_of.release("v1.0.0")
     template_of.copy()
     template_of.release("v1.1.0")
@@ -219,7 +221,7 @@ def test_a_template_without_tags_is_followed_by_its_commits(template_of: Templat
     assert len(template_of.titles("open")) == 1
 
 
-def test_a_service_without_a_template_version_is_left_in_peace(template_of: Template) -> None:
+def test_a_service_without_a_template_version_gets_no_issue(template_of: Template) -> None:
     template_of.copy()
     answers = template_of.answers
     kept = [line for line in answers.read_text().splitlines() if not line.startswith("_commit")]
@@ -235,7 +237,7 @@ def test_a_service_without_a_template_version_is_left_in_peace(template_of: Temp
     ["https://127.0.0.1:1/template.git", "../elsewhere", "/nowhere/template"],
     ids=["unreachable", "relative", "gone"],
 )
-def test_a_template_that_cannot_be_read_is_red_without_a_stack_trace(
+def test_a_template_that_cannot_be_read_fails_the_workflow_without_a_stack_trace(
     template_of: Template, where: str
 ) -> None:
     template_of.release("v1.0.0")
@@ -250,7 +252,7 @@ def test_a_template_that_cannot_be_read_is_red_without_a_stack_trace(
     assert template_of.state()["changes"] == 0, "an issue is neither opened nor closed"
 
 
-# --- what Copier, its dependencies or the template's host print is no command to GitHub ---
+# --- output of Copier, its dependencies or the template's host cannot give GitHub commands ---
 
 # Stands for a Copier that was taken over, or for a host that answers with these lines.
 HOSTILE = """
@@ -279,7 +281,7 @@ def test_an_error_of_the_template_s_host_stays_on_the_line_of_its_annotation(
     assert len(done.annotations) == 1, done.said
 
 
-def test_what_copier_answers_is_quoted(template_of: Template) -> None:
+def test_the_output_of_copier_is_quoted(template_of: Template) -> None:
     template_of.release("v1.0.0")
     template_of.copy()
     take_over(template_of)
@@ -294,7 +296,7 @@ def test_what_copier_answers_is_quoted(template_of: Template) -> None:
     "latest",
     ["2 ##[error]x", "$(id)", "2\n::error::x", "2.0.0 is out: click [here](http://x)", "2;"],
 )
-def test_a_version_that_is_none_opens_no_issue(template_of: Template, latest: str) -> None:
+def test_an_invalid_version_opens_no_issue(template_of: Template, latest: str) -> None:
     template_of.copy()
     done = template_of.runner.run(
         "template-update",

@@ -1,4 +1,4 @@
-"""What .github/ of this repository names exists, and its pins are those of a service."""
+"""The files that .github/ of this repository names exist, and its pins are those of a service."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What holds for every workflow of a service, whatever its steps do."""
+"""Rules for every workflow of a service."""
 
 import re
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_actions_are_pinned_by_commit_and_alike_everywhere(example: Render) -> N
     assert all(len(pin) == 1 for pin in pins.values()), f"two pins for one action: {pins}"
 
 
-# Every job and what it may do with GitHub. `id-token` lets a job assume the deploy role.
+# The permissions of every job on GitHub. `id-token` lets a job assume the deploy role.
 READ = {"contents": "read"}
 PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
     "ci": {"settings": READ, "check": READ, "image": READ, "passed": {}},
@@ -57,7 +57,7 @@ def test_every_job_has_the_permissions_it_needs_and_no_more(example: Render, nam
     assert found == PERMISSIONS[name], f"{name}.yml: give each job what its own steps need"
 
 
-# Every condition, by job, or by job and step. One that is lost or changed is seen nowhere else.
+# Every condition, by job, or by job and step. No other test notices a lost or changed one.
 CONDITIONS = {
     "ci": {
         "passed": "always()",
@@ -81,7 +81,7 @@ CONDITIONS = {
 
 
 @ANY_WORKFLOW
-def test_nothing_runs_on_other_conditions(example: Render, name: str) -> None:
+def test_jobs_and_steps_have_only_the_expected_conditions(example: Render, name: str) -> None:
     found: dict[str, str] = {}
     for job, content in jobs(example.path, name).items():
         parts = {job: content} | {f"{job}: {s['name']}": s for s in content.get("steps", [])}
@@ -174,7 +174,7 @@ def test_no_script_is_untested(example: Render) -> None:
 
 
 def test_only_these_steps_see_a_secret(example: Render) -> None:
-    """What a step has in its environment, it can print in a form that GitHub does not mask."""
+    """A step can print a secret of its environment in a form that GitHub does not mask."""
     found = {
         (name, step, secret)
         for name in WORKFLOWS
@@ -196,21 +196,21 @@ def test_only_these_steps_see_a_secret(example: Render) -> None:
 
 
 @ANY_WORKFLOW
-def test_no_job_but_a_step_has_variables(example: Render, name: str) -> None:
+def test_only_steps_have_variables(example: Render, name: str) -> None:
     loaded = workflow(example.path, name)
     for content in (loaded, *loaded["jobs"].values()):
         assert "env" not in content, f"{name}.yml: give variables to the step that needs them"
 
 
 @ANY_WORKFLOW
-def test_every_job_ends(example: Render, name: str) -> None:
+def test_every_job_has_a_timeout(example: Render, name: str) -> None:
     for job, content in jobs(example.path, name).items():
         called = "uses" in content  # a called workflow has the timeouts of its own jobs
         assert called or 1 <= content["timeout-minutes"] <= 60, f"{name}.yml: {job}"
 
 
 @ANY_WORKFLOW
-def test_no_expression_stands_in_a_script(example: Render, name: str) -> None:
+def test_no_script_contains_an_expression(example: Render, name: str) -> None:
     for step, content in all_steps(example.path, name):
         assert "${{" not in content.get("run", ""), f"{step}: pass it through `env`"
 
@@ -273,7 +273,7 @@ def test_ci_runs_for_pull_requests_merge_groups_and_deploys(example: Render) -> 
 
 
 @pytest.mark.parametrize(("name", "job"), [("deploy-ecs", "deploy"), ("rollback-ecs", "rollback")])
-def test_a_rollout_under_way_is_watched_to_its_end(example: Render, name: str, job: str) -> None:
+def test_the_timeout_of_a_job_covers_a_whole_rollout(example: Render, name: str, job: str) -> None:
     minutes = jobs(example.path, name)[job]["timeout-minutes"]
     rollout = example.settings().deploy.timeout_seconds / 60
     assert rollout + 10 <= minutes, (
@@ -282,7 +282,7 @@ def test_a_rollout_under_way_is_watched_to_its_end(example: Render, name: str, j
     assert minutes < 60, "the role's credentials last for an hour"
 
 
-def test_nothing_is_deployed_that_ci_refuses(example: Render) -> None:
+def test_a_deploy_needs_a_passed_ci(example: Render) -> None:
     deploy = jobs(example.path, "deploy-ecs")
     assert deploy["ci"]["uses"] == "./.github/workflows/ci.yml"
     assert deploy["deploy"].get("needs") == "ci", "deploy what CI has passed, and nothing else"
@@ -292,7 +292,7 @@ def test_nothing_is_deployed_that_ci_refuses(example: Render) -> None:
     assert asked == told.keys(), "deploy-ecs.yml uses each output of ci.yml: environment, runner"
 
 
-def test_ci_does_not_stand_between_a_rollback_and_its_start(example: Render) -> None:
+def test_a_rollback_does_not_wait_for_ci(example: Render) -> None:
     found = jobs(example.path, "rollback-ecs")
     assert found["rollback"].get("needs") == "settings", (
         "the job `settings` alone comes before: it reads the GitHub environment"
@@ -313,7 +313,7 @@ def test_a_job_with_credentials_runs_in_the_environment_of_the_settings(
     )
 
 
-def test_one_check_with_a_name_that_stays_stands_for_all_of_ci(example: Render) -> None:
+def test_one_check_with_a_fixed_name_covers_all_of_ci(example: Render) -> None:
     """Branch protection names checks; those of a matrix have versions in their names."""
     ci = jobs(example.path, "ci")
     assert list(ci)[-1] == "passed"
@@ -369,7 +369,7 @@ def test_a_job_that_can_write_issues_runs_no_code_of_others(example: Render) -> 
 
 
 @pytest.mark.parametrize("name", ["deploy-ecs", "rollback-ecs"])
-def test_credentials_are_for_this_account_and_refused_soon(example: Render, name: str) -> None:
+def test_credentials_are_only_for_this_account_and_fail_quickly(example: Render, name: str) -> None:
     given = steps(example.path, name)["Get credentials"]["with"]
     assert given.pop("retry-max-attempts") <= 3, "the default of 12 takes three minutes to say no"
     assert given == {
@@ -411,12 +411,12 @@ def test_ci_runs_the_oldest_python_and_the_one_of_the_image(example: Render) -> 
 
 
 def test_ci_builds_and_tests_the_image_on_the_processor_of_fargate(example: Render) -> None:
-    """What its command does is tested in tests/tool and tests/container."""
+    """tests/tool and tests/container test the command itself."""
     found = jobs(example.path, "ci")["image"]["runs-on"]
     assert found == "${{ needs.settings.outputs.runner }}", "infra/task-definition.json names it"
 
 
-def test_the_template_is_asked_with_a_copier_that_can_read_it(example: Render) -> None:
+def test_the_update_check_uses_a_copier_that_supports_the_template(example: Render) -> None:
     used = re.findall(r"uvx copier@([\d.]+)", source(example.path, "template-update"))
     needed = yaml.safe_load((ROOT / "copier.yml").read_text())["_min_copier_version"]
     assert len(used) == 1
@@ -434,7 +434,7 @@ def test_a_finding_is_silenced_only_where_github_leaves_no_choice(
             ), f"{name}.yml: mend it, or say why not: {line}"
 
 
-def test_dependabot_raises_what_no_release_of_the_template_raises(example: Render) -> None:
+def test_dependabot_updates_only_what_the_template_does_not(example: Render) -> None:
     [update] = yaml.safe_load(example.text(".github/dependabot.yml"))["updates"]
     assert (update["package-ecosystem"], update["versioning-strategy"]) == (
         "uv",

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 MISSING = Problem(
     "alarm-missing",
     "[alarms] roll_back needs these alarms, which do not exist in {region}: {names}",
-    f"create them, those of the stack by: {COMMAND} provision; or set roll_back = false and commit "
-    "that",
+    f"create them ({COMMAND} provision creates those of the stack); or set roll_back = false and "
+    "commit that",
 )
 
 MOST_AT_ONCE = 100  # names that DescribeAlarms takes
@@ -88,8 +88,8 @@ def required(target: Target, document: Json, service: EcsService | None) -> Sequ
 
 
 def announce(target: Target, names: Sequence[str]) -> None:
-    """Before an update, say what ECS will watch: these alarms, unless one is in ALARM. A state that
-    cannot be read keeps nothing from being deployed."""
+    """Before an update, print which of these alarms ECS will watch. If their states cannot be read,
+    the deploy continues."""
     try:
         target.fact("alarms", prospect(names, read(target.aws, names)))
     except AwsError as error:
@@ -103,7 +103,7 @@ def prospect(names: Sequence[str], found: Mapping[str, Alarm]) -> str:
     Guide).
     """
     if not names:
-        return "none ends this deployment, because there is nothing to roll back to"
+        return "ECS watches none during this deployment: the service has nothing to roll back to"
     if on := [alarm.text for alarm in found.values() if alarm.is_on]:
         return f"ECS watches none during this deployment, because of {', '.join(on)}"
     return f"ECS watches {', '.join(names)}, and bakes the deployment for some minutes"
@@ -116,21 +116,22 @@ def warn_of_long_ones(target: Target, found: Mapping[str, Alarm]) -> None:
     for alarm in found.values():
         if alarm.seconds >= limit:
             target.runtime.console.warn(
-                f"The alarm {alarm.name} looks back {alarm.seconds} s, and a deploy waits {limit} "
-                "s ([deploy] timeout_seconds): it may end before the bake time does."
+                f"The alarm {alarm.name} looks back {alarm.seconds} s, but a deploy waits only "
+                f"{limit} s ([deploy] timeout_seconds): it may time out before the bake time ends."
             )
 
 
 def ended_by(target: Target, before: Started) -> Sequence[Alarm]:
-    """The alarms that ended a deployment, with their present states; none if another cause did. A
-    refusal is a warning: the deployment has failed all the same."""
+    """The alarms that ended a deployment, with their present states; empty if something else ended
+    it. If AWS refuses the call, that is only a warning, because the deployment has failed anyway.
+    """
     aws, names = target.aws, target.settings.names
     try:
         triggered = triggered_alarms(aws, names, before)
         found = read(aws, triggered)
     except AwsError as error:
         target.runtime.console.warn(
-            f"Whether an alarm ended the deployment cannot be read: {error.message}"
+            f"Could not read whether an alarm ended the deployment: {error.message}"
         )
         return []
     return [found.get(name, Alarm(name, "", "", 0)) for name in triggered]

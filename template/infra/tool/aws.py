@@ -47,9 +47,9 @@ REFUSED = Problem(
 DENIED = Problem(
     "aws-denied",
     "AWS denied {operation}: {text}",
-    "ops/iam-policy-github-actions.json grants what the deploy role may do, with the network and "
-    "the ECS Exec of the last provision; an administrator applies both: uv run --frozen -m infra "
-    "provision",
+    "the deploy role has the permissions of ops/iam-policy-github-actions.json, limited to the "
+    "network and ECS Exec settings of the last provision; an administrator applies changes of "
+    "them: uv run --frozen -m infra provision",
 )
 SIGN_IN = Problem(
     "sign-in",
@@ -63,13 +63,13 @@ UNREACHABLE = Problem(
 )
 LOST = Problem(
     "answer-lost",
-    "the answer to {operation} was lost: {text}",
+    "the response to {operation} was lost: {text}",
     "run the command again",
 )
 CHANGE_LOST = Problem(
     "change-unknown",
-    "the answer to {operation} was lost, so AWS may have done it: {text}",
-    "run the same command again: it finds out",
+    "the response to {operation} was lost, so AWS may have carried it out: {text}",
+    "run the same command again: it checks whether AWS did",
     ExitCode.UNKNOWN,
 )
 
@@ -111,7 +111,7 @@ class Kind(Enum):
 
 
 class AwsError(ToolError):
-    """A call that AWS did not carry out, or whose answer was lost."""
+    """A call that AWS did not carry out, or whose response was lost."""
 
     def __init__(self, kind: Kind, operation: str, aws_code: str, text: str) -> None:
         super().__init__(kind.value, operation=operation, text=text)

@@ -18,7 +18,7 @@ from infra.tool.target import Target
 
 OTHER_ACCOUNT = Problem(
     "account-differs",
-    "these credentials are of account {found}, and the service is in account {wanted}",
+    "these credentials belong to account {found}, but the service is in account {wanted}",
     "sign in to account {wanted}",
 )
 NO_STACK = Problem(
@@ -62,7 +62,7 @@ SERVICE_DRAINING = Problem(
 class Check:
     name: str
     run: Callable[[Target], str]
-    needs: Sequence[str] = ()  # checks; if one of them fails, this one is not made
+    needs: Sequence[str] = ()  # names of checks; if one of them fails, this one is skipped
 
 
 def check_repository(target: Target) -> str:
@@ -76,7 +76,7 @@ def check_lock(target: Target) -> str:
 
 def check_tree(target: Target) -> str:
     target.repository.require_clean()
-    return "every file is as committed"
+    return "no uncommitted changes"
 
 
 def check_settings(target: Target) -> str:
@@ -201,7 +201,7 @@ class Finding:
     check: Check
     found: str = ""
     error: ToolError | None = None
-    waits_for: str = ""  # the failed check because of which this one was not made
+    waits_for: str = ""  # the failed check because of which this one was skipped
 
 
 def run_checks(target: Target, report: Callable[[Finding], None]) -> list[Finding]:

@@ -39,7 +39,7 @@ CHECK_FAILED = Problem(
     "correct each line marked NO, then run the command again",
 )
 
-LONGEST = timedelta(days=3653)  # for which CloudWatch keeps a log, unless it keeps it for ever
+LONGEST = timedelta(days=3653)  # the longest retention of a log group, apart from "never expire"
 CHECK_WIDTH = 17  # characters, for the results and names of checks
 
 app = typer.Typer(
@@ -60,19 +60,19 @@ def provision(
 ) -> None:
     """Create or update the infrastructure of the service.
 
-    It needs the permissions of an administrator. infra/stack.yml is applied by a change set;
-    GitHub's identity provider and the service-linked roles are created if the account has none; the
-    lifecycle policy of the images and the policy of the deploy role are applied as they are. Run
-    again, it changes only what differs.
+    It needs the permissions of an administrator. It applies infra/stack.yml with a change set,
+    creates GitHub's identity provider and the service-linked roles if the account lacks them, and
+    applies infra/ecr-lifecycle-policy.json and ops/iam-policy-github-actions.json. A second run
+    changes only what differs.
 
     \b
     Exit codes:
-      0    everything is as the settings say; --plan: the plan was made
+      0    AWS matches the settings; --plan: the plan was made
       1    AWS refused a request after changes had begun, or the stack failed:
-           the first failure is named
+           the message names the first failure
       2    not ready: nothing was changed in AWS
-      3    outcome unknown: CloudFormation continues, but it took too long or
-           its answers were lost
+      3    outcome unknown: CloudFormation may still be working, but it took
+           too long or its responses were lost
       130  stopped by Ctrl-C: an operation that has begun continues in AWS
       143  stopped by SIGTERM, likewise
     """
@@ -94,27 +94,28 @@ def deploy(
 ) -> None:
     """Build, push and roll out this commit.
 
-    The command ends when the commit is in steady state, or when it is clear that it is not. An
-    image that ECR has under the tag of this commit is used without inspecting it. Scaling policies
-    that infra/autoscaling.json does not name are deleted. Run again, it changes nothing if this
+    The command ends when the deployment has reached steady state or has failed. If ECR already has
+    an image with the tag of this commit, that image is used without inspecting it. Scaling policies
+    that infra/autoscaling.json does not name are deleted. A second run changes nothing if this
     commit is in steady state, and keeps watching while its deployment is in progress.
 
     \b
     Exit codes:
       0    this commit is in steady state, and the URL answers with it;
            --plan: the plan was made
-      1    it failed, was rolled back or overtaken, another commit answers, or
-           AWS refused a request after changes had begun
+      1    the deployment failed, was rolled back or replaced by a later one,
+           the URL answers with another commit, or AWS refused a request
+           after changes had begun
       2    not ready: nothing was changed in AWS. If the scan of the image is
-           the reason, the image is in ECR, and the service is as it was
-      3    outcome unknown: it took too long, answers were lost, or the URL
+           the reason, the image is in ECR, but the service was not changed
+      3    outcome unknown: it took too long, responses were lost, or the URL
            cannot be reached from here. Run it again to keep watching
       130  stopped by Ctrl-C: a deployment that has begun continues in ECS
       143  stopped by SIGTERM, likewise
     """
     target: Target = context.obj
     if as_json and not plan:
-        raise typer.BadParameter("--json goes with --plan")
+        raise typer.BadParameter("--json works only with --plan")
     if not plan:
         deploying.deploy(target)
         return
@@ -129,21 +130,22 @@ def deploy(
 def rollback(
     context: typer.Context,
     revision: Annotated[
-        str, typer.Argument(metavar="[REVISION]", help="Its number, for example 41.")
+        str, typer.Argument(metavar="[REVISION]", help="Number of the revision, for example 41.")
     ] = "",
 ) -> None:
     """Roll back to an earlier revision.
 
-    By default, the last one before this one that was in steady state. Nothing is built or
-    registered, and the documents and the scaling stay as they are. The next deploy brings main
-    back: revert the bad commit there, too.
+    By default, this is the last revision before the present one that was in steady state. Nothing
+    is built or registered, and the settings of the service and the scaling stay the same. The next
+    deploy brings main back: revert the bad commit there, too.
 
     \b
     Exit codes:
       0    the revision is in steady state, and the URL answers with its commit
-      1    it failed, was rolled back or overtaken, or another commit answers
+      1    the deployment failed, was rolled back or replaced by a later one,
+           or the URL answers with another commit
       2    not ready, or nothing to roll back to: nothing was changed in AWS
-      3    outcome unknown: it took too long, answers were lost, or the URL
+      3    outcome unknown: it took too long, responses were lost, or the URL
            cannot be reached from here. Run it again to keep watching
       130  stopped by Ctrl-C: a deployment that has begun continues in ECS
       143  stopped by SIGTERM, likewise
@@ -163,8 +165,8 @@ def status(
     \b
     Exit codes:
       0    the service is healthy
-      1    it is not: the last line says why
-      2    AWS could not be asked: the message says what to do
+      1    the service is not healthy: the last line says what to do
+      2    AWS could not be read: the message says what to do
       130  stopped by Ctrl-C
       143  stopped by SIGTERM
     """
@@ -244,7 +246,7 @@ def check(context: typer.Context) -> None:
     \b
     Exit codes:
       0    ready to deploy
-      2    at least one check failed: each says what to do
+      2    at least one check failed: its line says what to do
       130  stopped by Ctrl-C
       143  stopped by SIGTERM
     """
@@ -257,7 +259,7 @@ def check(context: typer.Context) -> None:
             text = f"{finding.error.message}. To fix it: {finding.error.remedy}"
             console.fact(f"NO  {name}", text, CHECK_WIDTH)
         elif finding.waits_for:
-            text = f"not checked: {finding.waits_for} comes first"
+            text = f"skipped until {finding.waits_for} passes"
             console.fact(f"--  {name}", text, CHECK_WIDTH)
         else:
             console.fact(f"ok  {name}", finding.found, CHECK_WIDTH)
@@ -276,17 +278,17 @@ def destroy(
 
     \b
     It asks you to type the name of the app. Images and log are kept unless
-    --purge is given. Revisions, the identity provider, AWS's own roles, the
-    deploy user and its keys are always kept. It needs an administrator's
-    permissions. Run again, it deletes what is left.
+    --purge is given. Revisions, the identity provider, service-linked roles,
+    the deploy user and its keys are always kept. It needs an administrator's
+    permissions. A second run deletes what is left.
 
     \b
     Exit codes:
-      0    everything is deleted, but for what the output names
+      0    everything is deleted, except what the output names as kept
       1    AWS refused a request after changes had begun, or the stack could not
-           be deleted: the message says what holds it
+           be deleted: the message names the resource that prevents it
       2    not ready, or another name was typed: nothing was changed in AWS
-      3    outcome unknown: it took too long, or answers were lost. Run it again
+      3    outcome unknown: it took too long, or responses were lost. Run it again
       130  stopped by Ctrl-C: a deletion that has begun continues in AWS
       143  stopped by SIGTERM, likewise
     """
@@ -300,18 +302,18 @@ def check_image(
     context: typer.Context,
     name: Annotated[
         str,
-        typer.Option("--image", metavar="NAME", help="Test this image, and build none."),
+        typer.Option("--image", metavar="NAME", help="Test this image instead of building one."),
     ] = "",
 ) -> None:
     """Build the image and test it as it will run.
 
-    The container gets every member of its definition that docker can express; the others
-    are named. It has no credentials of AWS, and stand-ins for its secrets.
+    The container runs with every setting of its container definition that docker supports; the
+    output lists the others. It gets no AWS credentials, and test values instead of its secrets.
 
     \b
     Exit codes:
-      0    the container is healthy and /health answers this commit
-      1    it is not: the message says why
+      0    the container is healthy and /health returns this commit
+      1    the test failed: the message says why
       2    not ready, or the image does not build: the message says what to do
       130  stopped by Ctrl-C: the container is removed
       143  stopped by SIGTERM, likewise
@@ -326,15 +328,15 @@ def check_image(
 def print_settings(
     context: typer.Context,
     as_outputs: Annotated[
-        bool, typer.Option("--github", help="Make them outputs of a workflow's step, too.")
+        bool, typer.Option("--github", help="Also write them to the outputs of the workflow step.")
     ] = False,
 ) -> None:
     """Print the settings that the workflows need. Changes nothing.
 
     \b
     Exit codes:
-      0    they were printed
-      2    a setting or a document is wrong: the message says which
+      0    the settings were printed
+      2    a setting or a JSON file is wrong: the message says which
       130  stopped by Ctrl-C
       143  stopped by SIGTERM
     """
@@ -357,7 +359,7 @@ def explain_credentials(context: typer.Context) -> None:
     \b
     Exit codes:
       1    the message names the cause and what to do
-      2    the cause is not known: the message says what it can be
+      2    the cause is not known: the message names the likely ones
       130  stopped by Ctrl-C
       143  stopped by SIGTERM
     """

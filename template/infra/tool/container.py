@@ -26,7 +26,7 @@ NO_IMAGE = Problem(
 NO_PORT = Problem(
     "port-not-published",
     "docker published no port of the container: {why}",
-    "run a docker whose default network is a bridge on this machine",
+    "use a docker whose default network is a bridge of this machine",
 )
 NOT_STARTED = Problem(
     "container-not-started",

@@ -12,12 +12,12 @@ from infra.tool.errors import Problem
 WRONG_SIZE = Problem(
     "task-size",
     "infra/task-definition.json: cpu is {cpu} and memory is {memory}",
-    "give both, for example 256 and 512",
+    "set both, for example cpu 256 and memory 512",
 )
 WRONG_PORT = Problem(
     "container-port",
-    "infra/task-definition.json: the container {container} names no containerPort",
-    'name the port on which it listens, for example "containerPort": 8080',
+    "infra/task-definition.json: the container {container} has no containerPort",
+    'add the port on which it listens, for example "containerPort": 8080',
 )
 
 STAND_IN = "not-the-secret"  # of a secret that [deploy.test_secrets] does not name

@@ -25,13 +25,13 @@ NO_BUILDX = Problem(
 )
 NO_BUILDER = Problem(
     "builder-missing",
-    "the builder that docker is told to use cannot be used: {why}",
+    "the builder that docker is configured to use does not work: {why}",
     "choose another: docker buildx use default, and unset BUILDX_BUILDER",
 )
 OTHER_PLATFORM = Problem(
     "builder-platform",
-    "the builder {builder} builds for {platforms}, and the service runs on {platform}",
-    "install its emulation: docker run --privileged --rm tonistiigi/binfmt --install all",
+    "the builder {builder} builds for {platforms}, but the service runs on {platform}",
+    "install emulation: docker run --privileged --rm tonistiigi/binfmt --install all",
 )
 
 FIRST_WITH_BUILDX = 23  # earlier versions of docker have BuildKit built in

@@ -11,19 +11,19 @@ from infra.tool.errors import Problem
 
 MAIN_MOVED_ON = Problem(
     "main-moved-on",
-    "this is a re-run for commit {commit}, and {branch} is at {newest} now",
-    "deploy the newest commit: gh workflow run deploy-ecs.yml; an earlier one comes back by "
+    "this is a re-run for commit {commit}, but {branch} is now at {newest}",
+    "deploy the newest commit: gh workflow run deploy-ecs.yml; or go back to an earlier one: "
     "gh workflow run rollback-ecs.yml",
 )
 MAIN_UNKNOWN = Problem(
     "main-unknown",
-    "this is a re-run for commit {commit}, and the newest commit of {branch} cannot be read from "
+    "this is a re-run for commit {commit}, but the newest commit of {branch} cannot be read from "
     "GitHub: {why}",
     "start a new run instead, which deploys the newest commit: gh workflow run deploy-ecs.yml",
 )
 NOTHING_TO_WATCH = Problem(
     "nothing-to-watch",
-    "this is a re-run, which only watches, and no rollback to {revision} is in progress",
+    "a re-run only watches a rollback in progress, and none to {revision} is in progress",
     "to roll back once more, start a new run: gh workflow run rollback-ecs.yml",
 )
 

@@ -17,32 +17,32 @@ from infra.tool.workflow_settings import deploy_role
 
 KEYS_REFUSED = Problem(
     "keys-refused",
-    "AWS refused the secrets AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: they are wrong, revoked, "
-    "or of another account than {account}",
-    "renew both, or delete both to use the role",
+    "AWS refused the access key in the secrets AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: it is "
+    "wrong, revoked, or does not belong to account {account}",
+    "renew both secrets, or delete both to use the deploy role",
     ExitCode.FAILED,
 )
 NOT_IN_WORKFLOW = Problem(
     "not-in-workflow",
-    "this command is for a step of a workflow",
-    "uv run --frozen -m infra check, which checks the credentials of this shell",
+    "this command works only in a step of a GitHub workflow",
+    "to check the credentials of this shell: uv run --frozen -m infra check",
 )
 NO_PERMISSION = Problem(
     "token-forbidden",
-    "the job may not ask GitHub for a token, which the role is assumed with",
+    "this job may not request the GitHub token that it needs to assume the deploy role",
     "give the job the permission id-token: write",
     ExitCode.FAILED,
 )
 NO_TOKEN = Problem(
     "token-missing",
-    "AWS refused {role}, and GitHub gave no token to compare with its trust: {why}",
+    "AWS refused {role}, and GitHub issued no token to compare with the role's trust policy: {why}",
     "re-run this job; if the role does not exist yet: uv run --frozen -m infra provision, "
     "with an administrator's credentials for account {account}",
 )
 OTHER_BRANCH = Problem(
     "branch-not-trusted",
-    "this run is of {ref}, and {role} trusts only {trusted}",
-    "merge it into {trusted}: a push there deploys",
+    "this run is for {ref}, but {role} trusts only {trusted}",
+    "merge it into {trusted}: a push to that branch deploys",
     ExitCode.FAILED,
 )
 ISSUER_DIFFERS = Problem(
@@ -61,7 +61,7 @@ DIFFERS = {
 }
 REFUSED = Problem(
     "role-refused",
-    "AWS refused {role}: it does not exist yet, or it was provisioned with another trust",
+    "AWS refused {role}: it does not exist yet, or its trust policy does not match this run",
     "uv run --frozen -m infra provision, with an administrator's credentials for account {account}"
     "{otherwise}",
 )
@@ -91,7 +91,7 @@ class Difference:
 
     @property
     def text(self) -> str:
-        return f"the {self.claim} of GitHub's token is {self.sent}, and it trusts {self.trusted}"
+        return f"the {self.claim} of GitHub's token is {self.sent}, but it trusts {self.trusted}"
 
 
 def cause(target: Target) -> ToolError:

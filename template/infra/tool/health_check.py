@@ -7,7 +7,7 @@ from infra.tool.errors import Problem
 
 WRONG_CHECK = Problem(
     "health-check-form",
-    "the health check of {container} is {found}, which neither ECS nor Docker runs",
+    "the health check of {container} is {found}, which neither ECS nor Docker can run",
     'begin it with CMD or CMD-SHELL, for example ["CMD-SHELL", "curl -f http://localhost:8080"]',
 )
 

@@ -22,13 +22,13 @@ NO_REPOSITORY = Problem(
 )
 NOT_BUILT = Problem(
     "image-not-built",
-    "the image of commit {commit} does not build: docker's lines above say why",
-    "correct that, commit, then run the command again",
+    "the image of commit {commit} could not be built: docker's output above shows why",
+    "correct the Dockerfile or the files that it copies, commit, then run the command again",
 )
 NOT_IN_ECR = Problem(
     "image-not-pushed",
-    "the image could not be pushed to {registry}: docker's lines above say why",
-    "correct that, then run the command again",
+    "the image could not be pushed to {registry}: docker's output above shows why",
+    "correct what docker names, then run the command again",
 )
 
 

@@ -19,8 +19,8 @@ from infra.tool.text import one_line
 EXITED = Problem(
     "container-exited",
     "the container exited after {seconds} s with {cause}{last}",
-    "correct the app; if it needs a secret of a certain form, name a stand-in in "
-    "[deploy.test_secrets]",
+    "correct the app; if it needs a secret in a certain format, set a test value in "
+    "[deploy.test_secrets] of infra/settings.toml",
     ExitCode.FAILED,
 )
 UNHEALTHY = Problem(
@@ -37,8 +37,8 @@ NO_ANSWER = Problem(
 )
 WRONG_COMMIT = Problem(
     "commit-differs",
-    "/health answers commit {found}, and {wanted} was to be tested",
-    "keep COMMIT in the Dockerfile and in the answer of /health",
+    "/health returns commit {found}, but the image is of commit {wanted}",
+    "keep COMMIT in the Dockerfile, and return it from /health",
     ExitCode.FAILED,
 )
 

@@ -12,20 +12,20 @@ from infra.tool.target import Target
 TOO_SEVERE = Problem(
     "image-findings",
     "the image of commit {commit} has findings above [deploy] max_severity = {most}: {findings}; "
-    "it is in ECR, and the service is as it was",
-    "raise what has them, such as the base image or a package, and commit that; this lists them: "
+    "it is in ECR, and the service was not changed",
+    "update the base image or the packages that have findings, and commit that; this lists them: "
     "aws ecr describe-image-scan-findings --region {region} --repository-name {repository} "
     "--image-id imageDigest={digest}",
     ExitCode.NOT_READY,
 )
 NO_RESULT = Problem(
     "image-not-scanned",
-    "[deploy] max_severity = {most} needs the result of the scan of commit {commit}: {why}; the "
-    "image is in ECR, and the service is as it was",
+    "[deploy] max_severity = {most} needs the scan result of the image of commit {commit}: {why}; "
+    "the image is in ECR, and the service was not changed",
     "{remedy}",
     ExitCode.NOT_READY,
 )
-SCANNED_LATER = "if the scan only takes longer, {again}"
+SCANNED_LATER = "if the scan is still running, {again}"
 NEVER_SCANNED = 'use a base image that ECR scans, or set max_severity = "" and commit that'
 
 LONGEST = 60  # seconds

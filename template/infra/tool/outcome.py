@@ -18,38 +18,38 @@ from infra.tool.watch import Outcome
 
 FAILED = Problem(
     "deployment-failed",
-    "{revision} did not come up: {reason}",
+    "the deployment of {revision} failed: {reason}",
     "{remedy}",
     ExitCode.FAILED,
 )
 ROLLED_BACK = Problem(
     "deployment-rolled-back",
-    "{revision} did not come up, and ECS rolled back to {now}: {reason}",
+    "the deployment of {revision} failed, and ECS rolled back to {now}: {reason}",
     "{remedy}",
     ExitCode.FAILED,
 )
 ENDED_BY_ALARM = Problem(
     "deployment-alarm",
-    "{revision} was ended by the alarm {alarms}, and {then}: {reason}",
+    "the alarm {alarms} ended the deployment of {revision}, and {then}: {reason}",
     "{remedy}",
     ExitCode.FAILED,
 )
 OVERTAKEN = Problem(
     "deployment-overtaken",
-    "{revision} was overtaken by {now}",
-    "if {now} was deployed on purpose: nothing; if not, {again}",
+    "a later deployment of {now} replaced that of {revision} before it was complete",
+    "do nothing if {now} was deployed on purpose; otherwise, {again}",
     ExitCode.FAILED,
 )
 OVERTAKEN_LATER = Problem(
     "deployment-overtaken-later",
-    "{revision} was in steady state and then overtaken by {now}",
-    "if {now} was deployed on purpose: nothing; if not, {again}",
+    "{revision} was in steady state, then a later deployment of {now} replaced it",
+    "do nothing if {now} was deployed on purpose; otherwise, {again}",
     ExitCode.FAILED,
 )
 DELETED = Problem(
     "service-deleted",
     "{revision} is not running: the service {service} is being deleted",
-    "wait some minutes until it is deleted, then deploy: that creates it again",
+    "wait some minutes until it is deleted, then deploy again, which creates it",
     ExitCode.FAILED,
 )
 PROBLEMS: Mapping[Verdict, Problem] = {

@@ -15,13 +15,13 @@ NO_GIT = Problem(
 )
 NOT_A_REPOSITORY = Problem(
     "no-repository",
-    "this folder is no git repository: {why}",
+    "this folder is not a git repository: {why}",
     "git init --initial-branch main, then commit",
 )
 INSIDE_ANOTHER = Problem(
     "repository-of-another",
-    "this service is the folder {folder} of another git repository",
-    "move it out of there and make it a repository of its own: git init --initial-branch main",
+    "this service is a folder of another git repository: {folder}",
+    "move it out of that repository and give it one of its own: git init --initial-branch main",
 )
 NO_COMMIT = Problem(
     "no-commit",
@@ -45,7 +45,7 @@ NOT_CHECKED_OUT = Problem(
 )
 UNREADABLE = Problem(
     "git-failed",
-    "git status failed: {why}",
+    "the command git status failed: {why}",
     "repair the repository: git status",
 )
 

@@ -37,12 +37,12 @@ NO_SERVICE = Problem(
 )
 NO_EARLIER = Problem(
     "no-earlier-revision",
-    "ECS lists no revision before {present} that was in steady state (it keeps 90 days)",
-    "name one (rollback REVISION), or revert the commit on main and deploy",
+    "ECS lists no revision before {present} that was in steady state (it keeps 90 days of history)",
+    "name a revision (rollback REVISION), or revert the commit on main and deploy",
 )
 ALREADY_THERE = Problem(
     "revision-present",
-    "the service is at {revision} already, and not in steady state ({state})",
+    "the service already runs {revision}, but is not in steady state ({state})",
     "name an earlier revision, for example: rollback 41",
 )
 NO_URL = Problem(

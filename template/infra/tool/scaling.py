@@ -13,8 +13,8 @@ from infra.tool.target import Target
 NOT_SET = Problem(
     "scaling-not-set",
     "this commit is running, but its scaling could not be set: {why}",
-    "correct what AWS names (ops/iam-policy-github-actions.json grants what the deploy role may), "
-    "then {again}",
+    "correct what AWS names (the deploy role has the permissions of "
+    "ops/iam-policy-github-actions.json), then {again}",
 )
 
 

@@ -15,7 +15,7 @@ from infra.tool.target import Target
 OTHER_COMMIT = Problem(
     "url-other-commit",
     "{url}/health does not answer with commit {commit} after {seconds} s: {answer}",
-    "find out what the URL points to, for example: uv run --frozen -m infra status",
+    "check which load balancer the URL points to: uv run --frozen -m infra status",
     ExitCode.FAILED,
 )
 UNREACHABLE = Problem(
@@ -88,7 +88,7 @@ def in_words(answer: Health) -> str:
         return f"no answer ({answer.error})"
     if answer.status == 200 and answer.commit:
         return f"it answered with commit {answer.commit}"
-    return f"it answered {answer.status}"
+    return f"it answered with status {answer.status}"
 
 
 def require(target: Target, stack: Stack, commit: str) -> str:

@@ -18,8 +18,8 @@ COMMAND = "uv run --frozen -m infra"
 
 NOT_SENT = Problem(
     "request-invalid",
-    "botocore refuses to send the request: {text}",
-    "correct what it names in the documents of infra/, commit, and deploy that",
+    "boto3 refuses to send the request, because it does not match the AWS API: {text}",
+    "correct that member in the JSON files of infra/, commit, and deploy that",
 )
 
 

@@ -1,7 +1,7 @@
-"""What must hold of infra/stack.yml whatever the settings, and of the files that agree with it.
+"""Invariants of infra/stack.yml for all settings, and of the files that must agree with it.
 
-Each function of these modules is one promise; test_mistakes.py breaks every one of them to see it
-noticed.
+Each function of these modules is one invariant. test_mistakes.py breaks every one of them, to show
+that a mistake is noticed.
 """
 
 from tests.stack.invariants import (

@@ -1,4 +1,4 @@
-"""Alarms, and who is told of them."""
+"""Alarms and their notifications."""
 
 import re
 from typing import Any
@@ -46,7 +46,7 @@ ALARMS = {
 
 
 @invariant
-def an_alarm_rings_after_three_bad_minutes_as_its_description_says(
+def an_alarm_goes_off_after_three_bad_minutes_as_its_description_says(
     service: RenderedService,
 ) -> None:
     for alarm in (each.properties for each in alarms_of(service.stack())):
@@ -68,7 +68,7 @@ def an_alarm_rings_after_three_bad_minutes_as_its_description_says(
 
 
 @invariant
-def the_load_balancer_asks_every_ten_seconds_and_believes_three_failures(
+def the_load_balancer_checks_health_every_ten_seconds_and_needs_three_failures(
     service: RenderedService,
 ) -> None:
     target = service.stack().resources["TargetGroup"].properties
@@ -86,8 +86,8 @@ def the_load_balancer_asks_every_ten_seconds_and_believes_three_failures(
 
 
 @invariant
-def an_outage_is_heard_of_without_any_request(service: RenderedService) -> None:
-    """Tasks that do not even start are no targets, so there is no data at all."""
+def an_outage_is_noticed_without_any_request(service: RenderedService) -> None:
+    """Tasks that do not start are not targets, so the metric has no data."""
     [alarm] = [
         each.properties
         for each in alarms_of(service.stack())
@@ -102,7 +102,7 @@ def alarms_of(stack: Stack) -> list[Any]:
 
 
 @invariant
-def alarms_act_only_where_there_is_a_topic(service: RenderedService) -> None:
+def alarms_have_actions_only_if_a_topic_is_set(service: RenderedService) -> None:
     for stack in service.stacks:
         told = [TOPIC] if stack.parameters["AlarmTopicArn"] else None
         for alarm in alarms_of(stack):
@@ -111,7 +111,9 @@ def alarms_act_only_where_there_is_a_topic(service: RenderedService) -> None:
 
 
 @invariant
-def failed_deployments_of_exactly_this_service_are_told(service: RenderedService) -> None:
+def failed_deployments_of_this_service_alone_are_sent_to_the_topic(
+    service: RenderedService,
+) -> None:
     settings = service.settings
     place = f"service/{settings.names.cluster}/{settings.names.service}"
     for stack in service.stacks:

@@ -1,4 +1,4 @@
-"""A promise of infra/stack.yml, as a function that is called with a rendered service."""
+"""An invariant of infra/stack.yml: a function that is called with a rendered service."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def invariant(function: Invariant) -> Invariant:
 
 
 def refusal(stack: Stack) -> str:
-    """What CloudFormation says against the parameters."""
+    """The error of CloudFormation about the parameters."""
     try:
         return "\n".join(stack.broken_rules) if stack.parameters else ""
     except BadTemplate as refused:

@@ -15,7 +15,7 @@ def tasks_are_targets_by_address(service: RenderedService) -> None:
 
 
 @invariant
-def the_load_balancer_asks_for_health_where_the_container_does(service: RenderedService) -> None:
+def the_load_balancer_and_the_container_check_the_same_path(service: RenderedService) -> None:
     target = service.stack().resources["TargetGroup"].properties
     asked = re.findall(r"GET (\S+) HTTP", " ".join(service.container["healthCheck"]["command"]))
     assert [target["HealthCheckPath"]] == asked == ["/health"], "one path, with its slash"
@@ -25,7 +25,7 @@ def the_load_balancer_asks_for_health_where_the_container_does(service: Rendered
 
 
 @invariant
-def a_bad_task_is_found_soon_and_a_slow_check_is_no_failure(service: RenderedService) -> None:
+def health_checks_fit_into_their_interval_and_the_grace_period(service: RenderedService) -> None:
     target = service.stack().resources["TargetGroup"].properties
     interval = target["HealthCheckIntervalSeconds"]
     assert target["HealthCheckTimeoutSeconds"] < interval
@@ -35,8 +35,8 @@ def a_bad_task_is_found_soon_and_a_slow_check_is_no_failure(service: RenderedSer
 
 
 @invariant
-def every_way_in_ends_at_the_tasks(service: RenderedService) -> None:
-    """ECS takes no service whose target group is behind no listener."""
+def every_listener_forwards_to_the_tasks(service: RenderedService) -> None:
+    """ECS refuses a service whose target group has no listener."""
     for stack in service.stacks:
         secure = has_certificate(stack)
         target = stack.outputs["TargetGroupArn"]
@@ -57,7 +57,7 @@ def every_way_in_ends_at_the_tasks(service: RenderedService) -> None:
 
 
 @invariant
-def http_leads_to_https_where_there_is_a_certificate_and_after_it_answers(
+def http_redirects_to_https_if_a_certificate_is_set_and_https_answers(
     service: RenderedService,
 ) -> None:
     to_https = {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}
@@ -73,7 +73,7 @@ def http_leads_to_https_where_there_is_a_certificate_and_after_it_answers(
 
 
 @invariant
-def https_has_the_certificate_and_no_old_protocol(service: RenderedService) -> None:
+def https_uses_the_certificate_and_no_old_protocol(service: RenderedService) -> None:
     listener = service.variants["certificate"].resources["HttpsListener"].properties
     assert (listener["Protocol"], listener["Port"]) == ("HTTPS", 443)
     assert listener["Certificates"] == [{"CertificateArn": CERTIFICATE}]
@@ -84,7 +84,7 @@ def https_has_the_certificate_and_no_old_protocol(service: RenderedService) -> N
 
 @invariant
 def https_has_the_certificate_that_the_stack_requests(service: RenderedService) -> None:
-    """Validated by the zone alone: for any other name it would wait for ever."""
+    """The zone validates only this name: with any other one, CloudFormation would wait for ever."""
     stack = service.variants["zone"]
     certificate = stack.resources["Certificate"].properties
     domain = stack.given["DomainName"]
@@ -113,7 +113,7 @@ def the_record_of_the_domain_leads_to_the_load_balancer(service: RenderedService
 
 
 @invariant
-def only_the_https_listener_says_hsts_and_only_if_it_is_asked_to(service: RenderedService) -> None:
+def only_the_https_listener_adds_hsts_and_only_if_it_is_set(service: RenderedService) -> None:
     header = "routing.http.response.strict_transport_security.header_value"
     for stack in service.stacks:
         for name in "HttpListener", "HttpsListener":
@@ -124,12 +124,14 @@ def only_the_https_listener_says_hsts_and_only_if_it_is_asked_to(service: Render
 
 
 @invariant
-def the_load_balancer_drops_headers_that_servers_read_differently(service: RenderedService) -> None:
+def the_load_balancer_drops_invalid_headers(service: RenderedService) -> None:
     assert service.load_balancer("routing.http.drop_invalid_header_fields.enabled") == "true"
 
 
 @invariant
-def the_server_outlives_an_idle_connection(service: RenderedService) -> None:
+def the_server_keeps_idle_connections_longer_than_the_load_balancer(
+    service: RenderedService,
+) -> None:
     idle = int(service.load_balancer("idle_timeout.timeout_seconds"))
     assert service.gunicorn("keepalive") > idle, "or the load balancer answers 502 now and then"
 

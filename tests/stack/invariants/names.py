@@ -64,7 +64,7 @@ def the_longest_names_are_not_too_long(service: RenderedService) -> None:
 
 @invariant
 def two_services_can_share_an_account(service: RenderedService) -> None:
-    """Each name that AWS wants to be unique follows from a parameter."""
+    """Each name that must be unique in AWS is derived from a parameter."""
     renamed = {
         name: f"other-{value}"
         for name, value in service.stack().given.items()

@@ -6,7 +6,7 @@ from tests.stack.rendered_service import RenderedService
 
 
 @invariant
-def the_cluster_has_no_settings_unless_it_is_asked_to(service: RenderedService) -> None:
+def the_cluster_has_container_insights_only_if_they_are_set(service: RenderedService) -> None:
     for stack in service.stacks:
         asked = stack.parameters["ContainerInsights"]
         expected = [{"Name": "containerInsights", "Value": asked}] if asked else None

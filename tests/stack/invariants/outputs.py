@@ -1,4 +1,4 @@
-"""Outputs of the stack: what the tool reads."""
+"""The outputs of the stack, which the tool reads."""
 
 from tests.stack.invariants.invariant import invariant, refusal
 from tests.stack.rendered_service import RenderedService
@@ -6,7 +6,7 @@ from tests.stack.switches import CERTIFICATE
 
 
 @invariant
-def the_outputs_are_what_the_scripts_read(service: RenderedService) -> None:
+def the_outputs_are_those_that_the_tool_reads(service: RenderedService) -> None:
     for stack in service.stacks:
         limited = "LimitedTaskSecurityGroup"
         own = {f"{limited}Id"} if stack.there(limited) else set()
@@ -35,8 +35,8 @@ def the_url_is_one_that_answers(service: RenderedService) -> None:
 
 
 @invariant
-def the_load_balancer_is_told_under_its_own_name(service: RenderedService) -> None:
-    """Where there is a domain, it has to point there."""
+def an_output_has_the_load_balancers_own_name(service: RenderedService) -> None:
+    """A domain name has to point to it."""
     app, region = service.settings.service.name, service.settings.service.region
     for stack in service.stacks:
         own = f"{app}-alb-1.{region}.elb.amazonaws.com"
@@ -45,5 +45,5 @@ def the_load_balancer_is_told_under_its_own_name(service: RenderedService) -> No
 
 @invariant
 def a_certificate_without_its_name_is_refused(service: RenderedService) -> None:
-    """The load balancer's own name stands in no certificate, so https to it could not answer."""
+    """No certificate contains the load balancer's own name, so HTTPS to that name would fail."""
     assert 'domain = "api.example.com"' in refusal(service.stack(CertificateArn=CERTIFICATE))

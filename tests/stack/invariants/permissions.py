@@ -1,4 +1,4 @@
-"""Who may do what: roles and their policies."""
+"""The permissions of the roles."""
 
 import re
 
@@ -26,7 +26,7 @@ WRITE = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 @invariant
 def every_permission_is_a_policy_of_its_own(service: RenderedService) -> None:
-    """Then `grants` sees all of them, and a role without policies may do nothing."""
+    """Then `grants` finds all of them, and a role without policies has no permission."""
     for stack in service.stacks:
         for role in stack.of_type("AWS::IAM::Role"):
             other = role.properties.keys() - {"AssumeRolePolicyDocument", "RoleName"}
@@ -37,7 +37,7 @@ def every_permission_is_a_policy_of_its_own(service: RenderedService) -> None:
 
 
 @invariant
-def only_tasks_of_this_account_and_region_take_their_roles(service: RenderedService) -> None:
+def only_tasks_of_this_account_and_region_can_assume_their_roles(service: RenderedService) -> None:
     place = service.place
     for stack in service.stacks:
         for role in "ExecutionRole", "TaskRole":
@@ -55,7 +55,7 @@ def only_tasks_of_this_account_and_region_take_their_roles(service: RenderedServ
 
 
 @invariant
-def exactly_one_subject_of_github_takes_the_deploy_role(service: RenderedService) -> None:
+def exactly_one_subject_of_github_can_assume_the_deploy_role(service: RenderedService) -> None:
     issuer = "token.actions.githubusercontent.com"
     for stack in service.stacks:
         trust = stack.resources["DeployRole"].properties["AssumeRolePolicyDocument"]
@@ -116,7 +116,7 @@ def the_execution_role_does_exactly_what_the_task_definition_needs(
 
 
 @invariant
-def a_key_opens_what_the_execution_role_reads_and_no_other_permission_has_a_condition(
+def only_the_permission_for_the_secrets_key_has_a_condition(
     service: RenderedService,
 ) -> None:
     names = "secretsmanager", "ssm", "s3"
@@ -159,13 +159,15 @@ def the_task_role_may_do_what_the_settings_say_and_nothing_without(
 
 @invariant
 def the_stack_grants_the_deploy_role_nothing(service: RenderedService) -> None:
-    """ops/iam-policy-github-actions.json does, put on the role as it stands."""
+    """Its permissions are in ops/iam-policy-github-actions.json, which provision applies."""
     for stack in service.stacks:
         assert grants(stack, "DeployRole") == {}
 
 
 @invariant
-def a_star_stands_only_where_iam_knows_no_resource(service: RenderedService) -> None:
+def a_wildcard_resource_is_only_for_actions_without_resource_types(
+    service: RenderedService,
+) -> None:
     stack = service.variants["all"]
     for role in "ExecutionRole", "TaskRole":
         for action, resources in grants(stack, role).items():

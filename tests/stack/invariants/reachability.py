@@ -1,4 +1,4 @@
-"""From the world to the tasks, and no other way."""
+"""Clients reach the tasks only through the load balancer."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def port(number: int, **peer: str) -> dict[str, Any]:
 
 
 def admitted(stack: Stack) -> list[dict[str, str]]:
-    """Who reaches the load balancer, as a rule of a security group says it."""
+    """The clients that the load balancer admits, as members of a security group rule."""
     ranges = "AllowedIpv4", "AllowedIpv6"
     allowed = [
         {"SourcePrefixListId": f"pl-{name}"} for name in ranges if stack.parameters[f"{name}Cidrs"]
@@ -41,7 +41,7 @@ def admitted(stack: Stack) -> list[dict[str, str]]:
 
 
 @invariant
-def who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443(
+def allowed_clients_reach_the_load_balancer_on_80_and_with_a_certificate_on_443(
     service: RenderedService,
 ) -> None:
     for stack in service.stacks:
@@ -56,7 +56,7 @@ def who_is_allowed_reaches_the_load_balancer_on_80_and_with_a_certificate_on_443
 
 
 @invariant
-def every_allowed_range_is_an_entry_however_many_there_are(service: RenderedService) -> None:
+def every_allowed_range_is_an_entry_of_its_prefix_list(service: RenderedService) -> None:
     for version, ranges in (4, IPV4), (6, IPV6):
         name = f"AllowedIpv{version}"
         for count in range(1, len(ranges) + 1):
@@ -104,7 +104,7 @@ def only_the_load_balancer_reaches_the_tasks(service: RenderedService) -> None:
 
 
 @invariant
-def the_tasks_reach_whatever_they_call(service: RenderedService) -> None:
+def the_tasks_can_reach_every_address(service: RenderedService) -> None:
     for stack in service.stacks:
         everywhere = [{"IpProtocol": "-1", "CidrIp": OPEN}]
         assert rules(stack, "TaskSecurityGroup", "Egress") == everywhere

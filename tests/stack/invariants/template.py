@@ -1,4 +1,4 @@
-"""The template as a whole: references, parameters, what is kept."""
+"""The template as a whole: references, parameters, and resources that are kept."""
 
 import re
 import tomllib
@@ -17,7 +17,7 @@ from tests.support.settings import value_of
 
 
 @invariant
-def every_reference_has_a_target_and_nothing_waits_for_itself(service: RenderedService) -> None:
+def every_reference_has_a_target_and_none_is_circular(service: RenderedService) -> None:
     for stack in service.stacks:
         assert stack.resources
         assert stack.outputs
@@ -55,8 +55,8 @@ def every_parameter_has_a_source(service: RenderedService) -> None:
 
 
 @invariant
-def only_what_may_be_empty_has_a_default(service: RenderedService) -> None:
-    """Any other default would be a second home for what infra/settings.toml says."""
+def only_parameters_that_may_be_empty_have_a_default(service: RenderedService) -> None:
+    """A default would repeat a value of infra/settings.toml."""
     parameters = service.template["Parameters"]
     defaults = {name: rule["Default"] for name, rule in parameters.items() if "Default" in rule}
     assert set(defaults.values()) == {""}, "write the value into infra/settings.toml"
@@ -76,7 +76,7 @@ def nothing_of_the_service_is_in_the_stack(service: RenderedService) -> None:
 
 
 @invariant
-def cloudformation_takes_the_template_inline(service: RenderedService) -> None:
+def the_template_is_small_enough_to_be_sent_inline(service: RenderedService) -> None:
     size = len(service.render.text("infra/stack.yml").encode())
     assert size <= 51_200, f"infra/stack.yml has {size} bytes; more would need a bucket"
 

@@ -32,7 +32,7 @@ def demand_a_boundary(checkout: Checkout, boundary: str = BOUNDARY) -> None:
     checkout.aws.world.service_control_policies.append(boundaries.demand(boundary))
 
 
-def test_every_role_of_a_new_stack_has_it(new: Checkout) -> None:
+def test_every_role_of_a_new_stack_has_the_boundary(new: Checkout) -> None:
     create_boundary(new.aws)
     new.set("security.permissions_boundary", BOUNDARY)
     new.administer("provision").expect(0)
@@ -41,7 +41,7 @@ def test_every_role_of_a_new_stack_has_it(new: Checkout) -> None:
     new.run("deploy").expect(0)
 
 
-def test_it_comes_and_goes_while_the_service_runs(running: Checkout) -> None:
+def test_the_boundary_can_be_added_and_removed_while_the_service_runs(running: Checkout) -> None:
     create_boundary(running.aws)
     tasks = running.ecs_service["runningCount"]
     for value in BOUNDARY, "":
@@ -53,7 +53,7 @@ def test_it_comes_and_goes_while_the_service_runs(running: Checkout) -> None:
         running.run("deploy").expect(0)
 
 
-def test_where_a_service_control_policy_demands_it_the_error_names_the_setting(
+def test_if_a_service_control_policy_requires_a_boundary_the_error_names_the_setting(
     new: Checkout,
 ) -> None:
     create_boundary(new.aws)
@@ -61,7 +61,7 @@ def test_where_a_service_control_policy_demands_it_the_error_names_the_setting(
     run = new.administer("provision").expect(1, "role-denied")
     assert "explicit deny in a service control policy" in run.err
     assert "[security] permissions_boundary" in run.err
-    assert "this one has none" in run.err
+    assert "this role has none" in run.err
     new.set("security.permissions_boundary", BOUNDARY)
     new.administer("provision").expect(0)
     assert bounds(new) == dict.fromkeys(ROLES, BOUNDARY)
@@ -70,16 +70,16 @@ def test_where_a_service_control_policy_demands_it_the_error_names_the_setting(
     new.run("destroy", principal="root", typed="ai-assistant").expect(0)
 
 
-def test_another_boundary_than_the_one_demanded_is_named(new: Checkout) -> None:
+def test_a_boundary_other_than_the_required_one_is_named(new: Checkout) -> None:
     another = BOUNDARY.replace("team/boundary", "another")
     create_boundary(new.aws, arn=another)
     demand_a_boundary(new)
     new.set("security.permissions_boundary", another)
     run = new.administer("provision").expect(1, "role-denied")
-    assert f"this one has {another}" in run.err
+    assert f"this role has {another}" in run.err
 
 
-def test_a_boundary_that_may_not_go_stays(running: Checkout) -> None:
+def test_a_required_boundary_cannot_be_removed(running: Checkout) -> None:
     create_boundary(running.aws)
     running.set("security.permissions_boundary", BOUNDARY)
     running.administer("provision").expect(0)
@@ -102,7 +102,7 @@ def test_a_boundary_that_would_cut_tasks_off_is_refused_first(running: Checkout,
     assert lost in run.err
 
 
-def test_such_a_boundary_would_indeed_keep_tasks_from_starting(running: Checkout) -> None:
+def test_a_refused_boundary_would_keep_tasks_from_starting(running: Checkout) -> None:
     create_boundary(running.aws, *LOG)
     iam = running.aws.client("iam")
     for kind in "execution", "task":
@@ -114,7 +114,7 @@ def test_such_a_boundary_would_indeed_keep_tasks_from_starting(running: Checkout
     assert "no permissions boundary allows the ecr:GetAuthorizationToken action" in run.text
 
 
-def test_what_the_app_may_call_counts_too(new: Checkout) -> None:
+def test_the_permissions_of_the_app_are_checked_too(new: Checkout) -> None:
     create_boundary(new.aws, *PULL, *LOG)
     new.set("security.permissions_boundary", BOUNDARY)
     new.set("permissions.s3_read_buckets", ["reports"])

@@ -1,4 +1,4 @@
-"""The change set of a provision: its request, what it would do, and that none is left behind."""
+"""The change set of a provision: its request, its changes, and that none is left behind."""
 
 from typing import Any
 
@@ -56,8 +56,8 @@ def test_a_stack_that_does_not_exist_or_is_only_planned_is_created(
     assert request["Parameters"] == [{"ParameterKey": "AppName", "ParameterValue": "x"}]
 
 
-def test_both_names_are_words_in_the_template_and_nothing_else_is_changed() -> None:
-    """CloudFormation takes over what exists only if the template does not refer to its name."""
+def test_both_names_are_written_into_the_template_and_nothing_else_is_changed() -> None:
+    """CloudFormation imports an existing resource only if its name is not a reference."""
     before, after = TEMPLATE.splitlines(), change.with_names(TEMPLATE, NAMES).splitlines()
     assert len(before) == len(after)
     changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
@@ -124,7 +124,7 @@ def test_a_summary_counts_them() -> None:
 # --- in the simulated AWS ---
 
 
-def test_a_name_that_is_taken_is_told_before_anything_is_created(new: Checkout) -> None:
+def test_a_name_that_is_taken_is_reported_before_anything_is_created(new: Checkout) -> None:
     role = new.settings.names.task_role
     new.aws.client("iam").create_role(RoleName=role, AssumeRolePolicyDocument="{}")
     run = new.administer("provision").expect(2, "change-set-failed")
@@ -148,7 +148,7 @@ def expect_nothing_left(checkout: Checkout, run: Run) -> None:
 
 
 def test_each_run_has_a_change_set_of_its_own(existing: Checkout) -> None:
-    """Two runs in one second, such as those of two people."""
+    """Two runs in the same second, for example of two administrators."""
     names = set()
     for _ in range(2):
         run = existing.administer("provision", "--plan").expect(0)
@@ -156,13 +156,15 @@ def test_each_run_has_a_change_set_of_its_own(existing: Checkout) -> None:
     assert len(names) == 2, "the time in the name is not enough"
 
 
-def test_a_refused_change_set_ends_it_with_nothing_changed(existing: Checkout) -> None:
+def test_a_refused_change_set_changes_nothing(existing: Checkout) -> None:
     existing.aws.faults.refuse(CREATES, "ValidationError", "AssignPublicIp must be")
     run = existing.administer("provision").expect(2, "aws-refused").expect_no_change()
     assert "AssignPublicIp must be" in run.err
 
 
-def test_a_lost_answer_to_its_creation_leaves_the_outcome_unknown(existing: Checkout) -> None:
+def test_a_lost_response_to_create_change_set_leaves_the_outcome_unknown(
+    existing: Checkout,
+) -> None:
     existing.aws.faults.lose_answer(CREATES, times=9)
     run = existing.administer("provision").expect(3, "change-unknown")
     assert "may be left in the stack ai-assistant. It changes nothing" in run.err
@@ -170,7 +172,7 @@ def test_a_lost_answer_to_its_creation_leaves_the_outcome_unknown(existing: Chec
     existing.administer("provision").expect(0)
 
 
-def test_one_that_is_never_ready_leaves_the_outcome_unknown(
+def test_a_change_set_that_is_never_ready_leaves_the_outcome_unknown(
     existing: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(existing.aws.cloudformation, "work_on", lambda _: None)
@@ -181,7 +183,7 @@ def test_one_that_is_never_ready_leaves_the_outcome_unknown(
     assert run.changes == [CREATES]
 
 
-def test_what_is_refused_between_change_set_and_execution_leaves_no_change_set(
+def test_a_refusal_between_change_set_and_execution_leaves_no_change_set(
     new: Checkout,
 ) -> None:
     for operation in ("iam:CreateOpenIDConnectProvider", "iam:CreateServiceLinkedRole"):
@@ -201,7 +203,7 @@ def test_a_refused_execution_leaves_no_change_set(existing: Checkout) -> None:
     assert stacks(existing) == ["CREATE_COMPLETE"]
 
 
-def test_a_lost_answer_to_the_execution_leaves_the_outcome_unknown(existing: Checkout) -> None:
+def test_a_lost_response_to_the_execution_leaves_the_outcome_unknown(existing: Checkout) -> None:
     existing.set("permissions.tracing", "xray")
     existing.aws.faults.lose_answer(EXECUTES, times=9)
     run = existing.administer("provision").expect(3, "change-unknown")

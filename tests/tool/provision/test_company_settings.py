@@ -89,7 +89,7 @@ def deploy(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize("setting", COMPANY_SETTINGS, ids=name_of)
-def test_it_is_turned_on_and_off_while_tasks_run(
+def test_each_setting_is_turned_on_and_off_while_tasks_run(
     running: Checkout, setting: CompanySetting
 ) -> None:
     setting.turn_on(running)
@@ -123,11 +123,11 @@ def test_neighbours_in_the_list_provision_and_deploy_together(new: Checkout, pai
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pair", OTHERS, ids=name_of)
-def test_every_other_pair_does_too(new: Checkout, pair: Pair) -> None:
+def test_every_other_pair_provisions_and_deploys_together(new: Checkout, pair: Pair) -> None:
     play(new, *pair)
 
 
-def test_all_of_them_do_and_everything_can_be_taken_down(new: Checkout) -> None:
+def test_all_settings_together_can_be_deployed_and_destroyed(new: Checkout) -> None:
     play(new, *COMPANY_SETTINGS)
     [protection] = [each for each in COMPANY_SETTINGS if each.name.endswith("deletion_protection")]
     protection.turn_off(new)

@@ -32,7 +32,7 @@ def sized(cpu: str = "256", memory: str = "512", processor: str = "X86_64") -> J
         (1, 0, True, "1 public address $4"),
     ],
 )
-def test_it_depends_on_the_tasks_and_on_the_addresses(
+def test_the_cost_depends_on_the_tasks_and_on_the_addresses(
     tasks: int, subnets: int, public_ip: bool, words: str
 ) -> None:
     found = cost(sized(), tasks=tasks, zones=subnets, public_ip=public_ip)
@@ -110,7 +110,7 @@ def test_a_price_is_that_of_the_page_that_it_names(name: str) -> None:
         ({"access_logs_bucket": "my-bucket"}, "access logs $0.023 for each GB and month in S3"),
     ],
 )
-def test_what_a_setting_costs_is_told_beside_the_sum(security: Json, words: str) -> None:
+def test_the_cost_of_a_setting_is_named_beside_the_sum(security: Json, words: str) -> None:
     notes = prices.notes(settings(security=security))
     assert len(notes) == bool(words)
     assert words in str(cost(sized(), tasks=1, zones=2, public_ip=True, notes=notes))

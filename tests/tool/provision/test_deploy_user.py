@@ -1,4 +1,4 @@
-"""The deploy user gets what the deploy role may do, and a user that is no longer named loses it."""
+"""The deploy user gets the permissions of the deploy role; a user no longer named loses them."""
 
 import json
 
@@ -15,7 +15,7 @@ DELETES = ["iam:RemoveUserFromGroup", DELETES_POLICY, DELETES_POLICY, "iam:Delet
 
 
 def provision(checkout: Checkout, *options: str, user: str = "") -> Run:
-    """For a user of the settings, or for none."""
+    """Provision with this deploy user in the settings, or with none."""
     checkout.set("github.subject", SUBJECT)
     checkout.set("github.deploy_user", user)
     return checkout.run("provision", *options, principal="root")
@@ -46,7 +46,7 @@ def of_users(names: list[str]) -> list[str]:
     return [name for name in names if name.endswith(("Group", "GroupPolicy", "User", "AccessKey"))]
 
 
-def test_a_user_gets_the_document_as_it_is_through_a_group(provisioned: Checkout) -> None:
+def test_a_user_gets_the_unchanged_document_through_a_group(provisioned: Checkout) -> None:
     create_users(provisioned, "github")
     run = provision(provisioned, user="github").expect(0)
     assert of_users(run.changes) == CREATES, "users and keys are created by hand only"
@@ -78,7 +78,7 @@ def test_the_longest_document_of_a_render_fits_a_group_with_three_subnets(
 
 
 @pytest.mark.parametrize(("user", "fits"), [("github", False), ("", True)])
-def test_limits_that_a_group_cannot_hold_are_refused_before_any_change(
+def test_limits_that_do_not_fit_a_group_are_refused_before_any_change(
     provisioned: Checkout, user: str, fits: bool
 ) -> None:
     create_users(provisioned, "github")
@@ -154,7 +154,7 @@ def test_a_user_that_does_not_exist_is_named_before_any_change(
 
 
 @pytest.mark.parametrize("operation", ["iam:GetUser", "iam:GetGroup"])
-def test_a_refused_question_ends_it_before_any_change(
+def test_a_refused_read_stops_provision_before_any_change(
     provisioned: Checkout, operation: str
 ) -> None:
     create_users(provisioned, "github")

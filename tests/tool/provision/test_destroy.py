@@ -1,4 +1,4 @@
-"""`destroy` takes the service down, asks first, and keeps what may be missed."""
+"""`destroy` deletes the service after a confirmation, and keeps images and log by default."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ def log_groups(checkout: Checkout) -> list[str]:
 
 
 def expect_destroyed(checkout: Checkout, *, purged: bool = False) -> None:
-    """Nothing must be left but what is kept on purpose."""
+    """Only resources that are kept on purpose may be left."""
     aws = checkout.aws
     assert stack(checkout) == ""
     clusters = aws.client("ecs").describe_clusters(clusters=["ai-assistant-cluster"])["clusters"]
@@ -59,10 +59,10 @@ def expect_destroyed(checkout: Checkout, *, purged: bool = False) -> None:
     assert log_groups(checkout) == ([] if purged else ["/ecs/ai-assistant-app"])
 
 
-# --- what goes, and what stays ---
+# --- deleted and kept resources ---
 
 
-def test_it_deletes_everything_but_images_and_log(deployed: Checkout) -> None:
+def test_destroy_deletes_everything_except_images_and_log(deployed: Checkout) -> None:
     run = destroy(deployed).expect(0)
     assert run.changes == TAKES_DOWN
     expect_destroyed(deployed)
@@ -76,7 +76,7 @@ def test_purge_deletes_images_and_log_last(deployed: Checkout) -> None:
     expect_destroyed(deployed, purged=True)
 
 
-def test_it_asks_for_exactly_these_resources(deployed: Checkout) -> None:
+def test_destroy_deletes_exactly_these_resources(deployed: Checkout) -> None:
     names = deployed.settings.names
     [described] = deployed.aws.client("cloudformation").describe_stacks()["Stacks"]
     run = destroy(deployed, "--purge").expect(0)
@@ -97,7 +97,7 @@ def test_it_asks_for_exactly_these_resources(deployed: Checkout) -> None:
     assert group == {"logGroupName": names.log_group}
 
 
-def test_what_other_services_may_use_is_kept(deployed: Checkout) -> None:
+def test_resources_that_other_services_may_use_are_kept(deployed: Checkout) -> None:
     iam, ecs = deployed.aws.client("iam"), deployed.aws.client("ecs")
     iam.create_open_id_connect_provider(
         Url="https://token.actions.githubusercontent.com", ClientIDList=["sts.amazonaws.com"]
@@ -135,12 +135,12 @@ ALLOW = json.dumps(
 
 @pytest.mark.parametrize("typed", ["", "yes", "AI-assistant", "ai-assistant-2"])
 def test_any_other_name_changes_nothing(deployed: Checkout, typed: str) -> None:
-    """The empty one is that of an input that has ended, as in a workflow."""
+    """The name is empty if the input has ended, as in a workflow."""
     destroy(deployed, typed=typed).expect(2, "not-confirmed").expect_no_change()
 
 
 @pytest.mark.parametrize("options", [[], ["--purge"]])
-def test_it_says_what_goes_and_what_stays_before_it_asks(
+def test_the_question_names_what_is_deleted_and_what_is_kept(
     deployed: Checkout, options: list[str]
 ) -> None:
     run = destroy(deployed, *options, typed="").expect(2, "not-confirmed")
@@ -150,7 +150,7 @@ def test_it_says_what_goes_and_what_stays_before_it_asks(
     assert ("It keeps the images" in run.out) is not bool(options)
 
 
-# --- protections: asked before the question ---
+# --- protections: checked before the question ---
 
 
 def protect_stack(checkout: Checkout) -> None:
@@ -251,25 +251,25 @@ def test_a_stack_in_any_other_state_is_deleted(deployed: Checkout, status: str) 
     expect_destroyed(deployed)
 
 
-# --- what is gone already, and what AWS refuses ---
+# --- resources that are deleted already, and refusals of AWS ---
 
 
 @pytest.mark.parametrize("options", [[], ["--purge"]])
-def test_a_second_run_finds_everything_gone(deployed: Checkout, options: list[str]) -> None:
+def test_a_second_run_finds_everything_deleted(deployed: Checkout, options: list[str]) -> None:
     destroy(deployed, "--purge").expect(0)
     run = destroy(deployed, *options).expect(0)
     assert "cloudformation:DeleteStack" not in run.operations
     assert run.changes == []
 
 
-def test_a_service_that_was_deleted_by_hand_is_no_error(deployed: Checkout) -> None:
+def test_a_service_that_was_deleted_by_hand_is_not_an_error(deployed: Checkout) -> None:
     deployed.aws.client("ecs").delete_service(**CLUSTER, service="ai-assistant-service", force=True)
     destroy(deployed).expect(0)
     expect_destroyed(deployed)
 
 
 @pytest.mark.parametrize("operation", [*TAKES_DOWN, *PURGES])
-def test_a_refusal_ends_it_at_that_step(deployed: Checkout, operation: str) -> None:
+def test_a_refusal_ends_destroy_at_that_step(deployed: Checkout, operation: str) -> None:
     everything = [*TAKES_DOWN, *PURGES]
     done = everything[: everything.index(operation)]
     deployed.aws.faults.refuse(operation, "AccessDenied")
@@ -281,7 +281,7 @@ def test_a_refusal_ends_it_at_that_step(deployed: Checkout, operation: str) -> N
     expect_destroyed(deployed, purged=True)
 
 
-def test_a_stack_that_cannot_be_deleted_names_what_holds_it(deployed: Checkout) -> None:
+def test_a_stack_that_cannot_be_deleted_names_the_resource_in_the_way(deployed: Checkout) -> None:
     iam, role = deployed.aws.client("iam"), deployed.settings.names.deploy_role
     iam.put_role_policy(RoleName=role, PolicyName="theirs", PolicyDocument=ALLOW)
     run = destroy(deployed, "--purge").expect(1, "stack-not-deleted")
@@ -293,8 +293,10 @@ def test_a_stack_that_cannot_be_deleted_names_what_holds_it(deployed: Checkout) 
     expect_destroyed(deployed, purged=True)
 
 
-def test_a_stack_that_is_gone_before_the_name_is_typed_is_not_awaited(deployed: Checkout) -> None:
-    """Its id finds the events of a stack that is deleted."""
+def test_a_stack_that_is_deleted_before_the_name_is_typed_is_not_awaited(
+    deployed: Checkout,
+) -> None:
+    """The id of a deleted stack still finds its events."""
     deployed.aws.moments.when("ecs:DeleteService", lambda: delete_elsewhere(deployed))
     run = destroy(deployed).expect(0)
     assert "cloudformation:DeleteStack" not in run.operations
@@ -302,7 +304,7 @@ def test_a_stack_that_is_gone_before_the_name_is_typed_is_not_awaited(deployed: 
 
 
 def delete_elsewhere(checkout: Checkout) -> None:
-    """As another administrator does meanwhile."""
+    """Delete the stack as another administrator would."""
     ecs, client = checkout.aws.client("ecs"), checkout.aws.client("cloudformation")
     role = checkout.settings.names.deploy_role
     while (
@@ -324,7 +326,7 @@ def delete_elsewhere(checkout: Checkout) -> None:
 
 
 def test_the_stack_waits_until_the_last_task_has_stopped(deployed: Checkout) -> None:
-    """ECS calls the service INACTIVE before that, and a task holds the cluster."""
+    """ECS calls the service INACTIVE before that, but a task still uses the cluster."""
     stuck = keep_tasks_stopping(deployed, looks=9)
     run = destroy(deployed).expect(0)
     assert stuck == [], "it must have looked until the task has stopped"
@@ -347,7 +349,7 @@ def keep_tasks_stopping(checkout: Checkout, *, looks: float) -> list[int]:
 
 
 def test_tasks_of_another_service_are_not_awaited(deployed: Checkout) -> None:
-    """They may run for ever. A cluster that they still hold is CloudFormation's to report."""
+    """They may run for ever. If they keep the cluster in use, CloudFormation reports that."""
     deployed.aws.moments.when("ecs:DeleteService", lambda: start_another_service(deployed))
     destroy(deployed).expect(1, "stack-not-deleted")
 
@@ -373,7 +375,7 @@ def test_at_most_a_hundred_tasks_are_described_at_once(deployed: Checkout) -> No
     assert len({arn for arns in asked for arn in arns}) == 250
 
 
-def test_a_service_that_never_stops_ends_it_before_the_stack(deployed: Checkout) -> None:
+def test_a_service_that_never_stops_ends_destroy_before_the_stack(deployed: Checkout) -> None:
     deployed.set("deploy.timeout_seconds", 60)
     keep_tasks_stopping(deployed, looks=1000)
     run = destroy(deployed).expect(3, "service-timeout")
@@ -395,7 +397,7 @@ def test_a_long_wait_is_never_silent(deployed: Checkout) -> None:
     ("operation", "asked_before"),
     [("ecs:DescribeServices", 0), ("ecs:ListTasks", 1), ("ecs:DescribeTasks", 1)],
 )
-def test_two_lost_answers_in_a_row_do_no_harm(
+def test_two_lost_responses_in_a_row_do_no_harm(
     deployed: Checkout, operation: str, asked_before: int
 ) -> None:
     deployed.aws.faults.drop(operation, times=2 * ATTEMPTS, after=asked_before)
@@ -404,14 +406,14 @@ def test_two_lost_answers_in_a_row_do_no_harm(
     expect_destroyed(deployed)
 
 
-def test_an_answer_makes_lost_ones_good(deployed: Checkout) -> None:
+def test_a_response_resets_the_count_of_lost_ones(deployed: Checkout) -> None:
     keep_tasks_stopping(deployed, looks=9)
     for after in (0, 1):
         deployed.aws.faults.drop("ecs:DescribeServices", times=2 * ATTEMPTS, after=after)
     destroy(deployed).expect(0)
 
 
-def test_three_lost_answers_in_a_row_end_it_before_the_stack(deployed: Checkout) -> None:
+def test_three_lost_responses_in_a_row_end_destroy_before_the_stack(deployed: Checkout) -> None:
     deployed.aws.faults.drop("ecs:DescribeServices", times=3 * ATTEMPTS)
     run = destroy(deployed).expect(3, "service-unanswered")
     assert "cloudformation:DeleteStack" not in run.operations
@@ -431,7 +433,7 @@ def test_three_lost_answers_in_a_row_end_it_before_the_stack(deployed: Checkout)
         ),
     ],
 )
-def test_a_lost_answer_to_a_deletion_leaves_it_open(
+def test_a_lost_response_to_a_deletion_makes_the_outcome_unknown(
     deployed: Checkout, operation: str, continues: str
 ) -> None:
     deployed.aws.faults.lose_answer(operation, times=99)
@@ -448,7 +450,7 @@ CALLS = 29  # of a run with --purge; the next test fails if AWS carries out more
 QUICK = 3, 8, 9, 10, 14, 19, 22, 23, 27  # one call of each phase
 
 
-def test_it_has_so_many_calls(deployed: Checkout) -> None:
+def test_the_number_of_calls_of_destroy_is_up_to_date(deployed: Checkout) -> None:
     done = carried_out(destroy(deployed, "--purge").expect(0))
     assert len(done) == CALLS, f"set CALLS to {len(done)}: {done}"
 
@@ -458,7 +460,7 @@ def carried_out(run: Run) -> list[str]:
 
 
 @pytest.mark.parametrize("call", numbers(CALLS, quick=QUICK))
-def test_stopped_at_any_call_and_run_again_it_ends_right(deployed: Checkout, call: int) -> None:
+def test_destroy_completes_after_an_interruption_at_any_call(deployed: Checkout, call: int) -> None:
     deployed.aws.faults.interrupt(after=call, late=True)
     run = destroy(deployed, "--purge").expect(130)
     assert len(carried_out(run)) == call
@@ -469,7 +471,7 @@ def test_stopped_at_any_call_and_run_again_it_ends_right(deployed: Checkout, cal
 
 
 def expect_truth(run: Run) -> None:
-    """The message must say what continues in AWS, and nothing if nothing does."""
+    """The output must name what continues in AWS, and be empty if nothing does."""
     if is_between(run, "cloudformation:DeleteStack", "ecr:DeleteRepository"):
         expected = "CloudFormation continues to delete the stack ai-assistant. To find out, "
     elif is_between(run, "ecs:DeleteService", "iam:GetGroup"):

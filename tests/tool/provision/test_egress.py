@@ -1,4 +1,4 @@
-"""[security] egress_cidrs: what tasks may reach, and that running tasks are never cut off."""
+"""[security] egress_cidrs limits what tasks may reach, and never cuts off running tasks."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def deploy(checkout: Checkout) -> None:
     checkout.run("deploy").expect(0)
 
 
-def test_limits_reach_tasks_by_a_deploy_and_leave_by_one(running: Checkout) -> None:
+def test_limits_begin_and_end_for_tasks_with_a_deploy(running: Checkout) -> None:
     running.set("security.egress_cidrs", egress_to_aws(running))
     provision(running)
     open_group, limited = (ids(running)[f"{each}TaskSecurityGroup"] for each in ("", "Limited"))
@@ -57,11 +57,11 @@ def test_limits_reach_tasks_by_a_deploy_and_leave_by_one(running: Checkout) -> N
     assert limited not in ids(running).values()
 
 
-def test_a_deploy_whose_tasks_need_more_goes_back(running: Checkout) -> None:
+def test_a_deploy_whose_tasks_need_more_is_rolled_back(running: Checkout) -> None:
     """The tool cannot know that the range is not that of the registry."""
     running.set("security.egress_cidrs", ["203.0.113.0/24"])
     run = running.administer("provision").expect(0)
-    assert "cannot be told" in run.err
+    assert "could not check" in run.err
     before = groups(running)
     running.release()
     running.run("deploy").expect(1, "deployment-rolled-back")
@@ -99,11 +99,11 @@ def test_a_service_without_tasks_in_the_group_may_get_any_limits(running: Checko
         (["pl-0a1b2c3d"], ["10.0.0.0/8"], ["pl-0a1b2c3d"]),
     ],
 )
-def test_what_is_taken_away(before: list[str], after: list[str], expected: list[str]) -> None:
+def test_removed_ranges_are_found(before: list[str], after: list[str], expected: list[str]) -> None:
     assert [*egress.narrowed(before, after)] == expected
 
 
-# --- what tasks need to start ---
+# --- the services that tasks need to start ---
 
 
 @pytest.mark.parametrize(
@@ -127,10 +127,10 @@ def test_endpoints_in_the_vpc_must_be_within_the_limits(
     new.set("security.egress_cidrs", named)
     if closed:
         run = new.administer("provision").expect(2, "network-egress").expect_no_change()
-        assert f"keeps tasks from {closed}, which" in run.err
+        assert f"blocks tasks from {closed}, which" in run.err
         return
     run = new.administer("provision").expect(0)
-    assert "cannot be told" not in run.err
+    assert "could not check" not in run.err
     deploy(new)
 
 

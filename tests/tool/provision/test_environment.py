@@ -31,7 +31,7 @@ def rules(*names: str, kind: str = "branch") -> Any:
 
 
 def provision(checkout: Checkout, answers: Mapping[str, Any], environment: str = "live") -> Run:
-    """With a gh that has these answers, by their path, and knows nothing else."""
+    """Provision with a `gh` that has these answers, by their path, and no others."""
     folder = checkout.folder.parent / f"{checkout.folder.name}-bin"
     folder.mkdir()
     (folder / "answers.json").write_text(json.dumps(answers), encoding="utf-8")
@@ -80,7 +80,7 @@ def test_an_environment_that_others_than_main_can_use_is_a_warning(
     ],
 )
 @pytest.mark.parametrize("environment", ["live", ""])
-def test_an_environment_for_main_alone_is_not(
+def test_an_environment_for_main_alone_is_not_a_warning(
     provisioned: Checkout, answers: Mapping[str, Any], environment: str
 ) -> None:
     run = provision(provisioned, answers, environment)
@@ -99,15 +99,13 @@ def test_an_environment_for_main_alone_is_not(
         {ALL: environments(ONLY_PROTECTED), PROTECTED: {"message": "Not Found"}},
     ],
 )
-def test_what_github_does_not_tell_is_a_note(
-    provisioned: Checkout, answers: Mapping[str, Any]
-) -> None:
+def test_unreadable_rules_are_a_note(provisioned: Checkout, answers: Mapping[str, Any]) -> None:
     run = provision(provisioned, answers)
     assert "environment live: could not read its rules from GitHub" in run.out
     assert "GitHub environment" not in run.err
 
 
-def test_without_a_repository_it_is_a_note(provisioned: Checkout) -> None:
+def test_without_a_repository_the_unread_rules_are_a_note(provisioned: Checkout) -> None:
     provisioned.set("github.repository", "")
     run = provision(provisioned, {ALL: environments(None)})
     assert "environment live: could not read its rules from GitHub" in run.out

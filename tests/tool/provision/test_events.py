@@ -1,4 +1,4 @@
-"""Follows the operation of a stack to its end, whatever CloudFormation answers meanwhile."""
+"""An operation of a stack is followed to its end, also after lost responses of CloudFormation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -33,7 +33,7 @@ def event(status: str, resource: str = "", reason: str = "", *, type: str = BALA
 
 
 def looking(looks: Sequence[Sequence[Json] | str], **deploy: Any) -> Bench:
-    """A CloudFormation that has these new events at each look."""
+    """A CloudFormation that has these new events at each poll."""
     aws, stubber = stubbed("cloudformation")
     told: list[Json] = []
     for look in looks:
@@ -82,7 +82,7 @@ def test_only_without_a_failed_resource_the_reason_of_the_stack_counts() -> None
     assert ending == Ending("DELETE_FAILED", events.NO_REASON)
 
 
-def test_an_update_is_not_over_while_it_cleans_up_and_what_fails_then_does_no_harm() -> None:
+def test_an_update_ends_only_after_its_cleanup_whose_failures_do_no_harm() -> None:
     ending, made = followed(
         [],
         [event("UPDATE_IN_PROGRESS")],
@@ -116,7 +116,7 @@ def test_there_is_a_line_at_least_every_30_seconds() -> None:
     assert [line.split()[0] for line in waits] == ["5", "35", "65"]
 
 
-def test_two_lost_answers_do_no_harm() -> None:
+def test_two_lost_responses_do_no_harm() -> None:
     ending, made = followed(LOST, LOST, [], LOST, LOST, [event("CREATE_COMPLETE")])
     assert ending.status == "CREATE_COMPLETE"
     assert made.err.count("(2 of 3)") == 2
@@ -126,7 +126,7 @@ def test_two_lost_answers_do_no_harm() -> None:
     ("looks", "code"),
     [([LOST] * 3, "stack-unanswered"), ([[event("CREATE_IN_PROGRESS")]] * 12, "stack-timeout")],
 )
-def test_a_third_lost_answer_and_too_long_a_time_leave_the_outcome_unknown(
+def test_a_third_lost_response_or_a_timeout_leaves_the_outcome_unknown(
     looks: Sequence[Sequence[Json] | str], code: str
 ) -> None:
     with pytest.raises(ToolError) as error:

@@ -1,4 +1,5 @@
-"""A service whose task definition needs more of the execution role: provision, then deploy."""
+"""A service whose task definition needs more permissions of the execution role: provision, then
+deploy."""
 
 import json
 from collections.abc import Callable
@@ -117,7 +118,9 @@ def test_provision_grants_what_a_sidecar_needs(running: Checkout, kind: str) -> 
     running.run("deploy").expect(0)
 
 
-def test_what_no_document_and_no_running_revision_needs_is_revoked(running: Checkout) -> None:
+def test_a_permission_that_no_document_and_no_running_revision_needs_is_revoked(
+    running: Checkout,
+) -> None:
     members = environment_file(running)
     add_sidecar(running, **members)
     running.administer("provision").expect(0)
@@ -150,8 +153,10 @@ def policies(checkout: Checkout) -> list[str]:
         ({"repositoryCredentials": {"credentialsParameter": "of-a-neighbour"}}, "of-a-neighbour"),
     ],
 )
-def test_a_running_revision_adds_nothing(running: Checkout, members: Json, named: str) -> None:
-    """The deploy role writes revisions. It must get nothing through the administrator."""
+def test_a_running_revision_adds_no_permission(
+    running: Checkout, members: Json, named: str
+) -> None:
+    """The deploy role writes revisions, so a revision must not make an administrator grant more."""
     ecs, names = running.aws.client("ecs"), running.settings.names
     task = ecs.describe_task_definition(taskDefinition=running.revision)["taskDefinition"]
     task["containerDefinitions"][0] |= members

@@ -1,4 +1,4 @@
-"""What the execution role is granted for a task definition: every member that it serves."""
+"""The grants of the execution role for each member of a task definition that needs one."""
 
 import json
 from typing import Any
@@ -39,8 +39,8 @@ def granted(task_definition: Json) -> list[tuple[str, str]]:
 
 # --- every member of the model ---
 
-# What each member with a reference to something of AWS's is to the execution role. All others, by
-# the last table, name nothing that ECS reads before a container runs.
+# Each member of a task definition is in one of these tables. Only the members in SERVED name a
+# resource that ECS reads with the execution role before a container runs.
 SERVED = {
     "containerDefinitions[].image",
     "containerDefinitions[].repositoryCredentials.credentialsParameter",
@@ -69,7 +69,7 @@ volumes[].fsxWindowsFileServerVolumeConfiguration.fileSystemId
 volumes[].fsxWindowsFileServerVolumeConfiguration.rootDirectory
 volumes[].fsxWindowsFileServerVolumeConfiguration.authorizationConfig.domain
 """
-# Mounted in the name of the task role.
+# Mounted with the task role.
 OF_THE_TASK_ROLE = """
 volumes[].efsVolumeConfiguration.fileSystemId volumes[].efsVolumeConfiguration.rootDirectory
 volumes[].efsVolumeConfiguration.transitEncryption
@@ -186,7 +186,7 @@ def test_an_environment_file_is_granted_and_the_location_of_its_bucket() -> None
     assert found == [("BUCKET", "arn:aws:s3:::files"), ("FILE", FILE)]
 
 
-def test_a_credential_spec_is_granted_where_it_is() -> None:
+def test_a_credential_spec_is_granted_in_s3_or_parameter_store() -> None:
     found = granted(task(credentialSpecs=[f"credentialspecdomainless:{FILE}"]))
     assert ("FILE", FILE) in found
     parameter = f"{PARAMETER}/spec"
@@ -241,7 +241,7 @@ def test_a_log_router_needs_nothing() -> None:
     assert granted(log("awsfirelens", group="/ecs/agent")) == []
 
 
-def test_a_grant_is_one_of_each_kind_and_arn() -> None:
+def test_equal_grants_are_merged() -> None:
     assert len(grants(secrets(SECRET, f"{SECRET}:a::", f"{SECRET}:b::"), settings())) == 1
     assert Grant(SECRET, Kind.SECRET) in grants(secrets(SECRET), settings())
 

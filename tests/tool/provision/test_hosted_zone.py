@@ -1,5 +1,5 @@
-"""`[https] hosted_zone`: the stack requests the certificate and makes the record, or is refused
-before its first change; and HSTS."""
+"""`[https] hosted_zone`: the stack requests the certificate and creates the record, or provision
+stops before its first change; and HSTS."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ HSTS = "routing.http.response.strict_transport_security.header_value"
 
 
 def with_zone(checkout: Checkout, name: str = "example.com", **kind: bool) -> Zone:
-    """The settings name a domain, and a hosted zone for it."""
+    """Set a domain, and create a hosted zone for it."""
     zone = create_zone(checkout.aws, name, **kind)
     checkout.set("https.domain", DOMAIN)
     checkout.set("https.hosted_zone", zone.id)
@@ -33,7 +33,7 @@ def listeners(checkout: Checkout) -> dict[int, dict[str, Any]]:
 
 
 def certificate(checkout: Checkout) -> str:
-    """The ARN of the one that the load balancer has."""
+    """The ARN of the certificate of the load balancer."""
     [found] = listeners(checkout)[443]["Certificates"]
     return str(found["CertificateArn"])
 
@@ -84,7 +84,7 @@ def test_a_new_service_gets_its_certificate_and_its_record(new: Checkout) -> Non
     assert answers_https(new)
 
 
-def test_a_running_service_moves_to_https_and_serves_meanwhile(running: Checkout) -> None:
+def test_a_running_service_moves_to_https_and_answers_meanwhile(running: Checkout) -> None:
     zone = with_zone(running)
     url = f"http://{balancer(running)}/health"
     seen: list[int] = []
@@ -100,7 +100,7 @@ def test_a_running_service_moves_to_https_and_serves_meanwhile(running: Checkout
     assert zone.leads_to == [f"A {balancer(running)}"]
 
 
-def test_a_certificate_of_ones_own_gets_the_record_alone(existing: Checkout) -> None:
+def test_with_your_own_certificate_only_the_record_is_created(existing: Checkout) -> None:
     zone = with_zone(existing)
     own = requested(existing)
     existing.set("https.certificate", own)
@@ -144,13 +144,13 @@ def test_a_record_that_leads_elsewhere_is_not_overwritten(existing: Checkout) ->
 
 
 @pytest.mark.parametrize("type", ["AAAA", "CNAME"])
-def test_any_record_that_leads_clients_counts(existing: Checkout, type: str) -> None:
+def test_every_type_of_address_record_counts(existing: Checkout, type: str) -> None:
     zone = with_zone(existing)
     zone.add(DOMAIN, type, {"AAAA": "2001:db8::1", "CNAME": "www.example.com"}[type])
     expect_refused(existing, "record-exists", type)
 
 
-def test_without_a_load_balancer_a_record_must_go_first(new: Checkout) -> None:
+def test_without_a_load_balancer_an_existing_record_must_be_deleted_first(new: Checkout) -> None:
     with_zone(new).add(DOMAIN, "A", "192.0.2.1")
     expect_refused(new, "record-exists", "once it exists")
 
@@ -165,8 +165,10 @@ def test_records_of_other_kinds_and_names_do_no_harm(existing: Checkout) -> None
 
 
 @pytest.mark.parametrize("type", ["A", "CNAME"])
-def test_a_record_that_leads_here_already_is_left_alone(running: Checkout, type: str) -> None:
-    """Nobody is cut off for a moment: the record was made by hand, as README.md says."""
+def test_a_record_that_already_points_to_the_load_balancer_is_kept(
+    running: Checkout, type: str
+) -> None:
+    """The record was created by hand, as README.md says, and clients are not interrupted."""
     zone = with_zone(running)
     if type == "A":
         zone.alias(DOMAIN, balancer(running))
@@ -183,7 +185,7 @@ def test_a_record_that_leads_here_already_is_left_alone(running: Checkout, type:
     assert zone.leads_to == [f"A {balancer(running)}"], "without it, the stack makes its own"
 
 
-# --- a zone that cannot do it ---
+# --- a zone that cannot be used ---
 
 
 def test_a_zone_that_does_not_exist_is_refused(existing: Checkout) -> None:
@@ -209,13 +211,13 @@ def test_the_domain_may_be_that_of_the_zone(existing: Checkout) -> None:
     assert zone.leads_to == [f"A {balancer(existing)}"]
 
 
-def test_a_part_that_is_handed_over_is_refused(existing: Checkout) -> None:
+def test_a_delegated_part_of_the_zone_is_refused(existing: Checkout) -> None:
     zone = with_zone(existing)
     zone.add(DOMAIN, "NS", "ns.example.net")
-    expect_refused(existing, "zone-delegated", f"the zone of {DOMAIN}")
+    expect_refused(existing, "zone-delegated", f"the hosted zone of {DOMAIN}")
 
 
-def test_a_caa_record_that_forbids_it_is_found_before_the_certificate_is_asked_for(
+def test_a_caa_record_that_forbids_acm_is_found_before_the_certificate_is_requested(
     existing: Checkout,
 ) -> None:
     zone = with_zone(existing)
@@ -225,7 +227,7 @@ def test_a_caa_record_that_forbids_it_is_found_before_the_certificate_is_asked_f
     existing.administer("provision").expect(0)
 
 
-def test_caa_records_are_not_asked_for_a_certificate_that_is_there(existing: Checkout) -> None:
+def test_caa_records_are_not_read_if_the_certificate_exists(existing: Checkout) -> None:
     with_zone(existing).add("example.com", "CAA", '0 issue "letsencrypt.org"')
     existing.set("https.certificate", requested(existing))
     existing.administer("provision").expect(0)
@@ -241,7 +243,7 @@ def test_a_validation_that_does_not_end_names_where_to_look(running: Checkout) -
     assert running.aws.fetch(f"http://{balancer(running)}/health").status == 200
 
 
-def test_a_validation_that_fails_leaves_everything_as_it_was(running: Checkout) -> None:
+def test_a_validation_that_fails_leaves_everything_unchanged(running: Checkout) -> None:
     """A CAA record of a parent that is in another account's zone."""
     zone = with_zone(running, DOMAIN)
     parent = create_zone(running.aws, "example.com")
@@ -256,20 +258,22 @@ def test_a_validation_that_fails_leaves_everything_as_it_was(running: Checkout) 
 # --- other values, and off ---
 
 
-def test_another_domain_gets_its_certificate_before_the_old_one_goes(running: Checkout) -> None:
+def test_another_domain_gets_its_certificate_before_the_old_one_is_deleted(
+    running: Checkout,
+) -> None:
     zone = with_zone(running)
     running.administer("provision").expect(0)
     before = certificate(running)
     running.set("https.domain", "new.example.com")
     run = running.administer("provision").expect(0)
-    assert f"the record of {DOMAIN} goes" in run.out
+    assert f"the record of {DOMAIN} is removed" in run.out
     assert certificates(running) == {certificate(running): "new.example.com"}
     assert certificate(running) != before
     assert (zone.leads_to, len(zone.records("new.example.com"))) == ([], 1)
 
 
 def test_certificates_swap_in_place(running: Checkout) -> None:
-    """From one's own to the stack's, and back: the listener stays."""
+    """From the owner's certificate to that of the stack, and back: the listener stays."""
     own = requested(running)
     running.set("https.domain", DOMAIN)
     running.set("https.certificate", own)
@@ -285,7 +289,7 @@ def test_certificates_swap_in_place(running: Checkout) -> None:
     assert listeners(running)[443]["ListenerArn"] == listener
 
 
-def test_the_record_goes_only_with_the_name(running: Checkout) -> None:
+def test_the_record_is_removed_only_with_the_domain(running: Checkout) -> None:
     zone = with_zone(running)
     running.administer("provision").expect(0)
     running.set("https.hosted_zone", "")
@@ -307,7 +311,7 @@ def test_the_record_moves_to_another_zone(running: Checkout) -> None:
     assert (before.leads_to, after.leads_to) == ([], [f"A {balancer(running)}"])
 
 
-def test_everything_goes_with_the_stack(existing: Checkout) -> None:
+def test_certificate_and_record_are_deleted_with_the_stack(existing: Checkout) -> None:
     zone = with_zone(existing)
     existing.administer("provision").expect(0)
     existing.administer("destroy", typed="ai-assistant").expect(0)
@@ -328,7 +332,7 @@ def test_hsts_is_a_header_of_the_https_listener(running: Checkout) -> None:
 
 
 def test_hsts_that_is_turned_off_is_revoked(running: Checkout) -> None:
-    """Browsers forget it only if they are told so, and a listener keeps an attribute."""
+    """Browsers drop HSTS only after a header with 0, and a listener keeps its attributes."""
     with_zone(running)
     for seconds, header in ((0, ""), (300, "max-age=300"), (0, "max-age=0"), (0, "max-age=0")):
         running.set("https.hsts_seconds", seconds)
@@ -336,7 +340,7 @@ def test_hsts_that_is_turned_off_is_revoked(running: Checkout) -> None:
         assert hsts(running) == header
 
 
-def test_https_is_not_turned_off_while_browsers_insist_on_it(running: Checkout) -> None:
+def test_https_is_not_turned_off_while_hsts_is_in_effect(running: Checkout) -> None:
     with_zone(running)
     running.set("https.hsts_seconds", 300)
     running.administer("provision").expect(0)

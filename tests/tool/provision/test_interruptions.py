@@ -1,4 +1,4 @@
-"""A provision that is stopped at any call: run again, it ends right."""
+"""After an interruption at any call, a second run of provision completes it."""
 
 import pytest
 from infra.tool.provision.roles import SERVICE_ROLES
@@ -18,7 +18,7 @@ CREATES = "cloudformation:CreateChangeSet"
 
 
 def change(checkout: Checkout) -> None:
-    """Something that an update of the stack does."""
+    """Change a setting, so that provision updates the stack."""
     checkout.set("logs.retention_days", 7)
     checkout.set("permissions.tracing", "xray")
 
@@ -32,12 +32,14 @@ def carried_out(run: Run) -> list[str]:
     return [call.name for call in run.calls if not call.error]
 
 
-def test_a_first_provision_and_its_plan_have_so_many_calls(new: Checkout) -> None:
+def test_the_numbers_of_calls_of_a_first_provision_and_its_plan_are_up_to_date(
+    new: Checkout,
+) -> None:
     expect_calls(new.administer("provision", "--plan").expect(0), "PLAN", PLAN)
     expect_calls(new.administer("provision").expect(0), "NEW", NEW)
 
 
-def test_an_update_has_so_many_calls(existing: Checkout) -> None:
+def test_the_number_of_calls_of_an_update_is_up_to_date(existing: Checkout) -> None:
     change(existing)
     expect_calls(existing.administer("provision").expect(0), "UPDATE", UPDATE)
 
@@ -63,9 +65,7 @@ def test_an_update_that_is_stopped_completes_when_it_is_run_again(
 
 
 @pytest.mark.parametrize("call", numbers(PLAN, quick=QUICK_PLAN))
-def test_a_plan_that_is_stopped_does_not_keep_the_next_provision_from_its_work(
-    new: Checkout, call: int
-) -> None:
+def test_a_plan_that_is_stopped_does_not_block_the_next_provision(new: Checkout, call: int) -> None:
     expect_truth(stop_at(new, call, "--plan"))
     expect_completed_by_another_run(new)
 
@@ -79,7 +79,7 @@ def stop_at(checkout: Checkout, call: int, *words: str) -> Run:
 
 
 def expect_truth(run: Run) -> None:
-    """The message must say what continues or is left in AWS, and nothing if nothing does."""
+    """The output must name what continues or is left in AWS, and be empty if nothing is."""
     asked = run.operations
     if EXECUTES in asked and set(asked[asked.index(EXECUTES) :]) <= {
         EXECUTES,

@@ -1,5 +1,5 @@
-"""Whoever deploys can move the service to no other subnet, give it no public address, and turn on
-no ECS Exec, unless an administrator has provisioned that."""
+"""The deploy role and the deploy user can use other subnets, public addresses and ECS Exec only
+after an administrator has provisioned them."""
 
 import json
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ def limits(
 
 @pytest.mark.parametrize("public_ip", [True, False])
 @pytest.mark.parametrize("execute_command", [True, False])
-def test_a_policy_says_its_limits(public_ip: bool, execute_command: bool) -> None:
+def test_the_limits_are_read_from_their_policy(public_ip: bool, execute_command: bool) -> None:
     wanted = Limits(A | B, public_ip, execute_command)
     assert parse(document(wanted)) == wanted
     assert len(document(wanted)["Statement"]) == 3 - public_ip - execute_command
@@ -49,7 +49,7 @@ def test_a_policy_says_its_limits(public_ip: bool, execute_command: bool) -> Non
         {"Version": "2012-10-17", "Statement": document(limits(A))["Statement"][1:]},
     ],
 )
-def test_another_policy_says_nothing(policy: Json) -> None:
+def test_another_policy_has_no_limits(policy: Json) -> None:
     assert parse(policy) is None
 
 
@@ -76,14 +76,14 @@ HAD = {"SubnetIds": "subnet-aaaaaaaa,subnet-bbbbbbbb", "AssignPublicIp": "DISABL
         (HAD, limits(A | B), A),
     ],
 )
-def test_what_runs_keeps_only_what_was_allowed(
+def test_the_running_service_keeps_only_what_was_allowed(
     had: Mapping[str, str], live: Limits | None, subnets: frozenset[str]
 ) -> None:
     uses = limits(A | C, public_ip=True, execute_command=True)
     assert kept(uses, had, live) == limits(subnets)
 
 
-def test_a_change_is_told_permission_by_permission() -> None:
+def test_a_change_is_listed_permission_by_permission() -> None:
     before, after = limits(A, public_ip=True), limits(B, execute_command=True)
     assert list(changed(before, after)) == [
         "to allow: tasks in subnet-bbbbbbbb",
@@ -93,7 +93,7 @@ def test_a_change_is_told_permission_by_permission() -> None:
     ]
 
 
-# --- what whoever deploys is denied ---
+# --- denied to the deploy role and the deploy user ---
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def network(checkout: Checkout) -> Json:
 
 
 def foreign_subnet(checkout: Checkout) -> str:
-    """One of the VPC of the service that nothing of it is in."""
+    """A subnet of the VPC of the service that the service does not use."""
     ec2 = checkout.aws.client("ec2")
     vpc = ec2.describe_subnets(SubnetIds=network(checkout)["subnets"])["Subnets"][0]["VpcId"]
     made = ec2.create_subnet(VpcId=vpc, CidrBlock="172.31.250.0/24", AvailabilityZone="us-east-1a")
@@ -165,7 +165,7 @@ def test_other_networks_and_ecs_exec_are_denied(limited: Checkout, principal: st
 
 
 @pytest.mark.parametrize("principal", PRINCIPALS)
-def test_a_service_is_not_created_elsewhere(limited: Checkout, principal: str) -> None:
+def test_a_service_is_not_created_in_another_network(limited: Checkout, principal: str) -> None:
     names, own = limited.settings.names, network(limited)
     running = limited.revision
     other = own | {"subnets": [foreign_subnet(limited)]}
@@ -185,13 +185,13 @@ def test_a_service_is_not_created_elsewhere(limited: Checkout, principal: str) -
 
 
 @pytest.mark.parametrize("principal", PRINCIPALS)
-def test_deploys_and_rollbacks_pass(limited: Checkout, principal: str) -> None:
+def test_deploys_and_rollbacks_are_allowed(limited: Checkout, principal: str) -> None:
     deploy(limited, principal).expect(0)
     run = limited.run("rollback", principal=principal).expect(0)
     assert "networkConfiguration" not in run.request("ecs:UpdateService")
 
 
-# --- what an administrator changes ---
+# --- changed by an administrator ---
 
 
 def test_tasks_move_to_other_subnets(limited: Checkout) -> None:
@@ -231,7 +231,7 @@ def test_a_deploy_while_the_stack_gets_other_subnets_is_not_denied(limited: Chec
     assert seen == [{*network(limited)["subnets"], new}]
 
 
-def test_a_service_that_was_moved_by_hand_makes_no_subnet_allowed(limited: Checkout) -> None:
+def test_a_subnet_that_was_set_by_hand_does_not_become_allowed(limited: Checkout) -> None:
     own = network(limited)
     other = own | {"subnets": [foreign_subnet(limited)]}
     update(limited, limited.aws.client("ecs"), networkConfiguration={"awsvpcConfiguration": other})

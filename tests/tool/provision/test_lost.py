@@ -37,7 +37,8 @@ def run(checkout: Checkout, command: str = "provision") -> Run:
 
 @pytest.mark.parametrize("setting", NAMES)
 def test_no_resource_of_a_stack_is_renamed(provisioned: Checkout, setting: str) -> None:
-    """The name of the app also renames what is derived from it, so all of that is written out."""
+    """A new name of the app would also change the names derived from it, so these are written
+    out."""
     for name, value in NAMES.items():
         provisioned.set(name, value)
     provisioned.set("names.stack", "ai-assistant")
@@ -100,7 +101,7 @@ def test_a_role_that_was_deleted_is_created_under_another_name(provisioned: Chec
 def test_a_role_of_running_tasks_that_was_deleted_is_created_under_another_name(
     deployed: Checkout,
 ) -> None:
-    """Replacing it cuts off nothing: the tasks have lost it already."""
+    """Replacing it does no harm: the tasks have lost the role already."""
     role = NAMES["names.execution_role"]
     deployed.set("names.execution_role", role + "-2")
     deployed.edit("infra/task-definition.json", role, role + "-2")
@@ -115,7 +116,7 @@ def test_a_stack_without_its_roles_can_be_deleted(provisioned: Checkout) -> None
     run(provisioned, "destroy").expect(0)
 
 
-def test_a_role_that_cannot_be_looked_up_is_not_taken_for_deleted(provisioned: Checkout) -> None:
+def test_a_role_that_cannot_be_looked_up_is_not_reported_as_deleted(provisioned: Checkout) -> None:
     provisioned.aws.faults.refuse("iam:GetRole", "AccessDenied")
     run(provisioned).expect(2, "aws-denied").expect_no_change()
 
@@ -128,7 +129,7 @@ def delete_repository(checkout: Checkout) -> None:
 
 
 def delete_log_group(checkout: Checkout) -> None:
-    """Another group whose name only begins alike is not it."""
+    """A log group whose name only begins with this name does not count."""
     logs = checkout.aws.client("logs")
     logs.delete_log_group(logGroupName=NAMES["names.log_group"])
     logs.create_log_group(logGroupName=NAMES["names.log_group"] + "-2")
@@ -158,9 +159,9 @@ def test_a_resource_that_was_deleted_is_named_with_the_command_that_creates_it(
     assert not any(text in found.err for text in others)
 
 
-def test_the_commands_of_the_message_mend_it(deployed: Checkout) -> None:
-    """All that was deleted, at once: then a provision, which also changes the new log group, and a
-    deploy succeed."""
+def test_the_commands_of_the_message_repair_the_stack(deployed: Checkout) -> None:
+    """After the commands have created every deleted resource, a provision, which also changes the
+    new log group, and a deploy succeed."""
     deployed.set("logs.retention_days", 90)
     ecs, service = deployed.aws.client("ecs"), NAMES["names.service"]
     where = {"cluster": NAMES["names.cluster"]}

@@ -1,4 +1,4 @@
-"""Where the load balancer and the tasks are to be, and what keeps them from working there."""
+"""The network of the load balancer and the tasks, and the networks that are refused."""
 
 from typing import Any
 
@@ -29,10 +29,10 @@ def of(*balancer: Subnet, tasks: tuple[Subnet, ...] = ()) -> Network:
 @pytest.mark.parametrize(
     ("found", "complaint"),
     [
-        (of(A), "two zones or more, and those of vpc-00000001 are in 1"),
-        (of(A, TWIN, B), f"one subnet of each zone, and {A.id}, {TWIN.id} are all of us-east-1a"),
+        (of(A), "two zones or more, but those of vpc-00000001 are in 1"),
+        (of(A, TWIN, B), f"one subnet of each zone, but {A.id}, {TWIN.id} are all of us-east-1a"),
         (of(A, ELSEWHERE), f"the subnet {ELSEWHERE.id} is not of {A.vpc}"),
-        (of(A, B, tasks=(A, D)), f"[tasks] subnets names {D.id} (us-east-1d), a zone that the"),
+        (of(A, B, tasks=(A, D)), f"[tasks] subnets names {D.id} (us-east-1d), but the load"),
         (of(A, B, tasks=(ELSEWHERE,)), f"the subnet {ELSEWHERE.id} is not of {A.vpc}"),
     ],
 )
@@ -63,7 +63,7 @@ def test_a_network_that_works_is_accepted(found: Network) -> None:
         ),
     ],
 )
-def test_the_settings_win_and_else_a_stack_keeps_its_network(
+def test_the_settings_take_precedence_over_the_network_of_the_stack(
     wanted: dict[str, Any], had: dict[str, str], expected: Choice | None
 ) -> None:
     assert network.chosen(settings(network=wanted), had) == expected

@@ -64,7 +64,9 @@ def drawn(properties: dict[str, Any]) -> list[tuple[str, str, dict[str, str], An
 # --- Container Insights ---
 
 
-def test_off_leaves_the_cluster_to_the_default_of_the_account(running: Checkout) -> None:
+def test_an_empty_setting_leaves_the_cluster_to_the_default_of_the_account(
+    running: Checkout,
+) -> None:
     run = running.administer("provision").expect(0)
     assert "nothing to change" in run.out
     stack = load((running.folder / "infra" / "stack.yml").read_text("utf-8"))
@@ -72,7 +74,9 @@ def test_off_leaves_the_cluster_to_the_default_of_the_account(running: Checkout)
 
 
 @pytest.mark.parametrize("value", ["enabled", "enhanced", "disabled"])
-def test_container_insights_of_a_running_service(running: Checkout, value: str) -> None:
+def test_container_insights_are_turned_on_for_a_running_service(
+    running: Checkout, value: str
+) -> None:
     running.set("observe.container_insights", value)
     run = running.administer("provision").expect(0)
     assert container_insights(running) == value
@@ -83,14 +87,14 @@ def test_container_insights_of_a_running_service(running: Checkout, value: str) 
 def test_container_insights_that_were_on_are_off_when_the_setting_is_empty(
     running: Checkout,
 ) -> None:
-    """AWS does not document that a cluster forgets a setting that is no longer named."""
+    """AWS does not document whether a cluster drops a setting that the template no longer has."""
     for value, now in (("enabled", "enabled"), ("", "disabled"), ("", "disabled")):
         running.set("observe.container_insights", value)
         running.administer("provision").expect(0)
         assert container_insights(running) == now
 
 
-def test_a_new_stack_has_them_from_the_start(new: Checkout) -> None:
+def test_a_new_stack_has_container_insights_from_the_start(new: Checkout) -> None:
     new.set("observe.container_insights", "enhanced")
     run = new.administer("provision").expect(0)
     assert container_insights(new) == "enhanced"
@@ -165,7 +169,7 @@ def test_the_status_links_to_the_dashboard(running: Checkout) -> None:
     assert f"dashboard   {url}" in running.run("status").expect(0).out
 
 
-def test_the_dashboard_goes_and_nothing_else(running: Checkout) -> None:
+def test_turning_the_dashboard_off_removes_nothing_else(running: Checkout) -> None:
     running.set("observe.dashboard", True)
     running.administer("provision").expect(0)
     assert dashboard_names(running) == ["ai-assistant-us-east-1"]

@@ -120,7 +120,9 @@ def test_the_parameters_are_those_of_the_settings() -> None:
         ),
     ],
 )
-def test_a_model_or_profile_becomes_what_must_be_granted(name: str, expected: list[str]) -> None:
+def test_a_model_or_profile_becomes_the_arns_that_must_be_granted(
+    name: str, expected: list[str]
+) -> None:
     found = sent(permissions={"bedrock_models": [name]})["BedrockModelArns"]
     assert found.split(",") == expected
 
@@ -143,7 +145,7 @@ def test_an_application_inference_profile_needs_its_model_beside_it() -> None:
 # --- what a plan says about them ---
 
 
-def test_what_is_granted_is_read_back_from_the_stack() -> None:
+def test_grants_are_read_back_from_the_parameters_of_the_stack() -> None:
     wanted = grants(naming(SECRET, "one", "two"), settings())
     assert granted(sent(wanted)) == wanted
     assert granted({}) == Grants()

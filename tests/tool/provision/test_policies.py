@@ -1,4 +1,4 @@
-"""Documents are applied as they are in git, and what was imported becomes as the stack says."""
+"""Documents are applied unchanged, and imported resources get the settings of the stack."""
 
 import json
 
@@ -32,8 +32,11 @@ def test_both_documents_are_applied_byte_for_byte(provisioned: Checkout) -> None
     }
 
 
-def test_what_an_interrupted_run_has_imported_is_set_right(provisioned: Checkout) -> None:
-    """CloudFormation believes that it is as the stack says, so the stack does not change."""
+def test_resources_that_an_interrupted_run_has_imported_are_corrected(
+    provisioned: Checkout,
+) -> None:
+    """CloudFormation assumes that an imported resource matches the template, so it changes
+    nothing."""
     ecr, logs = provisioned.aws.client("ecr"), provisioned.aws.client("logs")
     repository = {"repositoryName": provisioned.settings.names.repository}
     group = provisioned.settings.names.log_group

@@ -39,7 +39,7 @@ def stacks(checkout: Checkout) -> list[Json]:
 
 
 def log_groups(checkout: Checkout) -> dict[str, int]:
-    """The days that each is kept; 0 for ever."""
+    """The retention of each in days; 0 means for ever."""
     found = checkout.aws.client("logs").describe_log_groups()["logGroups"]
     return {each["logGroupName"]: each.get("retentionInDays", 0) for each in found}
 
@@ -82,7 +82,7 @@ def test_a_refused_document_is_a_failure(new: Checkout) -> None:
     assert "Syntax errors" in run.err
 
 
-def test_a_domain_is_to_point_to_the_load_balancer(new: Checkout) -> None:
+def test_the_output_says_where_the_domain_must_point(new: Checkout) -> None:
     new.set("https.domain", "api.example.com")
     run = new.administer("provision").expect(0)
     [balancer] = new.aws.client("elbv2").describe_load_balancers()["LoadBalancers"]
@@ -90,13 +90,13 @@ def test_a_domain_is_to_point_to_the_load_balancer(new: Checkout) -> None:
 
 
 def test_a_stack_without_the_outputs_that_a_deploy_needs_is_a_failure(existing: Checkout) -> None:
-    """It was changed: exit code 1, not 2."""
+    """The stack was changed, so the exit code is 1 and not 2."""
     template = (existing.folder / "infra" / "stack.yml").read_text(encoding="utf-8")
     existing.write("infra/stack.yml", template.replace("\n  TargetGroupArn:\n", "\n  Other:\n"))
     existing.administer("provision").expect(1, "stack-outputs")
 
 
-# --- before anything is asked ---
+# --- before the first call to AWS ---
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_a_stack_that_is_only_planned_is_created_without_deleting_it(new: Checko
     assert status(new) == "CREATE_COMPLETE"
 
 
-def test_a_failed_update_leaves_the_running_service_as_it_was(running: Checkout) -> None:
+def test_a_failed_update_leaves_the_running_service_unchanged(running: Checkout) -> None:
     served = running.commit_served
     running.set("logs.retention_days", 90)
     running.aws.cloudformation.fails("LogGroup", "update", "the log is busy")
@@ -245,12 +245,12 @@ def test_the_command_for_a_stuck_rollback_repairs_it(existing: Checkout) -> None
     name = existing.settings.names.stack
     existing.aws.client("cloudformation").continue_update_rollback(StackName=name)
     while status(existing).endswith("IN_PROGRESS"):
-        pass  # each look moves it on
+        pass  # each poll moves the operation on
     existing.administer("provision").expect(0)
     assert log_groups(existing) == {"/ecs/ai-assistant-app": 7}
 
 
-# --- what exists already ---
+# --- resources that exist already ---
 
 
 def has_a_repository_and_a_log(checkout: Checkout) -> None:
@@ -277,14 +277,14 @@ def expect_imported(checkout: Checkout) -> None:
 
 
 def confirmed(checkout: Checkout) -> Run:
-    """A provision by somebody who types the name of the app if it is asked for."""
+    """A provision by an administrator who types the name of the app if asked."""
     return checkout.run("provision", principal="root", typed="ai-assistant")
 
 
 def test_a_repository_and_a_log_group_are_taken_over_with_their_content(new: Checkout) -> None:
     has_a_repository_and_a_log(new)
     consequences = (
-        "in ai-assistant, no tag can be moved from now on",
+        "in ai-assistant, tags become immutable",
         "infra/ecr-lifecycle-policy.json decides what expires: Remove untagged images after",
         "in /ecs/ai-assistant-app, lines are deleted after 30 days",
     )
@@ -314,9 +314,7 @@ def test_images_survive_a_failed_first_creation(new: Checkout) -> None:
 
 
 @pytest.mark.parametrize("typed", ["", "yes", "ai-assistant-two"])
-def test_images_and_lines_of_something_else_are_not_taken_over_without_a_yes(
-    new: Checkout, typed: str
-) -> None:
+def test_images_and_lines_of_something_else_need_a_confirmation(new: Checkout, typed: str) -> None:
     has_a_repository_and_a_log(new)
     run = new.run("provision", principal="root", typed=typed)
     run.expect(2, "take-over-not-confirmed")
@@ -341,14 +339,14 @@ def test_a_log_is_taken_over_without_a_question_if_no_line_is_lost(
         run.expect(0)
 
 
-def test_what_is_empty_is_taken_over_without_a_question(new: Checkout) -> None:
+def test_empty_resources_are_taken_over_without_a_question(new: Checkout) -> None:
     names = new.settings.names
     new.aws.client("ecr").create_repository(repositoryName=names.repository)
     new.aws.client("logs").create_log_group(logGroupName=names.log_group)
     new.administer("provision").expect(0)
 
 
-def test_what_a_destroy_kept_is_taken_back_without_a_question(new: Checkout) -> None:
+def test_resources_that_a_destroy_kept_are_taken_over_without_a_question(new: Checkout) -> None:
     new.administer("provision").expect(0)
     new.push_image()
     new.write_log("of this service")
@@ -357,7 +355,7 @@ def test_what_a_destroy_kept_is_taken_back_without_a_question(new: Checkout) -> 
     assert "2 to take over" in run.out
 
 
-# --- secrets of what runs ---
+# --- secrets of running revisions ---
 
 
 def names_secret(checkout: Checkout, value: str) -> None:
@@ -404,7 +402,8 @@ def test_a_renamed_secret_stays_readable_until_no_running_revision_names_it(
 def test_a_revision_cannot_ask_for_a_secret_that_the_documents_do_not_name(
     running: Checkout,
 ) -> None:
-    """The deploy role writes revisions. It must not get secrets through the administrator."""
+    """The deploy role writes revisions, so a revision must not make an administrator grant
+    secrets."""
     ecs, names = running.aws.client("ecs"), running.settings.names
     task = ecs.describe_task_definition(taskDefinition=running.revision)["taskDefinition"]
     task["containerDefinitions"][0]["secrets"] = [{"name": "K", "valueFrom": "of-a-neighbour"}]

@@ -1,4 +1,4 @@
-"""What is too long for AWS is refused before anything is changed, with the limit and a remedy.
+"""A value that is too long for AWS is refused before any change, with the limit and a remedy.
 
 For each row, the simulated AWS refuses it too: `sent` sends it without asking the tool.
 """
@@ -119,7 +119,7 @@ ROWS: dict[str, tuple[Change, str, str]] = {
 
 @pytest.mark.parametrize("words", [["provision"], ["provision", "--plan"]])
 @pytest.mark.parametrize("row", ROWS)
-def test_what_is_too_long_is_refused_before_a_change(
+def test_a_value_that_is_too_long_is_refused_before_a_change(
     new: Checkout, row: str, words: list[str]
 ) -> None:
     change, named, limit = ROWS[row]
@@ -129,7 +129,7 @@ def test_what_is_too_long_is_refused_before_a_change(
     assert limit in run.err
 
 
-def test_what_just_fits_is_provisioned(new: Checkout) -> None:
+def test_values_at_the_limit_are_provisioned(new: Checkout) -> None:
     secrets(40)(new)
     new.administer("provision").expect(0)
 
@@ -152,7 +152,7 @@ def many_tags(document: Json) -> None:
 
 
 def too_many_tags(document: Json) -> None:
-    """Without those of a deploy."""
+    """More tags than ECS accepts, without those of a deploy."""
     many_tags(document)
     document["tags"] += document["tags"][:2]
 

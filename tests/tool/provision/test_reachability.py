@@ -82,7 +82,9 @@ EVERY_ENDPOINT = [endpoint(service) for service in NEEDS.services]
         (None, Way.UNSEEN),
     ],
 )
-def test_a_subnet_leads_where_its_default_route_does(found: Json | None, expected: Way) -> None:
+def test_the_way_of_a_subnet_is_the_target_of_its_default_route(
+    found: Json | None, expected: Way
+) -> None:
     assert routes.way(found) is expected
 
 
@@ -173,7 +175,7 @@ def view(*routes: Json, **changes: Any) -> View:
 
 
 def judged(found: View, needed: Needs = NEEDS) -> tuple[list[str], int]:
-    """The codes of what is certain to fail, and how many doubts there are."""
+    """The codes of the certain failures, and the number of doubts."""
     errors, doubts = reachability.judge(found, needed)
     return [error.code for error in errors], len(doubts)
 
@@ -214,7 +216,7 @@ DENIED = {"tables": None, "endpoints": None, "gateways": None}
         (view(**INSIDE, endpoints=None), [], 2),
         (view(INTERNET, **INTERNAL), [], 0),
         (view(INTERNET, **INSIDE), ["network-no-public-ip"], 0),
-        # What this account may not see.
+        # Route tables that this account cannot see.
         (view(**DENIED), [], 1),
         (view(**DENIED, **INSIDE), [], 1),
         (view(**DENIED | NO_GATEWAY), ["network-no-gateway"], 1),
@@ -223,7 +225,7 @@ DENIED = {"tables": None, "endpoints": None, "gateways": None}
         (view(tables=[], shared_by="999999999999"), [], 1),
     ],
 )
-def test_what_is_certain_is_an_error_and_what_is_not_is_a_doubt(
+def test_a_certain_failure_is_an_error_and_an_uncertain_one_is_a_doubt(
     found: View, errors: list[str], doubts: int
 ) -> None:
     assert judged(found) == (errors, doubts)
@@ -253,7 +255,7 @@ def test_tasks_in_subnets_of_their_own_are_judged_there() -> None:
         (Needs(["logs"], ["docker.io/x"]), "no endpoint leads to docker.io/x"),
     ],
 )
-def test_what_no_endpoint_serves_is_named(needed: Needs, text: str) -> None:
+def test_a_service_without_an_endpoint_is_named(needed: Needs, text: str) -> None:
     [error], _ = reachability.judge(view(S3, **INSIDE, **SERVED), needed)
     assert error.code == "network-no-way-out"
     assert text in error.message
@@ -274,5 +276,5 @@ def test_what_no_endpoint_serves_is_named(needed: Needs, text: str) -> None:
         ({"allowed_cidrs": ["2001:db8::/32", "192.168.1.0/24"]}, 2),
     ],
 )
-def test_ranges_that_let_nobody_in_are_in_doubt(network: dict[str, Any], count: int) -> None:
+def test_ranges_that_no_client_can_have_are_in_doubt(network: dict[str, Any], count: int) -> None:
     assert len([*ranges.doubts(settings(network=network).network)]) == count

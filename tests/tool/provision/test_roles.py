@@ -1,4 +1,4 @@
-"""What an account has once for all its services is created if missing, and otherwise left alone."""
+"""Resources that an account has once for all its services are created only if missing."""
 
 import math
 
@@ -49,7 +49,9 @@ def stacks(checkout: Checkout) -> list[str]:
     return [stack["StackStatus"] for stack in found]
 
 
-def test_a_new_account_gets_them_once_the_change_set_is_valid(rendered: Checkout) -> None:
+def test_a_new_account_gets_roles_and_provider_after_the_change_set_is_valid(
+    rendered: Checkout,
+) -> None:
     changes = provision(rendered).expect(0).changes
     assert audiences(rendered) == [[AUDIENCE]]
     assert service_roles(rendered) == 3
@@ -58,14 +60,14 @@ def test_a_new_account_gets_them_once_the_change_set_is_valid(rendered: Checkout
     assert max(created) < changes.index("cloudformation:ExecuteChangeSet")
 
 
-def test_a_plan_names_them_and_creates_none(rendered: Checkout) -> None:
+def test_a_plan_names_missing_roles_and_creates_none(rendered: Checkout) -> None:
     run = provision(rendered, "--plan").expect(0)
     assert "to create: token.actions.githubusercontent.com" in run.out
     assert run.out.count("to create, for AWS itself: AWSServiceRoleFor") == 3
     assert (audiences(rendered), service_roles(rendered)) == ([], 0)
 
 
-def test_those_that_exist_are_used(rendered: Checkout) -> None:
+def test_existing_roles_and_providers_are_used(rendered: Checkout) -> None:
     create_provider(rendered, AUDIENCE)
     create_roles(rendered)
     run = provision(rendered).expect(0)
@@ -84,7 +86,7 @@ def test_a_provider_without_the_audience_of_aws_gets_it_and_keeps_its_own(
     assert audiences(rendered) == [["another", AUDIENCE]]
 
 
-def test_what_another_run_creates_meanwhile_is_no_error(rendered: Checkout) -> None:
+def test_a_role_that_another_run_creates_meanwhile_is_not_an_error(rendered: Checkout) -> None:
     moments, read = rendered.aws.moments, "iam:GetOpenIDConnectProvider"  # the last of the reads
     moments.when(read, lambda: create_provider(rendered, AUDIENCE))
     moments.when(read, lambda: create_roles(rendered))
@@ -115,7 +117,7 @@ def test_a_role_that_iam_does_not_show_at_once_is_awaited(rendered: Checkout) ->
     assert (rendered.aws.clock.now() - before).total_seconds() >= 10 * 5
 
 
-def test_a_role_that_iam_never_shows_ends_it_before_the_stack(rendered: Checkout) -> None:
+def test_a_role_that_iam_never_shows_ends_provision_before_the_stack(rendered: Checkout) -> None:
     rendered.aws.faults.refuse("iam:GetRole", "NoSuchEntity", times=math.inf)
     run = provision(rendered).expect(1, "role-not-shown")
     assert run.operations.count("iam:GetRole") == 4 + 12
@@ -124,6 +126,6 @@ def test_a_role_that_iam_never_shows_ends_it_before_the_stack(rendered: Checkout
     provision(rendered).expect(0)
 
 
-def test_a_role_that_cannot_be_looked_up_is_not_taken_for_missing(rendered: Checkout) -> None:
+def test_a_role_that_cannot_be_looked_up_is_not_reported_as_missing(rendered: Checkout) -> None:
     rendered.aws.faults.refuse("iam:GetRole", "AccessDenied")
     provision(rendered).expect(2, "aws-denied").expect_no_change()

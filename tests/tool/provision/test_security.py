@@ -1,4 +1,4 @@
-"""[security] but for the boundary: keys, path, deletion protection, access logs, web ACL."""
+"""[security] except the boundary: keys, path, deletion protection, access logs, web ACL."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def stack(checkout: Checkout) -> Any:
 
 
 def web_acl(checkout: Checkout) -> str:
-    """The ARN of the one before the load balancer; empty without one."""
+    """The ARN of the web ACL of the load balancer; empty if it has none."""
     [balancer] = checkout.aws.client("elbv2").describe_load_balancers()["LoadBalancers"]
     found = checkout.aws.client("wafv2").get_web_acl_for_resource(
         ResourceArn=balancer["LoadBalancerArn"]
@@ -97,7 +97,7 @@ def test_a_creation_that_fails_can_be_rolled_back_and_repeated(new: Checkout) ->
 # --- access logs ---
 
 
-def test_access_logs_come_and_go(running: Checkout) -> None:
+def test_access_logs_are_turned_on_and_off(running: Checkout) -> None:
     create_bucket(running.aws)
     running.set("security.access_logs_bucket", BUCKET)
     provision(running)
@@ -109,7 +109,7 @@ def test_access_logs_come_and_go(running: Checkout) -> None:
     assert balancer_attributes(running)["access_logs.s3.enabled"] == "false"
 
 
-def test_a_bucket_that_lets_no_load_balancer_in_is_explained(running: Checkout) -> None:
+def test_a_bucket_policy_without_the_load_balancer_is_explained(running: Checkout) -> None:
     running.aws.client("s3").create_bucket(Bucket=BUCKET)
     running.set("security.access_logs_bucket", BUCKET)
     run = running.administer("provision").expect(1, "access-logs-denied")
@@ -121,7 +121,7 @@ def test_a_bucket_that_lets_no_load_balancer_in_is_explained(running: Checkout) 
 # --- web ACL ---
 
 
-def test_a_web_acl_comes_changes_and_goes(running: Checkout) -> None:
+def test_a_web_acl_is_added_changed_and_removed(running: Checkout) -> None:
     for name in "first", "second":
         wanted = create_web_acl(running.aws, name)
         running.set("security.web_acl", wanted)
@@ -143,7 +143,7 @@ def test_a_web_acl_that_does_not_exist_is_explained(running: Checkout) -> None:
 # --- keys ---
 
 
-def test_the_key_of_the_log_comes_changes_and_goes(running: Checkout) -> None:
+def test_the_key_of_the_log_is_added_changed_and_removed(running: Checkout) -> None:
     for wanted in create_log_key(running.aws), create_log_key(running.aws), "":
         running.set("security.log_key", wanted)
         provision(running)
@@ -152,12 +152,12 @@ def test_the_key_of_the_log_comes_changes_and_goes(running: Checkout) -> None:
         running.run("deploy").expect(0)
 
 
-def test_a_key_that_does_not_let_the_log_in_is_explained(running: Checkout) -> None:
+def test_a_key_policy_without_cloudwatch_logs_is_explained(running: Checkout) -> None:
     key = create_key(running.aws)
     running.set("security.log_key", key)
     run = running.administer("provision").expect(1, "log-key-denied")
-    assert f"the policy of the key {key}" in run.err
-    assert "the service logs.us-east-1.amazonaws.com" in run.err
+    assert f"in the policy of the key {key}" in run.err
+    assert "allow the service logs.us-east-1.amazonaws.com" in run.err
 
 
 def test_a_log_that_was_kept_gets_the_key_too(existing: Checkout) -> None:
@@ -235,6 +235,6 @@ def test_a_path_cannot_change_later(existing: Checkout) -> None:
     assert '[security] role_path = ""' in run.err
 
 
-def test_a_role_of_somebody_else_may_have_another_path() -> None:
+def test_a_role_of_another_owner_may_have_another_path() -> None:
     line = '"taskRoleArn": "arn:aws:iam::123456789012:role/team/another"'
     assert [*role_arns.complaints(TASK, line, settings())] == []

@@ -57,7 +57,7 @@ def lines(before: Json, after: Json) -> list[str]:
         ),
     ],
 )
-def test_each_difference_is_told(before: Json, after: Json, expected: list[str]) -> None:
+def test_each_difference_is_listed(before: Json, after: Json, expected: list[str]) -> None:
     assert lines(policy(before), policy(after)) == expected
 
 

@@ -1,4 +1,4 @@
-"""Whom the deploy role trusts: one subject of GitHub's tokens, and never one that is guessed."""
+"""The deploy role trusts one subject of GitHub's tokens, which is never guessed."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def test_a_standard_subject_is_that_of_main(answer: object) -> None:
 @pytest.mark.parametrize(
     ("name", "ending"), [("production", "production"), ("eu: live, 1", "eu%3A live, 1")]
 )
-def test_a_github_environment_is_its_end(name: str, ending: str) -> None:
+def test_the_subject_ends_in_the_github_environment(name: str, ending: str) -> None:
     github = settings(github={"environment": name}).github
     assert subject(text(STANDARD), github) == f"{PREFIX}:environment:{ending}"
 
@@ -91,7 +91,7 @@ def test_the_repository_is_read_from_both_forms_of_a_remote(url: str) -> None:
         "https://github.com/a/b?c=*",
     ],
 )
-def test_no_other_remote_is_taken_for_one_of_github(url: str) -> None:
+def test_other_remotes_are_not_accepted_as_github(url: str) -> None:
     assert repository_of(url) == ""
 
 
@@ -99,7 +99,7 @@ def test_no_other_remote_is_taken_for_one_of_github(url: str) -> None:
 
 
 def gh_answers(checkout: Checkout, answer: object, code: int = 0) -> None:
-    """Put a gh on the PATH that notes its arguments, and prints this."""
+    """Put a `gh` on the PATH that records its arguments and prints this answer."""
     folder = checkout.folder.parent / f"{checkout.folder.name}-bin"
     folder.mkdir()
     (folder / "gh").write_text(
@@ -182,7 +182,7 @@ def test_an_unknown_subject_is_refused_with_both_forms(
     assert '"repo:OWNER/NAME:ref:refs/heads/main"' in run.err
 
 
-def test_a_stack_keeps_its_subject_when_github_does_not_tell(provisioned: Checkout) -> None:
+def test_a_stack_keeps_its_subject_if_github_does_not_answer(provisioned: Checkout) -> None:
     gh_answers(provisioned, "", code=1)
     run = provisioned.administer("provision").expect(0)
     assert f"{SUBJECT} (as it is: " in run.out

@@ -1,4 +1,4 @@
-"""A service in one network or another: provisioned, deployed, rolled back and destroyed."""
+"""A service in different networks: provisioned, deployed, rolled back and destroyed."""
 
 from typing import Any
 
@@ -101,8 +101,8 @@ def test_a_network_is_refused_exactly_if_tasks_or_clients_cannot_get_through(
     new.run("deploy").expect(0)
 
 
-def test_a_network_without_a_way_out_would_indeed_start_no_task(provisioned: Checkout) -> None:
-    """As the tool found it, there was a route; the deploy finds none."""
+def test_a_refused_network_would_start_no_task(provisioned: Checkout) -> None:
+    """The route is removed after provision has checked it, so the deploy finds none."""
     ec2 = provisioned.aws.client("ec2")
     [table] = ec2.describe_route_tables()["RouteTables"]
     ec2.delete_route(RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0")
@@ -127,11 +127,11 @@ def test_secrets_need_an_endpoint_too(new: Checkout) -> None:
     assert "no endpoint for ssm" in run.err
 
 
-# --- what cannot be seen ---
+# --- routes and endpoints that this account cannot see ---
 
 
 @pytest.mark.parametrize("settings", [{}, {"internal": True, "public_ip": False}])
-def test_in_a_shared_vpc_what_cannot_be_seen_is_a_warning(
+def test_in_a_shared_vpc_invisible_routes_are_a_warning(
     new: Checkout, settings: dict[str, Any]
 ) -> None:
     vpc = create_vpc(new.aws)
@@ -144,7 +144,7 @@ def test_in_a_shared_vpc_what_cannot_be_seen_is_a_warning(
     new.run("deploy").expect(0)
 
 
-def test_in_a_shared_vpc_what_is_seen_is_no_certainty(
+def test_in_a_shared_vpc_visible_problems_are_only_warnings(
     new: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vpc = create_vpc(new.aws).with_nat()
@@ -170,12 +170,12 @@ def test_without_permission_to_see_endpoints_it_is_a_warning(new: Checkout) -> N
     assert "VPC endpoints" in "".join(warnings(new.administer("provision").expect(0)))
 
 
-def test_another_refusal_is_no_lack_of_permission(new: Checkout) -> None:
+def test_another_refusal_is_not_reported_as_a_missing_permission(new: Checkout) -> None:
     new.aws.faults.refuse("ec2:DescribeRouteTables", "InvalidParameterValue")
     new.administer("provision").expect(2, "aws-refused").expect_no_change()
 
 
-# --- a scheme is for ever, allowed addresses are not ---
+# --- the scheme cannot change, allowed addresses can ---
 
 
 @pytest.mark.parametrize("is_internal", [False, True])
@@ -187,7 +187,8 @@ def test_the_scheme_of_a_load_balancer_cannot_change(new: Checkout, is_internal:
         run = new.administer(*words).expect(2, "network-scheme").expect_no_change()
     had = "internal" if is_internal else "internet-facing"
     wanted, kept = ("false", "true") if is_internal else ("true", "false")
-    assert f"this service is {had}, and [network] internal = {wanted}" in run.err
+    assert f"this service is {had}, which AWS cannot change" in run.err
+    assert f"[network] internal = {wanted}" in run.err
     assert f"set [network] internal = {kept}" in run.err
     assert "ec2:DescribeSubnets" not in run.operations
 
@@ -255,13 +256,13 @@ def test_allowed_addresses_change_in_place_while_tasks_run(running: Checkout) ->
     assert [each for each in lists["PrefixLists"] if each["State"] != "delete-complete"] == []
 
 
-def test_a_plan_shows_whom_the_load_balancer_is_opened_to(running: Checkout) -> None:
+def test_a_plan_shows_the_addresses_that_the_load_balancer_is_opened_to(running: Checkout) -> None:
     running.set("network.allowed_cidrs", [ELSEWHERE])
     run = running.administer("provision", "--plan").expect(0)
     assert f"everywhere -> {ELSEWHERE}" in run.out
 
 
-def test_https_follows_the_same_rule_and_leads_http_there(running: Checkout) -> None:
+def test_https_has_the_same_ranges_and_http_redirects_to_it(running: Checkout) -> None:
     made = running.aws.client("acm").request_certificate(DomainName="api.example.com")
     running.set("https.domain", "api.example.com")
     running.set("https.certificate", made["CertificateArn"])
@@ -298,7 +299,7 @@ def test_no_answer_is_a_note_unless_one_is_expected(
     assert ("not asked for the commit" in run.out) == (not answers and not error)
 
 
-def test_another_commit_is_an_error_also_where_no_answer_is_expected(running: Checkout) -> None:
+def test_another_commit_is_an_error_also_if_no_answer_is_expected(running: Checkout) -> None:
     running.set("network.allowed_cidrs", [ELSEWHERE])
     running.administer("provision").expect(0)
     running.commit("Limit who may ask")

@@ -1,4 +1,4 @@
-"""What the records of a zone mean for a domain name in it."""
+"""The meaning of the records of a zone for a domain name in it."""
 
 import pytest
 from infra.tool.provision.zone_records import (
@@ -27,7 +27,7 @@ def test_a_domain_is_in_its_zone_and_below_its_parents(
     assert names_up_to(domain, zone) == names
 
 
-def test_the_name_servers_of_the_zone_itself_hand_nothing_over() -> None:
+def test_the_name_servers_of_the_zone_itself_are_not_a_delegation() -> None:
     own = Record("example.com", "NS", ["ns.example.net."])
     assert delegated([own], "example.com") == ""
     assert delegated([own, Record("b.example.com", "NS", ["x"])], "example.com") == "b.example.com"
@@ -62,12 +62,12 @@ def test_the_closest_caa_record_decides(records: list[Record], forbidding: str) 
     assert forbids_acm(records, NAMES) == forbidding
 
 
-def test_only_records_of_the_domain_that_lead_clients_count() -> None:
+def test_only_address_records_of_the_domain_count() -> None:
     name = NAMES[0]
     records = [Record(name, "A", ["x"]), Record(name, "MX", ["x"]), Record("x", "A", ["x"])]
     assert addresses(records, name) == records[:1]
 
 
-def test_a_target_is_compared_as_names_are() -> None:
+def test_the_target_of_an_alias_is_compared_without_case_and_prefix() -> None:
     found = Record("a", "A", ["DualStack.ALB-1.us-east-1.elb.amazonaws.com."]).targets
     assert found == {"alb-1.us-east-1.elb.amazonaws.com"}

@@ -21,14 +21,14 @@ MISSING = Problem(
     "boundary-missing",
     "the policy {boundary}, which [security] permissions_boundary in infra/settings.toml names, "
     "does not exist",
-    "name the boundary of your organisation: aws iam list-policies --scope Local",
+    "set it to the ARN of your organisation's boundary; this lists the policies of the account: "
+    "aws iam list-policies --scope Local",
 )
 NARROW = Problem(
     "boundary-narrow",
-    "the permissions boundary {boundary} would keep the roles of the tasks from {denied}, which "
-    "they need",
-    "allow that in the boundary, or name another one in [security] permissions_boundary in "
-    "infra/settings.toml",
+    "the permissions boundary {boundary} does not allow {denied}, which the tasks need",
+    "allow these actions in the boundary, or set [security] permissions_boundary in "
+    "infra/settings.toml to another policy",
 )
 
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 TEMPLATE = Problem(
     "template-names",
-    "infra/stack.yml has {count} lines `{line}`, and exactly one is needed: existing resources are "
-    "taken over only by a name that is written into the template",
+    "infra/stack.yml has {count} lines `{line}`, but needs exactly one: CloudFormation imports an "
+    "existing resource only if its name is written into the template",
     "restore the line: git diff infra/stack.yml shows what changed",
 )
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 REFUSED = Problem(
     "change-set-failed",
-    "CloudFormation cannot change the stack {stack} as asked: {why}",
-    "correct what it names, then {again}",
+    "CloudFormation cannot make this change to the stack {stack}: {why}",
+    "correct what CloudFormation names, then {again}",
 )
 NOT_READY = Problem(
     "change-set-timeout",
@@ -31,7 +31,7 @@ NOT_READY = Problem(
 )
 NOT_CHANGED = Problem(
     "stack-not-changed",
-    "the stack {stack} was not created or updated as asked ({status}): {failure}",
+    "the stack {stack} could not be created or updated ({status}): {failure}",
     "correct what CloudFormation names, then {again}",
     ExitCode.FAILED,
 )

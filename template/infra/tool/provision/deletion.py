@@ -8,7 +8,7 @@ from infra.tool.target import Target
 NOT_DELETED = Problem(
     "stack-not-deleted",
     "the stack {stack} was not deleted ({status}): {failure}",
-    "remove what CloudFormation names, then {again}",
+    "delete the resource that CloudFormation names, or what still uses it, then {again}",
     ExitCode.FAILED,
 )
 

@@ -17,8 +17,8 @@ from infra.tool.target import Target
 USER_MISSING = Problem(
     "deploy-user-missing",
     "the IAM user {user}, which [github] deploy_user in infra/settings.toml names, does not exist",
-    'create it: aws iam create-user --user-name {user}; or set deploy_user = "" to deploy by the '
-    "role alone",
+    'create it: aws iam create-user --user-name {user}; or set deploy_user = "" to deploy only '
+    "with the deploy role",
 )
 
 

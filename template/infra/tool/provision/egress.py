@@ -16,10 +16,10 @@ from infra.tool.target import COMMAND, Target
 
 IN_USE = Problem(
     "egress-in-use",
-    "running tasks may reach {lost}, and [security] egress_cidrs in infra/settings.toml takes that "
-    "from them",
-    "keep it in the list; or set egress_cidrs = [], then {provision} and deploy, and after that "
-    "egress_cidrs = {wanted}, then provision and deploy again",
+    "[security] egress_cidrs in infra/settings.toml would cut running tasks off from {lost}, which "
+    "they may reach now",
+    "keep {lost} in the list; or do it in two steps: set egress_cidrs = [], then {provision} and "
+    "deploy; after that set egress_cidrs = {wanted}, then provision and deploy again",
 )
 OUTPUT = "LimitedTaskSecurityGroupId"
 

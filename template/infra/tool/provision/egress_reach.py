@@ -22,10 +22,10 @@ from infra.tool.target import Target
 
 CLOSED = Problem(
     "network-egress",
-    "[security] egress_cidrs keeps tasks from {services}, which they need to start",
-    "add the range of the VPC ({ranges}) for interface endpoints, the prefix list of S3 for its "
-    "gateway endpoint, and for anything else its public addresses, to egress_cidrs in "
-    "infra/settings.toml",
+    "[security] egress_cidrs blocks tasks from {services}, which they need to start",
+    "add to egress_cidrs in infra/settings.toml: the range of the VPC ({ranges}) for interface "
+    "endpoints, the prefix list of S3 for its gateway endpoint, and the public addresses of "
+    "everything else",
 )
 
 
@@ -83,8 +83,8 @@ def check(target: Target, network: Network, needed: Needs) -> None:
         raise CLOSED(services=", ".join(closed), ranges=ranges)
     if unsure:
         target.runtime.console.warn(
-            f"network: whether [security] egress_cidrs lets tasks reach {', '.join(unsure)} cannot "
-            "be told. If it does not, the next deploy fails and is rolled back"
+            f"network: could not check whether [security] egress_cidrs lets tasks reach "
+            f"{', '.join(unsure)}. If it does not, the next deploy fails and is rolled back"
         )
 
 

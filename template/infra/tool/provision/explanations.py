@@ -10,42 +10,41 @@ from infra.tool.settings import Settings
 
 ROLE_DENIED = Problem(
     "role-denied",
-    "the stack {stack} was not created or updated as asked ({status}): {failure}. A policy of your "
-    "organisation may demand a permissions boundary on every role, and this one {has}",
+    "the stack {stack} could not be created or updated ({status}): {failure}. Your organisation "
+    "may require a permissions boundary on every role, and this role {has}",
     "set [security] permissions_boundary in infra/settings.toml to the ARN of the policy that your "
-    "organisation demands, then {again}",
+    "organisation requires, then {again}",
     ExitCode.FAILED,
 )
 
 BUCKET_DENIED = Problem(
     "access-logs-denied",
-    "the stack {stack} was not created or updated as asked ({status}): {failure}",
-    "let the policy of the bucket {bucket}, which must be in this region and not use a KMS key, "
-    "allow s3:PutObject on {objects} to the service "
-    "logdelivery.elasticloadbalancing.amazonaws.com, or change [security] access_logs_bucket; then "
-    "{again}",
+    "the stack {stack} could not be created or updated ({status}): {failure}",
+    "the bucket {bucket} must be in this region, must not use a KMS key, and its policy must allow "
+    "the service logdelivery.elasticloadbalancing.amazonaws.com the action s3:PutObject on "
+    "{objects}; correct that, or set [security] access_logs_bucket to another bucket; then {again}",
     ExitCode.FAILED,
 )
 LOG_KEY_DENIED = Problem(
     "log-key-denied",
-    "the stack {stack} was not created or updated as asked ({status}): {failure}",
-    "let the policy of the key {key} allow kms:Encrypt*, kms:Decrypt*, kms:ReEncrypt*, "
-    "kms:GenerateDataKey* and kms:Describe* to the service {service}, or change [security] "
-    "log_key; then {again}",
+    "the stack {stack} could not be created or updated ({status}): {failure}",
+    "in the policy of the key {key}, allow the service {service} the actions kms:Encrypt*, "
+    "kms:Decrypt*, kms:ReEncrypt*, kms:GenerateDataKey* and kms:Describe*; or set [security] "
+    "log_key to another key; then {again}",
     ExitCode.FAILED,
 )
 KEY_DENIED = Problem(
     "repository-key-denied",
-    "the stack {stack} was not created or updated as asked ({status}): {failure}",
-    "choose another [security] repository_key, a symmetric key of this region that is enabled and "
-    "that you may use; then {again}",
+    "the stack {stack} could not be created or updated ({status}): {failure}",
+    "set [security] repository_key to a symmetric key of this region that is enabled and that you "
+    "may use; then {again}",
     ExitCode.FAILED,
 )
 NO_WEB_ACL = Problem(
     "web-acl-failed",
-    "the stack {stack} was not created or updated as asked ({status}): {failure}",
-    "name a web ACL of this region in [security] web_acl: aws wafv2 list-web-acls --scope REGIONAL "
-    "shows them; then {again}",
+    "the stack {stack} could not be created or updated ({status}): {failure}",
+    "set [security] web_acl to a web ACL of this region, as aws wafv2 list-web-acls --scope "
+    "REGIONAL shows it; then {again}",
     ExitCode.FAILED,
 )
 

@@ -11,9 +11,9 @@ from infra.tool.target import COMMAND, Target
 
 FIXED = Problem(
     "setting-fixed",
-    "infra/settings.toml changes {names}, which an existing stack keeps: AWS cannot change it in "
-    "place, and a resource with a name of its own is not replaced",
-    "set {before} as it was, or delete everything first: {destroy}",
+    "infra/settings.toml changes {names}, which cannot change in an existing stack: AWS cannot "
+    "change it in place, and CloudFormation cannot replace a resource with a fixed name",
+    "set {before} again, or delete everything first: {destroy}",
 )
 OTHER_KEY = Problem(
     "repository-key",

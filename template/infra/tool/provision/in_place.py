@@ -17,8 +17,8 @@ from infra.tool.target import Target
 
 ZONE = Problem(
     "network-zone-in-use",
-    "tasks run in {subnets}, and this change set takes the load balancer out of that zone: they "
-    "would get no more requests",
+    "tasks run in {subnets}, but this change set removes the load balancer from that zone: these "
+    "tasks would get no more requests",
     "set [network] subnets = {had} in infra/settings.toml and [tasks] subnets to subnets of the "
     "zones that stay, provision, deploy, and only then change [network] subnets",
 )

@@ -29,7 +29,7 @@ CUT_OFF = Problem(
     "tasks-cut-off",
     "this change set would cut off running tasks of {service}: {effects}",
     "add the new resource beside the old one in infra/stack.yml, under another logical id and "
-    "name, let Outputs and references name it, provision, deploy, and only then remove the old "
+    "name, point Outputs and references to it, provision, deploy, and only then remove the old "
     f"one; to see the effect of each step first: {COMMAND} provision --plan",
 )
 

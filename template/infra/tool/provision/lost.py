@@ -18,19 +18,18 @@ RENAMED = Problem(
     "stack-renamed",
     "infra/settings.toml renames resources of the stack {stack}, which would break the running "
     "service",
-    "set the names as they were: {names}; to rename them, delete the service first: "
+    "restore the names: {names}; to rename the resources, delete the service first: "
     "uv run --frozen -m infra destroy",
 )
 ROLES_DELETED = Problem(
     "roles-deleted",
-    "these roles of the stack {stack} were deleted by hand: {roles}; CloudFormation creates a role "
-    "again only under another name",
-    "set {names} in infra/settings.toml, and write these names wherever infra/ and ops/ have the "
-    "old ones",
+    "these roles of the stack {stack} were deleted outside CloudFormation: {roles}; CloudFormation "
+    "creates a role again only under another name",
+    "set {names} in infra/settings.toml, and replace the old names in the files of infra/ and ops/",
 )
 RESOURCES_DELETED = Problem(
     "resources-deleted",
-    "these resources of the stack {stack} were deleted by hand: {resources}",
+    "these resources of the stack {stack} were deleted outside CloudFormation: {resources}",
     "create them again, empty: {commands}; then {again}",
 )
 

@@ -20,7 +20,7 @@ HALF = Problem(
 )
 OTHER_VPC = Problem(
     "network-moved",
-    "the load balancer of this service is in {had}, and it cannot move to {wanted}",
+    "the load balancer of this service is in {had}, and cannot be moved to {wanted}",
     'set [network] vpc = "{had}" in infra/settings.toml, or delete everything first: {destroy}',
 )
 NO_DEFAULT = Problem(
@@ -36,8 +36,8 @@ NO_DEFAULT_SUBNETS = Problem(
 )
 OTHER_SCHEME = Problem(
     "network-scheme",
-    "the load balancer of this service is {had}, and [network] internal = {wanted} in "
-    "infra/settings.toml needs another one: AWS cannot change that",
+    "the load balancer of this service is {had}, which AWS cannot change, but [network] internal "
+    "= {wanted} in infra/settings.toml needs the other scheme",
     "set [network] internal = {kept}, or delete everything first: {destroy}",
 )
 WRONG = Problem(
@@ -167,18 +167,18 @@ def complaints(network: Network) -> Iterator[str]:
     for zone, ids in by_zone.items():
         if len(ids) > 1:
             yield (
-                f"the load balancer takes one subnet of each zone, and {', '.join(ids)} are all of "
+                f"the load balancer takes one subnet of each zone, but {', '.join(ids)} are all of "
                 f"{zone}"
             )
     if len(by_zone) < 2:
         yield (
-            f"the load balancer needs subnets in two zones or more, and those of {vpc} are in "
+            f"the load balancer needs subnets in two zones or more, but those of {vpc} are in "
             f"{len(by_zone)}"
         )
     for subnet in network.tasks:
         if subnet.zone not in by_zone:
             yield (
-                f"[tasks] subnets names {subnet}, a zone that the load balancer is not in: tasks "
+                f"[tasks] subnets names {subnet}, but the load balancer is not in that zone: tasks "
                 "there get no requests"
             )
 

@@ -22,7 +22,7 @@ PROTECTED = Problem(
 PROTECTED_BY_SETTING = Problem(
     "deletion-protected-by-setting",
     "{service} cannot be deleted: [security] deletion_protection in infra/settings.toml is true",
-    "set deletion_protection = false, apply it ({provision}), then {again}",
+    "set deletion_protection = false, apply that ({provision}), then {again}",
 )
 CLUSTER_USED = Problem(
     "cluster-in-use",

@@ -31,14 +31,14 @@ NOT_PUBLIC = Problem(
 NO_PUBLIC_IP = Problem(
     "network-no-public-ip",
     "tasks without a public address cannot start in {subnets}: the default route leads to an "
-    "internet gateway, which serves public addresses only, and {why}",
+    "internet gateway, which works only for public addresses, and {why}",
     "set [tasks] public_ip = true in infra/settings.toml",
 )
 NO_WAY_OUT = Problem(
     "network-no-way-out",
     "tasks cannot start in {subnets}: no route leads out of {vpc}, and {why}",
-    "create what is missing there, or a route 0.0.0.0/0 to a NAT gateway, or choose other subnets "
-    "with [tasks] subnets in infra/settings.toml",
+    "create the missing VPC endpoints, or a route 0.0.0.0/0 to a NAT gateway, or choose other "
+    "subnets with [tasks] subnets in infra/settings.toml",
 )
 
 
@@ -192,8 +192,8 @@ def task_doubts(view: View, needed: Needs) -> Iterator[str]:
     for subnet in view.tasks:
         if view.way(subnet) is Way.NAT and view.public_ip:
             yield (
-                f"tasks in {subnet} pay for public addresses that nothing uses, because their "
-                "route leads to a NAT gateway: set [tasks] public_ip = false"
+                f"tasks in {subnet} have public addresses that are charged but not used, because "
+                "their route leads to a NAT gateway: set [tasks] public_ip = false"
             )
         if not view.needs_endpoints(subnet):
             continue

@@ -21,7 +21,7 @@ UNKNOWN = Problem(
 )
 OTHER = Problem(
     "subject-of-clone",
-    "the deploy role trusts {trusted}, and the git remote of this clone would give it to {found}",
+    "the deploy role trusts {trusted}, but by the git remote of this clone it would trust {found}",
     'if that is intended, set [github] repository = "{repository}" in infra/settings.toml and '
     "commit it; otherwise provision from a clone of the trusted repository",
 )
@@ -58,7 +58,7 @@ def read(target: Target, had: Mapping[str, str]) -> Subject:
     path = f"repos/{repository}/actions/oidc/customization/sub"
     found = subject(ask(target.runtime, path), github)
     if not found:
-        why = f"could not read the OIDC settings of {repository} from GitHub, or they are its own: "
+        why = f"could not read the OIDC settings of {repository} from GitHub, or they are custom: "
         return kept(trusted, why + "does it exist, is it private, is gh signed in?")
     # The administrator may have cloned a fork: only a committed setting moves the trust.
     if trusted and found != trusted and not github.repository:

@@ -62,7 +62,7 @@ ARNS = Problem(
 HALF_DELETED = Problem(
     "stack-half-deleted",
     "the stack {stack} is half deleted (DELETE_FAILED)",
-    f"finish that first: {COMMAND} destroy",
+    f"finish the deletion first: {COMMAND} destroy",
 )
 STUCK = Problem(
     "stack-stuck",

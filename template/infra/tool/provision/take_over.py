@@ -14,8 +14,8 @@ NOT_CONFIRMED = Problem(
     "take-over-not-confirmed",
     'expected the name of the app, got "{typed}": nothing was changed, and {found} may belong to '
     "something else",
-    "if all of it is this service's, type {name}; otherwise choose other [names] in "
-    "infra/settings.toml; then {again}",
+    "if all of it belongs to this service, {again}, and type {name}; otherwise choose other "
+    "[names] in infra/settings.toml",
     ExitCode.NOT_READY,
 )
 
@@ -28,7 +28,7 @@ def consequences(
     if takes_over(changes, "Repository"):
         yield (
             "images",
-            f"in {names.repository}, no tag can be moved from now on: pushing a tag such as "
+            f"in {names.repository}, tags become immutable: pushing a tag such as "
             "latest again fails",
         )
         rules = "; ".join(str(rule.get("description", "")) for rule in lifecycle.get("rules", []))
@@ -50,7 +50,7 @@ def confirm(target: Target, changes: Sequence[Change]) -> None:
     if not found:
         return
     listed = " and ".join(found)
-    target.runtime.console.say(f"Provisioning takes over {listed}, as said above.")
+    target.runtime.console.say(f"Provisioning takes over {listed}, with the effects shown above.")
     typed = target.runtime.ask(f"To continue, type the name of the app ({name}): ").strip()
     if typed != name:
         raise NOT_CONFIRMED(typed=typed, name=name, found=listed, again=target.again)

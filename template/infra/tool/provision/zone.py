@@ -16,26 +16,28 @@ if TYPE_CHECKING:
 
 MISSING = Problem(
     "zone-missing",
-    "[https] hosted_zone in infra/settings.toml is {zone}, and this account has no such zone",
-    "name one that `aws route53 list-hosted-zones` shows, without /hostedzone/; or leave it empty, "
-    "set certificate, and point the domain name at the load balancer yourself",
+    "[https] hosted_zone in infra/settings.toml is {zone}, but this account has no hosted zone of "
+    "that id",
+    "set it to an id that `aws route53 list-hosted-zones` shows, without /hostedzone/; or leave it "
+    "empty, set certificate, and point the domain name at the load balancer yourself",
 )
 PRIVATE = Problem(
     "zone-private",
-    "the hosted zone {zone} ({name}) is private, so ACM cannot validate a certificate by it",
-    "name a public zone: an internal load balancer can have its record there, too, and keeps its "
-    "private addresses",
+    "the hosted zone {zone} ({name}) is private, so ACM cannot validate a certificate with it",
+    "set it to a public zone: the record of an internal load balancer can be there, too, and leads "
+    "to its private addresses",
 )
 OTHER = Problem(
     "zone-other",
-    "the hosted zone {zone} is that of {name}, and {domain} is not in it",
-    "name the zone that contains {domain}, as `aws route53 list-hosted-zones` shows it",
+    "the hosted zone {zone} is for {name}, which does not contain {domain}",
+    "set [https] hosted_zone to the zone that contains {domain}: `aws route53 list-hosted-zones` "
+    "shows the zones",
 )
 DELEGATED = Problem(
     "zone-delegated",
-    "the hosted zone {zone} ({name}) hands {part} over to other name servers, so clients would not "
-    "find records of {domain} in it",
-    "set [https] hosted_zone to the zone of {part}",
+    "the hosted zone {zone} ({name}) delegates {part} to other name servers, so clients would not "
+    "find records of {domain} in this zone",
+    "set [https] hosted_zone to the hosted zone of {part}",
 )
 FORBIDDEN = Problem(
     "zone-caa",
@@ -45,22 +47,21 @@ FORBIDDEN = Problem(
 )
 TAKEN = Problem(
     "record-exists",
-    "{domain} has a record already ({types}: {values}), and the stack does not overwrite it",
-    "point it at the load balancer{balancer}: a record that leads there is left alone; or delete "
-    "it; then {again}",
+    "{domain} already has a record ({types}: {values}), and the stack does not overwrite it",
+    "point that record at the load balancer{balancer}, and it is kept; or delete it; then {again}",
 )
 OWNED = Problem(
     "record-in-use",
     "the stack has the record of {domain} in the hosted zone {had}, and without [https] "
-    "hosted_zone it would be removed: clients would find nothing at that name",
-    'set [https] hosted_zone = "{had}" in infra/settings.toml; or, to give the name up, empty '
-    "domain, too",
+    "hosted_zone it would be removed: clients could not resolve that name any more",
+    'set [https] hosted_zone = "{had}" in infra/settings.toml; or, to stop using the name, set '
+    'domain = "", too',
 )
 REMEMBERED = Problem(
     "hsts-remembered",
-    "browsers remember for {seconds} s that {domain} speaks HTTPS, and infra/settings.toml turns "
-    "HTTPS off: they could not reach it any more",
-    "keep HTTPS, set [https] hsts_seconds = 0 and provision, which makes them forget it at their "
+    "infra/settings.toml turns HTTPS off, but after their last visit browsers use only HTTPS for "
+    "{domain} for {seconds} s (HSTS), so they could not reach it any more",
+    "keep HTTPS on, set [https] hsts_seconds = 0 and provision: browsers drop the rule at their "
     "next visit; turn HTTPS off {seconds} s later",
 )
 MOST_RECORDS = "300"  # of an answer of ListResourceRecordSets
@@ -106,7 +107,7 @@ def require_clients_kept(target: Target, had: Mapping[str, str]) -> None:
 def gone(had: Mapping[str, str], domain: str) -> Iterator[str]:
     before = had.get("DomainName", "")
     if had.get("RecordZoneId") and before != domain:
-        yield f"the record of {before} goes: clients that use that name get no answer"
+        yield f"the record of {before} is removed: clients cannot resolve that name any more"
 
 
 def read_name(target: Target) -> str:
