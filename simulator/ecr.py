@@ -44,7 +44,7 @@ class Ecr(Service):
     def create_repository(self, parameters: Json) -> Json:
         """KmsException of CreateRepository (ECR API Reference). The text is ours."""
         key = parameters.get("encryptionConfiguration", {}).get("kmsKey", "")
-        if key and not resource_policies.key_exists(self.account, key):
+        if key and not resource_policies.key_is_enabled(self.account, key):
             raise Refused("KmsException", f"The KMS key {key} cannot be used.")
         return self.moto("CreateRepository", parameters)
 

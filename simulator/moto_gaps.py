@@ -273,15 +273,14 @@ class LoadBalancing(Service):
             raise Refused("InvalidSubnet", f"VPC {vpc} has no internet gateway")
 
     def modify_load_balancer_attributes(self, parameters: Json) -> Json:
-        """Elastic Load Balancing writes a test file into the bucket of access logs ("Enable access
-        logs for your Application Load Balancer"); refusal: kubernetes-sigs/
-        aws-load-balancer-controller#1956. A bucket in another region it refuses likewise."""
+        """Elastic Load Balancing writes a test file into the bucket of access logs, which must be
+        in its region and encrypt with keys of S3 ("Enable access logs for your Application Load
+        Balancer"); refusal: kubernetes-sigs/aws-load-balancer-controller#1956."""
         wanted = {each["Key"]: each["Value"] for each in parameters["Attributes"]}
         if wanted.get("access_logs.s3.enabled") == "true":
             bucket = wanted["access_logs.s3.bucket"]
             key = f"AWSLogs/{self.account.id}/ELBAccessLogTestFile"
-            writer = ("logdelivery.elasticloadbalancing.amazonaws.com", "s3:PutObject")
-            if not resource_policies.bucket_lets_in(self.account, bucket, *writer, key):
+            if not resource_policies.takes_access_logs(self.account, bucket, key):
                 raise Refused(
                     "InvalidConfigurationRequest",
                     f"Access Denied for bucket: {bucket}. Please check S3bucket permission",
@@ -361,8 +360,14 @@ class Logs(Service):
 
     def _check_key(self, name: str, key: str) -> None:
         """ "Encrypt log data in CloudWatch Logs using AWS KMS" (CloudWatch Logs User Guide);
-        hashicorp/terraform-provider-aws#29282."""
+        hashicorp/terraform-provider-aws#29282. A key that is not enabled: "AssociateKmsKey" (API
+        Reference); the text is ours."""
         group = self.arn(f"log-group:{name}")
+        if not resource_policies.key_is_enabled(self.account, key):
+            raise Refused(
+                "InvalidParameterException",
+                f"The specified KMS key does not exist or is not enabled: {key}",
+            )
         service = f"logs.{self.account.region}.amazonaws.com"
         context = {"kms:EncryptionContext:aws:logs:arn": group}
         if not resource_policies.key_lets_in(self.account, key, service, context):

@@ -24,6 +24,7 @@ from simulator.images import Registry
 from simulator.load_balancer import LoadBalancer, Page
 from simulator.moto_gaps import Iam, LoadBalancing, Logs, Scaling, Waf
 from simulator.principals import Principals
+from simulator.s3 import S3
 from simulator.scripts import Docker, Scripts
 from simulator.security_groups import Ec2WithTasks
 from simulator.server import Server
@@ -72,6 +73,7 @@ class SimulatedAws:
             "iam": Iam(self.world),
             "logs": Logs(self.world),
             "route53": self.route53,
+            "s3": S3(self.world),
             "sts": Sts(self.world),
             "wafv2": Waf(self.world),
         }

@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
     from mypy_boto3_iam import IAMClient
+    from mypy_boto3_kms import KMSClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_route53 import Route53Client
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sts import STSClient
     from mypy_boto3_wafv2 import WAFV2Client
 
@@ -236,12 +238,20 @@ class Aws:
         return self._watched(self._session.client("iam", config=self._config))
 
     @cached_property
+    def kms(self) -> "KMSClient":
+        return self._watched(self._session.client("kms", config=self._config))
+
+    @cached_property
     def logs(self) -> "CloudWatchLogsClient":
         return self._watched(self._session.client("logs", config=self._config))
 
     @cached_property
     def route53(self) -> "Route53Client":
         return self._watched(self._session.client("route53", config=self._config))
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        return self._watched(self._session.client("s3", config=self._config))
 
     @cached_property
     def scaling(self) -> "ApplicationAutoScalingClient":

@@ -51,6 +51,7 @@ class Change:
     causes: tuple[str, ...] = ()  # the properties for which it is, or may be, replaced
     before: Mapping[str, Any] = field(default_factory=dict)  # its properties; empty if unknown
     after: Mapping[str, Any] = field(default_factory=dict)
+    changed: tuple[str, ...] = ()  # the properties that may change
 
 
 class Status(Enum):
@@ -131,6 +132,7 @@ def changes(answers: Iterable["ChangeTypeDef"]) -> list[Change]:
             change_details.causes(each),
             properties(each.get("BeforeContext", "")),
             properties(each.get("AfterContext", "")),
+            change_details.changed(each),
         )
         for each in change_details.in_effect(found)
     ]

@@ -30,6 +30,12 @@ def causes(change: ResourceChange) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, names)))
 
 
+def changed(change: ResourceChange) -> tuple[str, ...]:
+    """The properties that may change; tags and metadata count as one each."""
+    places = map(place, change.get("Details", []))
+    return tuple(dict.fromkeys(name or attribute for attribute, name in places))
+
+
 def recreates(detail: Detail) -> bool:
     return bool(detail["Target"].get("RequiresRecreation", "Never") != "Never")
 

@@ -5,6 +5,7 @@ advice alone: that the update failed is known from the state of the stack.
 """
 
 from infra.tool.errors import ExitCode, Problem, ToolError
+from infra.tool.provision import access_logs, keys
 from infra.tool.provision.events import Ending
 from infra.tool.settings import Settings
 
@@ -20,17 +21,13 @@ ROLE_DENIED = Problem(
 BUCKET_DENIED = Problem(
     "access-logs-denied",
     "the stack {stack} could not be created or updated ({status}): {failure}",
-    "the bucket {bucket} must be in this region, must not use a KMS key, and its policy must allow "
-    "the service logdelivery.elasticloadbalancing.amazonaws.com the action s3:PutObject on "
-    "{objects}; correct that, or set [security] access_logs_bucket to another bucket; then {again}",
+    access_logs.OPEN,
     ExitCode.FAILED,
 )
 LOG_KEY_DENIED = Problem(
     "log-key-denied",
     "the stack {stack} could not be created or updated ({status}): {failure}",
-    "in the policy of the key {key}, allow the service {service} the actions kms:Encrypt*, "
-    "kms:Decrypt*, kms:ReEncrypt*, kms:GenerateDataKey* and kms:Describe*; or set [security] "
-    "log_key to another key; then {again}",
+    keys.OPEN,
     ExitCode.FAILED,
 )
 KEY_DENIED = Problem(
@@ -85,12 +82,12 @@ def explain(stack: str, ending: Ending, settings: Settings, again: str) -> ToolE
 
 
 def bucket_denied(stack: str, ending: Ending, settings: Settings, again: str) -> ToolError:
-    service, bucket = settings.service, settings.security.access_logs_bucket
     return BUCKET_DENIED(
         stack=stack,
         status=ending.status,
         failure=ending.failure,
-        bucket=bucket,
-        objects=f"arn:{service.partition}:s3:::{bucket}/AWSLogs/{service.account}/*",
+        bucket=settings.security.access_logs_bucket,
+        objects=f"{access_logs.folder(settings)}/*",
+        service=access_logs.SERVICE,
         again=again,
     )

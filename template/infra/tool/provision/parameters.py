@@ -120,6 +120,19 @@ def changed_grants(had: Mapping[str, str], wanted: Mapping[str, str]) -> Iterato
         yield from (f"to remove: {word} {arn}" for arn in before if arn not in after)
 
 
+# Parameters whose changes a plan tells elsewhere, and in other words.
+TOLD = {*GRANTS, "GitHubSubject", "AllowedIpv4Cidrs", "AllowedIpv6Cidrs"}
+
+
+def changed_settings(had: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:
+    """Each other parameter of an existing stack that would change, in words."""
+    for name, after in wanted.items():
+        before = had.get(name, "")
+        if had and before != after and name not in TOLD:
+            old = f"it is {before}" if before else "it is empty"
+            yield f"to change: {name} = {after} ({old})" if after else f"to empty: {name} ({old})"
+
+
 def reached_from(parameters: Mapping[str, str]) -> str:
     """The ranges that may reach the load balancer, in words."""
     names = "AllowedIpv4Cidrs", "AllowedIpv6Cidrs"

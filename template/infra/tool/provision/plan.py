@@ -15,7 +15,11 @@ from infra.tool.provision import (
 )
 from infra.tool.provision.change import Change
 from infra.tool.provision.change_set import ChangeSet
-from infra.tool.provision.parameters import changed_grants, reached_from
+from infra.tool.provision.parameters import (
+    changed_grants,
+    changed_settings,
+    reached_from,
+)
 from infra.tool.provision.survey import Survey
 from infra.tool.target import COMMAND, Target
 from infra.tool.text import counted, one_line
@@ -48,7 +52,8 @@ def print_plan(target: Target, survey: Survey) -> None:
 
 
 def print_changes(target: Target, survey: Survey, planned: ChangeSet) -> None:
-    """Print the changes of the stack, the trust, the allowed clients, the grants and the limits."""
+    """Print the changes of the stack, the trust, the allowed clients, the settings, the grants and
+    the limits."""
     target.fact("stack", f"{planned.stack}: {change.summary(planned.changes)}")
     subject, issuer = survey.parameters["GitHubSubject"], target.settings.github.issuer
     for text in trust.changes(survey.trust, issuer, subject):
@@ -56,6 +61,8 @@ def print_changes(target: Target, survey: Survey, planned: ChangeSet) -> None:
     had, wanted = reached_from(survey.had), reached_from(survey.parameters)
     if survey.had and had != wanted:
         target.fact("open to", f"{had} -> {wanted}")
+    for text in changed_settings(survey.had, survey.parameters):
+        target.fact("settings", text)
     for text in changed_grants(survey.had, survey.parameters):
         target.fact("grants", text)
     for text in limits.changed(survey.live.limits, survey.limits):
@@ -74,6 +81,8 @@ def print_policy(target: Target, survey: Survey) -> None:
     folder, _, name = policies.DEPLOY.partition("/")
     wanted = documents.parse(target.runtime.root, name, folder=folder)
     found = [*statements.changes(survey.live.deploy, wanted)]
+    if not found:
+        return
     target.fact("policy", f"to change: {counted(len(found), 'statement')} of the deploy role")
     for each in found:
         target.runtime.console.say(f"  {each.sign} {one_line(each.sid) or '(no Sid)'}")
@@ -83,5 +92,6 @@ def print_policy(target: Target, survey: Survey) -> None:
 
 
 def line(change: Change) -> str:
-    causes = f": {', '.join(change.causes)}" if change.causes else ""
-    return f"  {change.action:{WIDTH}}{change.resource} ({change.type}){causes}"
+    names = ", ".join(change.causes or change.changed)
+    about = f": {names}" if names else ""
+    return f"  {change.action:{WIDTH}}{change.resource} ({change.type}){about}"

@@ -37,12 +37,16 @@ def apply_protection(target: Target, had: Mapping[str, str]) -> None:
 def apply_web_acl(target: Target) -> None:
     """Associate the web ACL if it is not. If it replaces another one, CloudFormation may take both
     away: it associates the new one, and then removes the association of the load balancer."""
-    wafv2, wanted = target.aws.wafv2, target.settings.security.web_acl
-    balancer = load_balancer(target)
-    found = wafv2.get_web_acl_for_resource(ResourceArn=balancer).get("WebACL", {})
-    if found.get("ARN") != wanted:
-        wafv2.associate_web_acl(WebACLArn=wanted, ResourceArn=balancer)
+    balancer, wanted = load_balancer(target), target.settings.security.web_acl
+    if web_acl_of(target, balancer) != wanted:
+        target.aws.wafv2.associate_web_acl(WebACLArn=wanted, ResourceArn=balancer)
         target.fact("web acl", f"associated again: {wanted}")
+
+
+def web_acl_of(target: Target, balancer: str) -> str:
+    """The ARN of the web ACL before a load balancer; empty if it has none."""
+    answer = target.aws.wafv2.get_web_acl_for_resource(ResourceArn=balancer)
+    return answer.get("WebACL", {}).get("ARN", "")
 
 
 def load_balancer(target: Target) -> str:

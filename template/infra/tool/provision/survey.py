@@ -7,6 +7,7 @@ from infra.tool import checks, documents, quotas
 from infra.tool.api_model import Json
 from infra.tool.errors import Problem
 from infra.tool.provision import (
+    access_logs,
     arns,
     boundary,
     change,
@@ -18,6 +19,7 @@ from infra.tool.provision import (
     fixed,
     grant_shapes,
     grants,
+    keys,
     limits,
     lost,
     network,
@@ -31,6 +33,7 @@ from infra.tool.provision import (
     state,
     subject,
     trust,
+    web_acl,
     zone,
 )
 from infra.tool.provision.cost import Cost
@@ -129,7 +132,7 @@ def read(target: Target) -> Survey:
     allowed = limits.asked(settings, sent, files.service) | kept
     policies.require(target, [*sizes(files.template, sent, settings)])
     policies.require_short(target, allowed, live)
-    boundary.check(target, sent)
+    check_named(target, sent, had)
     return Survey(
         stack=stack,
         template=files.template,
@@ -143,6 +146,14 @@ def read(target: Target) -> Survey:
         cost=cost_of(settings, files.task_definition, zones=len(where.choice.subnets)),
         running=now,
     )
+
+
+def check_named(target: Target, sent: Mapping[str, str], had: Mapping[str, str]) -> None:
+    """Raises ToolError if the stack could not use a resource that a setting names."""
+    boundary.check(target, sent)
+    keys.check(target, sent, had)
+    access_logs.check(target, had)
+    web_acl.check(target, had)
 
 
 def read_files(target: Target) -> Files:
