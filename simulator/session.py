@@ -15,7 +15,7 @@ from simulator.principals import Credentials
 from simulator.protocol import Answer
 from simulator.transport import through
 
-ANYWHERE = {"iam", "route53", "sts"}  # services with an endpoint that names no region
+ANYWHERE = {"iam", "route53", "s3", "sts"}  # services with an endpoint that names no region
 
 
 def session_of(

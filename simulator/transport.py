@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.exceptions import (
@@ -31,6 +32,15 @@ class Body(BytesIO):
         yield self.read()
 
 
+def in_path(url: str) -> str:
+    """A URL of S3 with the bucket in its path, where moto reads it, instead of in its host."""
+    parts = urlsplit(url)
+    bucket, dot, rest = parts.netloc.partition(".s3.")
+    if not dot:
+        return url
+    return urlunsplit(parts._replace(netloc=f"s3.{rest}", path=f"/{bucket}{parts.path}"))
+
+
 def through(answer: Callable[[Request], Answer]) -> Send:
     """A handler that passes a prepared request to `answer` instead of the network.
 
@@ -39,7 +49,7 @@ def through(answer: Callable[[Request], Answer]) -> Send:
 
     def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         arrived = Request.from_primitives(
-            request.method, request.url, request.headers, request.body
+            request.method, in_path(request.url), request.headers, request.body
         )
         try:
             answered = answer(arrived)

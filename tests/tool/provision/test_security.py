@@ -1,5 +1,6 @@
 """[security] except the boundary: keys, path, deletion protection, access logs, web ACL."""
 
+import json
 from typing import Any
 
 import pytest
@@ -109,8 +110,14 @@ def test_access_logs_are_turned_on_and_off(running: Checkout) -> None:
     assert balancer_attributes(running)["access_logs.s3.enabled"] == "false"
 
 
-def test_a_bucket_policy_without_the_load_balancer_is_explained(running: Checkout) -> None:
-    running.aws.client("s3").create_bucket(Bucket=BUCKET)
+def test_a_bucket_that_refuses_the_load_balancer_is_explained(running: Checkout) -> None:
+    """Conditions and denials of its policy are seen only once the load balancer writes."""
+    create_bucket(running.aws)
+    s3 = running.aws.client("s3")
+    policy = json.loads(s3.get_bucket_policy(Bucket=BUCKET)["Policy"])
+    denied = {**policy["Statement"][0], "Effect": "Deny"}
+    policy["Statement"].append(denied)
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
     running.set("security.access_logs_bucket", BUCKET)
     run = running.administer("provision").expect(1, "access-logs-denied")
     assert f"arn:aws:s3:::{BUCKET}/AWSLogs/123456789012/*" in run.err
@@ -134,9 +141,9 @@ def test_a_web_acl_is_added_changed_and_removed(running: Checkout) -> None:
     assert web_acl(running) == ""
 
 
-def test_a_web_acl_that_does_not_exist_is_explained(running: Checkout) -> None:
-    wanted = create_web_acl(running.aws)
-    running.set("security.web_acl", wanted.replace("company", "another"))
+def test_a_web_acl_that_cannot_be_associated_is_explained(running: Checkout) -> None:
+    running.set("security.web_acl", create_web_acl(running.aws))
+    running.aws.cloudformation.fails("WebAclAssociation", "create", "not today")
     running.administer("provision").expect(1, "web-acl-failed")
 
 
@@ -152,8 +159,13 @@ def test_the_key_of_the_log_is_added_changed_and_removed(running: Checkout) -> N
         running.run("deploy").expect(0)
 
 
-def test_a_key_policy_without_cloudwatch_logs_is_explained(running: Checkout) -> None:
-    key = create_key(running.aws)
+def test_a_key_that_refuses_the_log_is_explained(running: Checkout) -> None:
+    """The condition of its policy is seen only once CloudWatch Logs uses it."""
+    key = create_log_key(running.aws)
+    kms = running.aws.client("kms")
+    policy = kms.get_key_policy(KeyId=key, PolicyName="default")["Policy"]
+    others = policy.replace("arn:aws:logs:us-east-1:123456789012", "arn:aws:logs:us-east-1:999")
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=others)
     running.set("security.log_key", key)
     run = running.administer("provision").expect(1, "log-key-denied")
     assert f"in the policy of the key {key}" in run.err
@@ -192,8 +204,8 @@ def test_images_that_were_kept_keep_their_key(existing: Checkout) -> None:
 
 
 def test_a_key_that_cannot_be_used_is_explained(new: Checkout) -> None:
-    key = create_key(new.aws)
-    new.set("security.repository_key", key[:-4] + "0000")
+    new.set("security.repository_key", create_key(new.aws))
+    new.aws.cloudformation.fails("Repository", "create", "KmsException: not today")
     new.administer("provision").expect(1, "repository-key-denied")
 
 
