@@ -53,6 +53,17 @@ class Ec2WithTasks(Ec2):
 
     # --- prefix lists ---
 
+    def describe_managed_prefix_lists(self, parameters: Json) -> Json:
+        """moto leaves out what does not exist ("Error codes for the Amazon EC2 API")."""
+        answer = self.moto("DescribeManagedPrefixLists", parameters)
+        found = {each["PrefixListId"] for each in answer["PrefixLists"]}
+        for id in parameters.get("PrefixListIds", []):
+            if id not in found:
+                raise Refused(
+                    "InvalidPrefixListID.NotFound", f"The prefix list ID '{id}' does not exist"
+                )
+        return answer
+
     def create_managed_prefix_list(self, parameters: Json) -> Json:
         if len(parameters.get("Entries", [])) > parameters["MaxEntries"]:
             raise Refused("InvalidParameterValue", "The number of entries exceeds the maximum.")
@@ -68,25 +79,34 @@ class Ec2WithTasks(Ec2):
         return self.moto("DeleteManagedPrefixList", parameters)
 
     def authorize_security_group_ingress(self, parameters: Json) -> Json:
-        """AuthorizeSecurityGroupIngress: RulesPerSecurityGroupLimitExceeded."""
+        self._check_rules(parameters, "IpPermissions")
+        return self.moto("AuthorizeSecurityGroupIngress", parameters)
+
+    def authorize_security_group_egress(self, parameters: Json) -> Json:
+        self._check_rules(parameters, "IpPermissionsEgress")
+        return self.moto("AuthorizeSecurityGroupEgress", parameters)
+
+    def _check_rules(self, parameters: Json, present: str) -> None:
+        """AuthorizeSecurityGroupIngress: RulesPerSecurityGroupLimitExceeded. AWS's own lists count
+        by a weight, that of S3 as one ("AWS-managed prefix list weight", VPC User Guide)."""
         asked = {"GroupIds": [parameters["GroupId"]]}
         [group] = self.moto("DescribeSecurityGroups", asked)["SecurityGroups"]
         count: Counter[str] = Counter()
-        for rule in group["IpPermissions"] + parameters.get("IpPermissions", []):
+        for rule in group[present] + parameters.get("IpPermissions", []):
             count["IPv4"] += len(rule.get("IpRanges", []))
             count["IPv6"] += len(rule.get("Ipv6Ranges", []))
             for each in rule.get("PrefixListIds", []):
                 found = self._prefix_list(each["PrefixListId"])
-                count[found["AddressFamily"]] += found["MaxEntries"]
+                is_own = found["OwnerId"] == self.account.id
+                count[found["AddressFamily"]] += found["MaxEntries"] if is_own else 1
         if any(number > MOST_RULES for number in count.values()):
             raise Refused(
                 "RulesPerSecurityGroupLimitExceeded",
                 "The maximum number of rules per security group has been reached.",
             )
-        return self.moto("AuthorizeSecurityGroupIngress", parameters)
 
     def _prefix_list(self, id: str) -> Json:
         asked = {"PrefixListIds": [id]}
-        [found] = self.moto("DescribeManagedPrefixLists", asked)["PrefixLists"]
+        [found] = self.describe_managed_prefix_lists(asked)["PrefixLists"]
         prefix_list: Json = found
         return prefix_list

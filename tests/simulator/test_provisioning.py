@@ -14,6 +14,7 @@ import pytest
 from simulator.simulation import SimulatedAws
 from simulator.stacks import Json, Operator, everything, settled
 from tests.support.checkout import SUBJECT, Checkout
+from tests.support.company_settings import create_key
 from tests.support.rendering import Render
 from tests.support.settings import Value
 
@@ -143,7 +144,7 @@ def test_every_setting_is_turned_on_and_off_again_in_place(
         "https.certificate": certificate,
         "https.domain": "api.example.com",
         "permissions.s3_read_buckets": ["one", "two"],
-        "permissions.secrets_key": "arn:aws:kms:us-east-1:123456789012:key/" + "0a" * 16,
+        "permissions.secrets_key": create_key(aws),
         "permissions.tracing": "xray",
     }
     choose(service, on)

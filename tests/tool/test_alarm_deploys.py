@@ -203,6 +203,20 @@ def test_an_alarm_that_was_deleted_is_named_before_anything_changes(watched: Che
     alarms.delete(watched)
     for words in (["deploy"], ["deploy", "--plan"]):
         assert ERRORS in watched.run(*words).expect(2, "alarm-missing").expect_no_change().err
+    assert "NO  alarms" in watched.run("check").expect(2, "check-failed").out
+
+
+def test_an_alarm_of_the_owner_that_does_not_exist_is_named_without_the_setting(
+    deployed: Checkout,
+) -> None:
+    own = {"alarmNames": ["my-orders"], "enable": True, "rollback": True}
+    document = deployed.document("infra/service.json")["deploymentConfiguration"]
+    deployed.change("infra/service.json", {"deploymentConfiguration": document | {"alarms": own}})
+    deployed.release()
+    for words in (["deploy"], ["deploy", "--plan"]):
+        run = deployed.run(*words).expect(2, "alarm-missing").expect_no_change()
+        assert "my-orders" in run.err
+    assert "NO  alarms" in deployed.run("check").expect(2, "check-failed").out
 
 
 def test_an_alarm_that_is_deleted_meanwhile_ends_nothing(watched: Checkout) -> None:

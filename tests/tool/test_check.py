@@ -84,6 +84,8 @@ def test_a_service_that_is_ready_has_an_ok_line_for_each_check(deployed: Checkou
         "region": ("ok", "us-east-1"),
         "stack": ("ok", "ai-assistant, CREATE_COMPLETE"),
         "service": ("ok", "ai-assistant-service, ACTIVE"),
+        "alarms": ("ok", "none ends the deployment"),
+        "scan": ("ok", "no limit is set"),
         "registry": ("ok", "123456789012.dkr.ecr.us-east-1.amazonaws.com"),
     }
 
@@ -127,7 +129,9 @@ def test_every_failed_check_is_reported_in_one_run(deployed: Checkout) -> None:
         "credentials": "NO",
         "stack": "--",
         "service": "--",
+        "alarms": "--",
         "image": "--",
+        "scan": "--",
         "registry": "--",
     }
     assert "sudo systemctl start docker" in found["docker"][1]
@@ -151,6 +155,7 @@ def test_without_git_and_docker_the_other_checks_still_run(deployed: Checkout) -
         "docker": "NO",
         "builder": "--",
         "image": "--",
+        "scan": "--",
         "registry": "--",
     }
     assert codes(deployed) == {"repository": "git-missing", "docker": "docker-missing"}
@@ -334,7 +339,7 @@ def test_three_changed_files_are_named_and_all_are_counted(deployed: Checkout) -
     deployed.edit("README.md", "#", "##")
     run = deployed.run("check").expect(2, "check-failed")
     text = lines(run.out)["tree"][1]
-    assert text.startswith("5 files differ from the commit: README.md, 0.py, 1.py, …")
+    assert text.startswith("5 files not as committed: README.md, 0.py, 1.py, …")
 
 
 def test_every_complaint_about_a_document_is_reported_at_once(deployed: Checkout) -> None:

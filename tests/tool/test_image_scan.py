@@ -113,6 +113,7 @@ def test_a_deploy_waits_for_a_result_and_shows_progress(
     deployed: Checkout, result: ScanResult
 ) -> None:
     release(deployed, result, "HIGH")
+    assert "ok  scan" in deployed.run("check").expect(0).out
     run = deployed.run("deploy").expect(0)
     assert "waiting for the scan" in run.out
     assert fact(run) == "1 LOW"
@@ -129,24 +130,37 @@ def test_no_result_after_a_minute_ends_a_deploy_and_another_run_waits_again(
     deployed.run("deploy").expect(0)
 
 
+ANOTHER_IMAGE = "use a base image that ECR scans"
+AGAIN = "aws ecr start-image-scan --region us-east-1 --repository-name ai-assistant --image-id"
+
+
 @pytest.mark.parametrize(
-    "result",
+    ("result", "remedy"),
     [
-        UNSUPPORTED,
-        ScanResult(status="UNSUPPORTED_IMAGE", description="not supported"),
-        ScanResult(status="FINDINGS_UNAVAILABLE", description="not now"),
-        ScanResult(status="LIMIT_EXCEEDED", description="too many"),
+        (UNSUPPORTED, ANOTHER_IMAGE),
+        (ScanResult(status="UNSUPPORTED_IMAGE", description="not supported"), ANOTHER_IMAGE),
+        (ScanResult(status="FAILED", description="an internal error"), AGAIN),
+        (ScanResult(status="FINDINGS_UNAVAILABLE", description="not now"), AGAIN),
+        (ScanResult(status="LIMIT_EXCEEDED", description="too many"), AGAIN),
     ],
-    ids=lambda result: result.status,
+    ids=["unsupported", "unsupported by status", "failed", "unavailable", "too many"],
 )
 def test_a_scan_that_will_have_no_result_ends_a_deploy_at_once_and_says_why(
-    deployed: Checkout, result: ScanResult
+    deployed: Checkout, result: ScanResult, remedy: str
 ) -> None:
     release(deployed, result, "CRITICAL")
     deployed.aws.clock.sleep(10)
     run = refused(deployed, "image-not-scanned")
     assert result.description in run.err
+    assert remedy in run.err
     assert "waiting for the scan" not in run.out
+    assert "NO  scan" in deployed.run("check").expect(2, "check-failed").out
+
+
+def test_an_image_that_ecr_never_scanned_has_to_be_scanned(deployed: Checkout) -> None:
+    release(deployed, ScanResult(delay=500), "HIGH")
+    run = refused(deployed, "image-not-scanned")
+    assert AGAIN in run.err
 
 
 def test_for_an_index_the_scan_of_the_image_of_this_platform_counts(deployed: Checkout) -> None:

@@ -133,7 +133,7 @@ def test_a_run_that_is_not_ready_has_a_summary(deployed: Checkout, actions: Acti
     [annotation] = commands(run.text)
     assert annotation.startswith("::error title=not-committed::")
     assert "odd %25 name" in annotation
-    assert actions.summary.startswith("### Not ready, nothing was changed: 1 files differ")
+    assert actions.summary.startswith("### Not ready, nothing was changed: 1 file not as committed")
 
 
 def test_a_cancelled_run_has_a_summary_of_what_continues(

@@ -398,6 +398,7 @@ def test_no_answer_is_an_error_in_words() -> None:
     found = health.ask(health.fetch, "http://127.0.0.1:1")
     assert found.status is None
     assert "refused" in found.error
+    assert "urlopen" not in found.error
 
 
 @pytest.mark.parametrize(
@@ -481,6 +482,16 @@ NOT_HEALTHY: dict[str, tuple[dict[str, Any], str, str]] = {
     "the URL redirects": ({"url": Health(301, 5)}, "the URL answers 301", "logs --follow"),
     "the URL does not answer": (
         {"url": Health(error="timed out")},
+        "the URL does not answer",
+        "logs --follow",
+    ),
+    "the domain name leads nowhere": (
+        {"url": Health(error="Name or service not known"), "balancer": Health(200, 5, COMMIT)},
+        "the URL does not answer, and the load balancer does by its own name",
+        "by a DNS record (CNAME or alias)",
+    ),
+    "nothing answers": (
+        {"url": Health(error="timed out"), "balancer": Health(503, 5)},
         "the URL does not answer",
         "logs --follow",
     ),

@@ -35,6 +35,8 @@ SERVICE = "infra/service.json"
         {"team": "v" * 257},
         {"team": "search & rescue"},
         {"team": "a\tb"},
+        {" team": "search"},
+        {"team": "search "},
         {"Team": "a", "team": "b"},
         {f"key-{number}": "x" for number in range(49)},
     ],

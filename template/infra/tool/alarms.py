@@ -73,13 +73,13 @@ def as_alarm(answer: "MetricAlarmTypeDef | CompositeAlarmTypeDef", seconds: int)
 
 
 def required(target: Target, document: Json, service: EcsService | None) -> Sequence[str]:
-    """The names of the alarms that may end the deployment, because [alarms] roll_back says so.
-    `document` is infra/service.json. Raises ToolError if one does not exist."""
-    if service is None or not target.settings.alarms.roll_back:
-        return []
-    sent = deployment_alarms.for_update(document, target.settings, service.answer)
+    """The names of the alarms that may end the deployment, because [alarms] roll_back or
+    infra/service.json, the document, says so. Raises ToolError if one does not exist."""
+    settings = target.settings
+    answer = service.answer if service else None
+    sent = deployment_alarms.for_update(document, settings, answer) if answer else document
     wanted = deployment_alarms.configured(sent)
-    names: Sequence[str] = wanted["alarmNames"] if wanted["enable"] else []
+    names: Sequence[str] = wanted.get("alarmNames", []) if wanted.get("enable") else []
     found = read(target.aws, names)
     if missing := [name for name in names if name not in found]:
         raise MISSING(region=target.settings.service.region, names=", ".join(missing))

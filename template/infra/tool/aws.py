@@ -81,6 +81,8 @@ Client = TypeVar("Client", bound=BaseClient)
 PLANS = frozenset({"CreateChangeSet", "DeleteChangeSet"})
 READS = ("BatchCheck", "BatchGet", "Describe", "Filter", "Get", "List", "Lookup", "Simulate")
 DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+# "Troubleshoot access denied error messages", IAM User Guide.
+ABOVE = ("permissions boundary", "service control policy", "resource control policy")
 CREDENTIAL_CODES = frozenset(
     {
         "AuthFailure",
@@ -121,6 +123,12 @@ class AwsError(ToolError):
         self.operation = operation  # for example "ecs:UpdateService"
         self.aws_code = aws_code  # for example "ClusterNotFoundException"
         self.text = text
+
+    @property
+    def is_denied_above(self) -> bool:
+        """Whether a permissions boundary or the organisation denies it, so that no policy of the
+        account can allow it. IAM says so in its text alone."""
+        return self.kind is Kind.DENIED and any(each in self.text for each in ABOVE)
 
     @property
     def proves_nothing_began(self) -> bool:

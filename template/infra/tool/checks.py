@@ -6,13 +6,14 @@ Each returns its result in a few words, or raises ToolError with a remedy. None 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from infra.tool import documents
+from infra.tool import alarms, deployment_alarms, documents, image_scan
 from infra.tool.aws import AwsError
 from infra.tool.docker_login import logged_in
 from infra.tool.ecs_service import EcsService
 from infra.tool.errors import Problem, ToolError
 from infra.tool.image import docker_of, find, ready_builder
 from infra.tool.lookup import read_service, read_stack
+from infra.tool.revision import read_revision
 from infra.tool.stack import DEPLOYABLE, Stack
 from infra.tool.target import Target
 
@@ -176,6 +177,39 @@ def check_image(target: Target) -> str:
     return find(target, target.repository.head()) or "not in ECR yet: the deploy builds it"
 
 
+def check_alarms(target: Target) -> str:
+    """The alarms that may end the deployment, which must exist."""
+    document = documents.read(target.runtime.root, target.settings).service
+    is_asked = target.settings.alarms.roll_back or deployment_alarms.configured(document)
+    names = alarms.required(target, document, ready_service(target)) if is_asked else []
+    return ", ".join(names) or "none ends the deployment"
+
+
+def check_scan(target: Target) -> str:
+    """The scan of an image that is in ECR, which must be within [deploy] max_severity."""
+    commit, settings = target.repository.head(), target.settings
+    if not settings.deploy.max_severity:
+        return "no limit is set"
+    digest = find(target, commit)
+    if not digest:
+        return "none yet: the image is not in ECR"
+    platform = documents.read(target.runtime.root, settings).platform
+    found = image_scan.read(target.aws, settings.names.repository, digest, platform)
+    refused = None if found.is_awaited else image_scan.refusal(target, commit, digest, found)
+    if refused and not runs(target, commit):
+        raise refused
+    return found.text
+
+
+def runs(target: Target, commit: str) -> bool:
+    """Whether the service is at a revision of the commit already."""
+    service = ready_service(target)
+    primary = service.primary if service else None
+    if primary is None:
+        return False
+    return read_revision(target.aws, primary.task_definition).commit == commit
+
+
 # In the order in which failures are corrected: on this machine first, then in AWS.
 CHECKS: Sequence[Check] = (
     Check("repository", check_repository),
@@ -189,7 +223,9 @@ CHECKS: Sequence[Check] = (
     Check("credentials", check_credentials, needs=["settings"]),
     Check("stack", check_stack, needs=["credentials"]),
     Check("service", check_service, needs=["documents", "credentials"]),
+    Check("alarms", check_alarms, needs=["service"]),
     Check("image", check_image, needs=["repository", "credentials"]),
+    Check("scan", check_scan, needs=["image", "documents"]),
     Check("registry", check_registry, needs=["docker", "credentials"]),
 )
 

@@ -88,8 +88,8 @@ def end(target: Target, error: ToolError) -> ExitCode:
     code = error.exit or (ExitCode.FAILED if target.has_changed_aws else ExitCode.NOT_READY)
     if target.continuing:
         code = ExitCode.UNKNOWN
-    if isinstance(error, AwsError) and error.kind is Kind.DENIED and target.needs_administrator:
-        error.remedy = f"sign in as an administrator of the account, then {target.again}"
+    if isinstance(error, AwsError):
+        error.remedy = remedy_of(error, target)
     if isinstance(error, AwsError) and code is ExitCode.UNKNOWN:
         error.remedy = f"to find out, {target.again}"
     title = TITLES[code]
@@ -98,6 +98,19 @@ def end(target: Target, error: ToolError) -> ExitCode:
     target.title, target.next_step = f"{title}: {error.message}", error.remedy
     target.runtime.console.error(error)
     return code
+
+
+def remedy_of(error: AwsError, target: Target) -> str:
+    """Who can allow what AWS has denied; for other errors, their own remedy."""
+    if error.is_denied_above:
+        return (
+            f"have {error.operation} allowed by the permissions boundary ([security] "
+            "permissions_boundary in infra/settings.toml) or the policy of the organisation that "
+            f"AWS names, then {target.again}"
+        )
+    if error.kind is Kind.DENIED and target.needs_administrator:
+        return f"sign in as an administrator of the account, then {target.again}"
+    return error.remedy
 
 
 def help_of(error: typer.TyperException) -> str:

@@ -23,7 +23,7 @@ from infra.tool.revision import Revision, register_request
 from infra.tool.settings import Settings
 from infra.tool.tags import as_table
 from infra.tool.target import COMMAND, Target
-from infra.tool.text import one_line
+from infra.tool.text import counted, one_line
 
 
 class Change(BaseModel):
@@ -144,7 +144,7 @@ def print_plan(console: Console, found: DeployPlan) -> None:
         ("service", found.service),
         ("scaling", found.scaling),
     ):
-        console.say(f"{name}: {f'{len(changes)} changes' if changes else 'no change'}")
+        console.say(f"{name}: {counted(len(changes), 'change') if changes else 'no change'}")
         for change in changes:
             difference = Difference(change.path, change.before, change.after)
             console.say(f"  {one_line(difference.text)}")

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Protocol
+from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPErrorProcessor, ProxyHandler, Request, build_opener
 
@@ -110,7 +111,8 @@ def ask(fetch: Fetch, url: str, via: str = "") -> Health:
     try:
         response = fetch(f"{url}/health", timeout=TIMEOUT, via=via)
     except OSError as error:
-        return Health(error=one_line(error) or type(error).__name__)
+        why = error.reason if isinstance(error, URLError) else error
+        return Health(error=one_line(why) or type(why).__name__)
     took = round((time.perf_counter() - started) * 1000)
     return Health(response.status, took, commit_in(response.body))
 

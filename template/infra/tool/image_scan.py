@@ -4,9 +4,9 @@ import json
 
 from infra.tool import scan
 from infra.tool.aws import Aws, AwsError, Kind
-from infra.tool.errors import ExitCode, Problem
+from infra.tool.errors import ExitCode, Problem, ToolError
 from infra.tool.progress import View, progress
-from infra.tool.scan import NO_SCAN, Scan, Verdict, as_scan
+from infra.tool.scan import NO_SCAN, Lack, Scan, Verdict, as_scan
 from infra.tool.target import Target
 
 TOO_SEVERE = Problem(
@@ -25,8 +25,14 @@ NO_RESULT = Problem(
     "{remedy}",
     ExitCode.NOT_READY,
 )
-SCANNED_LATER = "if the scan is still running, {again}"
-NEVER_SCANNED = 'use a base image that ECR scans, or set max_severity = "" and commit that'
+REMEDIES = {
+    Lack.LATE: "if the scan is still running, {again}",
+    Lack.UNSUPPORTED: 'use a base image that ECR scans, or set max_severity = "" and commit that',
+    Lack.NOT_MADE: (
+        "scan it: aws ecr start-image-scan --region {region} --repository-name {repository} "
+        "--image-id imageDigest={digest}; then {again}"
+    ),
+}
 
 LONGEST = 60  # seconds
 POLL = 5  # seconds
@@ -90,21 +96,31 @@ def require(target: Target, commit: str, digest: str, platform: str) -> None:
         return
     found = awaited(target, digest, platform)
     target.fact("scan", found.text)
+    if refused := refusal(target, commit, digest, found):
+        raise refused
+
+
+def refusal(target: Target, commit: str, digest: str, found: Scan) -> ToolError | None:
+    """The error if an image may not be deployed with this scan, and waiting has an end."""
+    settings, most = target.settings, target.settings.deploy.max_severity
+    region, repository = settings.service.region, settings.names.repository
     result = scan.verdict(found, most)
+    if result is Verdict.PASSED:
+        return None
     if result is Verdict.TOO_SEVERE:
-        raise TOO_SEVERE(
+        return TOO_SEVERE(
             commit=commit[:7],
             most=most,
             findings=scan.in_words(scan.above(found.findings or {}, most)),
-            region=target.settings.service.region,
-            repository=target.settings.names.repository,
+            region=region,
+            repository=repository,
             digest=digest,
         )
-    if result is Verdict.AWAITED:
-        why, remedy = f"{found.why}, after {LONGEST} s", SCANNED_LATER.format(again=target.again)
-        raise NO_RESULT(commit=commit[:7], most=most, why=why, remedy=remedy)
-    if result is Verdict.NOT_SCANNED:
-        raise NO_RESULT(commit=commit[:7], most=most, why=found.why, remedy=NEVER_SCANNED)
+    why = f"{found.why}, after {LONGEST} s" if result is Verdict.AWAITED else found.why
+    remedy = REMEDIES[found.lack].format(
+        region=region, repository=repository, digest=digest, again=target.again
+    )
+    return NO_RESULT(commit=commit[:7], most=most, why=why, remedy=remedy)
 
 
 def prospect(target: Target, digest: str, platform: str) -> str:

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from infra.tool import programs
 from infra.tool.errors import Problem
+from infra.tool.text import counted
 
 NO_GIT = Problem(
     "git-missing",
@@ -35,7 +36,7 @@ LOCK_NOT_COMMITTED = Problem(
 )
 NOT_COMMITTED = Problem(
     "not-committed",
-    "{count} files differ from the commit: {names}",
+    "{files} not as committed: {names}",
     "commit, stash or ignore them: git status shows all",
 )
 NOT_CHECKED_OUT = Problem(
@@ -92,7 +93,7 @@ class Repository:
             raise UNREADABLE(why=status.stderr)
         if names := [entry[3:] for entry in status.stdout.split("\0") if entry]:
             shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-            raise NOT_COMMITTED(count=len(names), names=shown)
+            raise NOT_COMMITTED(files=counted(len(names), "file"), names=shown)
 
     def check_out(self, commit: str, folder: Path) -> None:
         """Write the files of a commit into a folder, as a fresh clone would have them.

@@ -22,6 +22,14 @@ HAS_RESULT = frozenset({"ACTIVE", "COMPLETE"})
 IS_RUNNING = frozenset({"IN_PROGRESS", "PENDING"})
 
 
+class Lack(Enum):
+    """Why a scan has no result, as far as the remedies differ."""
+
+    LATE = "it is in progress"
+    UNSUPPORTED = "ECR cannot scan this image"
+    NOT_MADE = "it failed, or never began"
+
+
 @dataclass(frozen=True)
 class Scan:
     """The scan of one image."""
@@ -35,6 +43,15 @@ class Scan:
         """Whether a result may come without anything being done for it."""
         may_come = not self.status or self.status in IS_RUNNING | HAS_RESULT
         return self.findings is None and may_come
+
+    @property
+    def lack(self) -> Lack:
+        """Why there is no result. Basic scans say in the description alone that an image is not
+        supported ("Troubleshooting image scanning", ECR User Guide)."""
+        if self.status in IS_RUNNING | HAS_RESULT:
+            return Lack.LATE
+        is_unsupported = "UNSUPPORTED" in self.status or "UnsupportedImage" in self.description
+        return Lack.UNSUPPORTED if is_unsupported else Lack.NOT_MADE
 
     @property
     def text(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from infra.tool import health, image_scan, log
 from infra.tool.aws import Aws, AwsError
@@ -53,6 +54,7 @@ class Status:
     stack: Stack | None = None
     service: EcsService | None = None
     url: Health | None = None
+    balancer: Health | None = None  # of the load balancer by its own name, if the URL has no answer
     revision: Revision | None = None
     scan: Scan | None = None  # of the image of that revision
     bounds: Bounds | None = None
@@ -91,11 +93,13 @@ def read_status(settings: Settings, aws: Aws, fetch: Fetch, now: datetime) -> St
         "revision",
         lambda: read_revision(aws, primary.task_definition, names) if primary else None,
     )
+    url = health.ask(fetch, stack.url) if stack and stack.url else None
     return Status(
         settings=settings,
         stack=stack,
         service=service,
-        url=health.ask(fetch, stack.url) if stack and stack.url else None,
+        url=url,
+        balancer=ask_balancer(fetch, stack, url),
         revision=revision,
         scan=part("scan", lambda: read_scan(aws, names.repository, revision)),
         bounds=part("bounds", lambda: read_bounds(aws, names)),
@@ -103,6 +107,15 @@ def read_status(settings: Settings, aws: Aws, fetch: Fetch, now: datetime) -> St
         log=part("log", lambda: read_last_lines(aws, names.log_group, now)),
         unreadable=unreadable,
     )
+
+
+def ask_balancer(fetch: Fetch, stack: Stack | None, url: Health | None) -> Health | None:
+    """The answer for a domain name that has none, from the load balancer by its own name."""
+    if stack is None or url is None or not url.error or not stack.load_balancer_domain:
+        return None
+    if urlsplit(stack.url).hostname == stack.load_balancer_domain.lower():
+        return None
+    return health.ask(fetch, stack.url, via=stack.load_balancer_domain)
 
 
 def read_service_or_none(aws: Aws, names: Names) -> EcsService | None:
@@ -174,7 +187,7 @@ def problems(status: Status) -> list[str]:
     if stack and not stack.url:
         found.append(f"the stack is {stack.status} and has no URL")
     if status.url:
-        found += problems_of_url(status.url, status.revision, service, status.settings.is_reachable)
+        found += problems_of_url(status, status.url, service)
     if service.running < service.desired:
         found.append(f"{service.running} of {service.desired} tasks are running")
     if service.desired == 0:
@@ -188,13 +201,16 @@ def problems(status: Status) -> list[str]:
     return found
 
 
-def problems_of_url(
-    url: Health, revision: Revision | None, service: EcsService, is_reachable: bool
-) -> list[str]:
+def problems_of_url(status: Status, url: Health, service: EcsService) -> list[str]:
     """While a deployment is in progress, the commit of either revision is right. If the URL is not
     expected to be reachable from here, no answer is no problem."""
+    revision = status.revision
+    if url.error and not status.settings.is_reachable:
+        return []
+    if lacks_record(status):
+        return ["the URL does not answer, and the load balancer does by its own name"]
     if url.error:
-        return ["the URL does not answer"] if is_reachable else []
+        return ["the URL does not answer"]
     if url.status != 200:
         return [f"the URL answers {url.status}"]
     done = service.primary is not None and service.primary.state == "COMPLETED"
@@ -202,6 +218,11 @@ def problems_of_url(
     if done and url.commit and deployed and url.commit != deployed:
         return [f"the URL answers with commit {url.commit[:7]}, and {deployed[:7]} was deployed"]
     return []
+
+
+def lacks_record(status: Status) -> bool:
+    """Whether the domain name leads nowhere, and the service answers for it."""
+    return status.balancer is not None and status.balancer.status == 200
 
 
 def next_step(status: Status) -> str:
@@ -217,6 +238,11 @@ def next_step(status: Status) -> str:
         return "deploy: that starts the minimum number of tasks again"
     if service.primary and service.primary.state == "IN_PROGRESS":
         return f"wait until the deployment ends, or go back at once: {COMMAND} rollback"
+    if lacks_record(status) and len(problems(status)) == 1 and status.stack:
+        return (
+            f"let {status.settings.https.domain} lead to {status.stack.load_balancer_domain} by a "
+            "DNS record (CNAME or alias)"
+        )
     if problems(status):
         return f"read the log (logs --follow), then deploy a fix, or go back: {COMMAND} rollback"
     return "nothing: the service is healthy"

@@ -62,6 +62,8 @@ def about_tag(key: str, value: Any) -> Iterator[str]:
             yield "has the prefix aws:, which is AWS's own"
         if not 1 <= len(text) <= longest:
             yield f"expects a {name} of 1 to {longest} characters"
+        if text != text.strip():
+            yield f"has blanks around its {name}, which Elastic Load Balancing does not take"
         if not all(each.isalnum() or each == " " or each in PUNCTUATION for each in text):
             yield f"expects letters, digits, spaces and {PUNCTUATION} in its {name}"
 

@@ -35,7 +35,8 @@ def demand_a_boundary(checkout: Checkout, boundary: str = BOUNDARY) -> None:
 def test_every_role_of_a_new_stack_has_the_boundary(new: Checkout) -> None:
     create_boundary(new.aws)
     new.set("security.permissions_boundary", BOUNDARY)
-    new.administer("provision").expect(0)
+    run = new.administer("provision").expect(0)
+    assert "keeps the deploy role" not in run.err
     assert bounds(new) == dict.fromkeys(ROLES, BOUNDARY)
     new.release()
     new.run("deploy").expect(0)
@@ -120,6 +121,20 @@ def test_the_permissions_of_the_app_are_checked_too(new: Checkout) -> None:
     new.set("permissions.s3_read_buckets", ["reports"])
     run = new.administer("provision").expect(2, "boundary-narrow").expect_no_change()
     assert "s3:ListBucket" in run.err
+
+
+def test_a_boundary_that_keeps_the_deploy_role_from_its_policy_is_a_warning(
+    running: Checkout,
+) -> None:
+    """A deploy under it is denied, and the error names who can allow it."""
+    create_boundary(running.aws, "logs:*", "ecr:*", "ecs:*")
+    running.set("security.permissions_boundary", BOUNDARY)
+    run = running.administer("provision").expect(0)
+    assert "keeps the deploy role from cloudformation:DescribeStacks" in run.err
+    assert "ecs:UpdateService" not in run.err
+    running.release()
+    run = running.run("deploy").expect(2, "aws-denied")
+    assert "have cloudformation:DescribeStacks allowed by the permissions boundary" in run.err
 
 
 def conditional(aws: Any) -> None:

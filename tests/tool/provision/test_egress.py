@@ -134,6 +134,23 @@ def test_endpoints_in_the_vpc_must_be_within_the_limits(
     deploy(new)
 
 
+def test_a_prefix_list_that_does_not_exist_is_refused_first(running: Checkout) -> None:
+    running.set("security.egress_cidrs", ["52.94.0.0/16", "pl-0a1b2c3d"])
+    run = running.administer("provision").expect(2, "prefix-list-missing").expect_no_change()
+    assert "pl-0a1b2c3d" in run.err
+
+
+def test_a_prefix_list_counts_with_its_maximum_number_of_entries(running: Checkout) -> None:
+    made = running.aws.client("ec2").create_managed_prefix_list(
+        PrefixListName="all", MaxEntries=60, AddressFamily="IPv4"
+    )
+    running.set("security.egress_cidrs", ["52.94.0.0/16", made["PrefixList"]["PrefixListId"]])
+    run = running.administer("provision", "--plan").expect(0)
+    assert "counts as 61 rules" in run.err
+    run = running.administer("provision").expect(1, "stack-not-changed")
+    assert "maximum number of rules" in run.err
+
+
 def test_private_ranges_alone_lead_to_no_public_registry(new: Checkout) -> None:
     new.set("security.egress_cidrs", ["10.0.0.0/8"])
     new.administer("provision").expect(2, "network-egress").expect_no_change()

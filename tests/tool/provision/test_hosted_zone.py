@@ -297,6 +297,9 @@ def test_the_record_is_removed_only_with_the_domain(running: Checkout) -> None:
     expect_refused(running, "record-in-use", zone.id, DOMAIN)
     running.set("https.certificate", "")
     running.set("https.domain", "")
+    plan = running.administer("provision", "--plan").expect(0)
+    assert f"the record of {DOMAIN} goes" in plan.out
+    assert f"HTTPS goes: clients of https://{DOMAIN} get no answer" in plan.out
     running.administer("provision").expect(0)
     assert (zone.leads_to, list(listeners(running))) == ([], [80])
     assert listeners(running)[80]["DefaultActions"][0]["Type"] == "forward"

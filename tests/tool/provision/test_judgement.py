@@ -15,6 +15,7 @@ from infra.tool.target import Target
 
 from simulator.template import load
 from tests.support.checkout import Checkout, Run, runtime_of
+from tests.support.company_settings import create_key
 from tests.support.rendering import ROOT
 from tests.support.stack_by_calls import template_body, wait_for
 from tests.support.stack_edits import create_only, with_property, with_resource, without_resource
@@ -543,7 +544,7 @@ def everything_on(checkout: Checkout) -> None:
         "https.domain": "api.example.com",
         "https.certificate": certificate,
         "permissions.s3_read_buckets": ["one", "two"],
-        "permissions.secrets_key": "arn:aws:kms:us-east-1:123456789012:key/" + "0a" * 16,
+        "permissions.secrets_key": create_key(checkout.aws),
         "permissions.tracing": "xray",
         "observe.container_insights": "enabled",
         "observe.dashboard": True,

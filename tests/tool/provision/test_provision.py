@@ -9,6 +9,7 @@ from infra.tool.provision import policies
 
 from simulator.docker_client import IMAGE
 from tests.support.checkout import Checkout, Run
+from tests.support.company_settings import create_key
 from tests.support.settings import Value
 from tests.support.stack_by_calls import SERVICE_LINKED_ROLES
 
@@ -477,7 +478,7 @@ def test_each_setting_is_turned_on_and_off_again_in_place(existing: Checkout) ->
         "https.domain": "api.example.com",
         "https.certificate": certificate,
         "permissions.s3_read_buckets": ["one", "two"],
-        "permissions.secrets_key": "arn:aws:kms:us-east-1:123456789012:key/" + "0a" * 16,
+        "permissions.secrets_key": create_key(existing.aws),
         "permissions.tracing": "xray",
     }
     for name, value in on.items():

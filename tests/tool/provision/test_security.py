@@ -147,6 +147,25 @@ def test_a_web_acl_that_cannot_be_associated_is_explained(running: Checkout) -> 
     running.administer("provision").expect(1, "web-acl-failed")
 
 
+# --- plan ---
+
+
+def test_a_plan_names_every_setting_and_property_that_changes(running: Checkout) -> None:
+    """So a checkout that lacks a setting shows what it would take away."""
+    acl = create_web_acl(running.aws)
+    running.set("security.web_acl", acl)
+    running.set("security.deletion_protection", True)
+    plan = running.administer("provision", "--plan").expect(0).out
+    assert f"settings    to change: WebAclArn = {acl} (it is empty)" in plan
+    assert "settings    to change: DeletionProtection = true (it is empty)" in plan
+    assert "LoadBalancer (AWS::ElasticLoadBalancingV2::LoadBalancer): LoadBalancerAttribut" in plan
+    provision(running)
+    running.set("security.web_acl", "")
+    plan = running.administer("provision", "--plan").expect(0).out
+    assert f"settings    to empty: WebAclArn (it is {acl})" in plan
+    assert "policy      to change" not in plan, "the policy of the deploy role is as it was"
+
+
 # --- keys ---
 
 

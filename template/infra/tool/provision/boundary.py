@@ -3,16 +3,19 @@
 A boundary takes effect at once, on running tasks too. So one that is certain to keep them from
 their log, their image or their secrets is refused. IAM itself is asked (SimulateCustomPolicy). A
 policy that this account may not read, or that asks for keys that only a real request has, cannot be
-judged, and is a warning. The deploy role is not judged: a deploy says what it is denied.
+judged, and is a warning. So is one that keeps the deploy role from an action of its policy: nothing
+that runs depends on it.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from infra.tool.api_model import Json
 from infra.tool.aws import AwsError, Kind
 from infra.tool.errors import Problem
 from infra.tool.provision.parameters import listed
+from infra.tool.provision.policies import DEPLOY
 from infra.tool.settings import Service
 from infra.tool.shapes import Identity
 from infra.tool.target import Target
@@ -31,6 +34,7 @@ NARROW = Problem(
     "infra/settings.toml to another policy",
 )
 
+SHOWN = 5  # actions that a warning names
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 WRITE = ("logs:CreateLogStream", "logs:PutLogEvents")
 # The actions that infra/stack.yml grants on the ARNs of a parameter.
@@ -69,19 +73,28 @@ class Verdict:
 NOT_KNOWN = Verdict((), ("this account may not ask IAM",))
 
 
-def check(target: Target, parameters: Mapping[str, str]) -> None:
-    """Raises ToolError if the boundary does not exist or is too narrow for the tasks."""
+def check(target: Target, parameters: Mapping[str, str], policy: Json) -> None:
+    """Raises ToolError if the boundary does not exist or is too narrow for the tasks. `policy` is
+    that of the deploy role."""
     boundary = parameters["PermissionsBoundaryArn"]
     if not boundary:
         return
     document = read(target, boundary)
-    found = NOT_KNOWN if document is None else judge(target, document, parameters)
+    wanted = needs(target.settings.service, parameters)
+    found = NOT_KNOWN if document is None else judge(target, document, wanted)
     if found.denied:
         raise NARROW(boundary=boundary, denied=", ".join(found.denied))
     if found.unsure:
         target.runtime.console.warn(
             f"It cannot be checked whether the permissions boundary {boundary} allows the tasks "
             f"what they need: {', '.join(found.unsure)}"
+        )
+    if document and (denied := judge(target, document, deploy_needs(policy)).denied):
+        others = len(denied) - SHOWN
+        names = ", ".join(denied[:SHOWN]) + (f" and {others} more" if others > 0 else "")
+        target.runtime.console.warn(
+            f"The permissions boundary {boundary} keeps the deploy role from {names}, which "
+            f"{DEPLOY} grants: deploys that need it will be denied."
         )
 
 
@@ -100,21 +113,21 @@ def read(target: Target, boundary: str) -> str | None:
     return json.dumps(answer["PolicyVersion"].get("Document", {}))
 
 
-def judge(target: Target, document: str, parameters: Mapping[str, str]) -> Verdict:
+def judge(target: Target, document: str, wanted: Iterable[Need]) -> Verdict:
     """IAM's decision on each need under this boundary. Raises AwsError."""
     try:
-        return simulate(target, document, parameters)
+        return simulate(target, document, wanted)
     except AwsError as error:
         if error.kind is Kind.DENIED:
             return NOT_KNOWN
         raise
 
 
-def simulate(target: Target, document: str, parameters: Mapping[str, str]) -> Verdict:
+def simulate(target: Target, document: str, wanted: Iterable[Need]) -> Verdict:
     denied: dict[str, None] = {}
     unsure: dict[str, None] = {}
     pages = target.aws.iam.get_paginator("simulate_custom_policy")
-    for need in needs(target.settings.service, parameters):
+    for need in wanted:
         answers = pages.paginate(
             PolicyInputList=[ANYTHING],
             PermissionsBoundaryPolicyInputList=[document],
@@ -141,3 +154,18 @@ def needs(service: Service, parameters: Mapping[str, str]) -> Iterator[Need]:
     for name, actions in OF_PARAMETERS.items():
         if arns := listed(parameters[name]):
             yield Need(actions, tuple(arns))
+
+
+def deploy_needs(policy: Json) -> Iterator[Need]:
+    """What the policy of the deploy role grants, each action on an example of its resources."""
+    for statement in policy["Statement"]:
+        actions, resources = items(statement, "Action"), items(statement, "Resource")
+        if statement["Effect"] == "Allow" and actions and resources:
+            # IAM simulates one resource or all of them, and no pattern.
+            examples = (each if each == "*" else each.replace("*", "x") for each in resources)
+            yield Need(tuple(each for each in actions if "*" not in each), tuple(examples))
+
+
+def items(statement: Json, member: str) -> list[str]:
+    found = statement.get(member, [])
+    return found if isinstance(found, list) else [found]

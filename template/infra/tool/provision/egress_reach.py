@@ -9,11 +9,10 @@ not subject to security groups ("Security groups", VPC User Guide).
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Any
 
 from infra.tool.api_model import Json
 from infra.tool.errors import Problem
-from infra.tool.provision import reachability
+from infra.tool.provision import prefix_lists, reachability
 from infra.tool.provision.network import Network
 from infra.tool.provision.ranges import PRIVATE
 from infra.tool.provision.routes import Needs, Served, served, table_of
@@ -34,7 +33,7 @@ class Allowed:
     """The ranges and prefix lists of egress_cidrs, and their routes."""
 
     ranges: Sequence[IPv4Network]
-    lists: Mapping[str, str]  # by id, the name; empty if this account cannot see it
+    lists: Mapping[str, str]  # by id, the name; empty if it is not known
     vpc: Sequence[IPv4Network]  # the ranges of the VPC
     region: str
 
@@ -70,7 +69,7 @@ def check(target: Target, network: Network, needed: Needs) -> None:
     endpoints = reachability.visible(lambda: reachability.endpoints(target, vpc)) or []
     allowed = Allowed(
         ranges=[IPv4Network(each) for each in entries if not is_prefix_list(each)],
-        lists={**dict.fromkeys(filter(is_prefix_list, entries), ""), **read_lists(target, entries)},
+        lists=prefix_lists.read(target, entries),
         vpc=read_ranges(target, vpc),
         region=target.settings.service.region,
     )
@@ -92,20 +91,6 @@ def read_ranges(target: Target, vpc: str) -> list[IPv4Network]:
     [found] = target.aws.ec2.describe_vpcs(VpcIds=[vpc])["Vpcs"]
     blocks = [each["CidrBlock"] for each in found.get("CidrBlockAssociationSet", [])]
     return [IPv4Network(each) for each in blocks or [found["CidrBlock"]]]
-
-
-def read_lists(target: Target, entries: Sequence[str]) -> dict[str, str]:
-    """The names of prefix lists that this account sees."""
-    wanted = [each for each in entries if is_prefix_list(each)]
-    if not wanted:
-        return {}
-    pages: Any = target.aws.ec2.get_paginator("describe_managed_prefix_lists")
-    found = reachability.visible(
-        lambda: [
-            each for page in pages.paginate(PrefixListIds=wanted) for each in page["PrefixLists"]
-        ]
-    )
-    return {each["PrefixListId"]: each["PrefixListName"] for each in found or []}
 
 
 # --- pure ---

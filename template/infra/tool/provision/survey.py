@@ -150,7 +150,8 @@ def read(target: Target) -> Survey:
 
 def check_named(target: Target, sent: Mapping[str, str], had: Mapping[str, str]) -> None:
     """Raises ToolError if the stack could not use a resource that a setting names."""
-    boundary.check(target, sent)
+    folder, _, name = policies.DEPLOY.partition("/")
+    boundary.check(target, sent, documents.parse(target.runtime.root, name, folder=folder))
     keys.check(target, sent, had)
     access_logs.check(target, had)
     web_acl.check(target, had)

@@ -73,7 +73,7 @@ def read(target: Target, had: Mapping[str, str]) -> Names:
     https = target.settings.https
     require_clients_kept(target, had)
     if not https.hosted_zone:
-        return Names()
+        return Names(notes=[*gone(had, https.domain), *plain_again(target, had)])
     name = read_name(target)
     names = zone_records.names_up_to(https.domain, name)
     if not names:
@@ -108,6 +108,12 @@ def gone(had: Mapping[str, str], domain: str) -> Iterator[str]:
     before = had.get("DomainName", "")
     if had.get("RecordZoneId") and before != domain:
         yield f"the record of {before} is removed: clients cannot resolve that name any more"
+
+
+def plain_again(target: Target, had: Mapping[str, str]) -> Iterator[str]:
+    had_https = had.get("CertificateArn") or had.get("CertificateZoneId")
+    if had_https and not target.settings.https.is_on:
+        yield f"HTTPS goes: clients of https://{had.get('DomainName', '')} get no answer"
 
 
 def read_name(target: Target) -> str:
