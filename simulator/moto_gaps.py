@@ -134,8 +134,13 @@ class Iam(Service):
 TARGET = ("ServiceNamespace", "ResourceId", "ScalableDimension")
 
 
-# The three forms of "Schedule" (PutScheduledAction); the text in the brackets is not checked.
-SCHEDULE = re.compile(r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)|(rate|cron)\([^()]+\)")
+# The three forms of "Schedule" (PutScheduledAction). Of a cron expression the number of fields is
+# checked ("Schedule recurring scaling actions", Application Auto Scaling User Guide).
+SCHEDULE = re.compile(
+    r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)"
+    r"|rate\([1-9]\d* (minute|hour|day)s?\)"
+    r"|cron\([^() ]+( [^() ]+){5}\)"
+)
 
 
 def check_bounds(bounds: Json) -> None:

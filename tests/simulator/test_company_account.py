@@ -1,6 +1,7 @@
 """The account of a company: policies that demand a boundary, keys, buckets, a web ACL and tags."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from simulator import boundaries
 from simulator.fixtures import Ground
 from simulator.policies import Need
 from simulator.refusal import Refused
-from simulator.resource_policies import lets_in
+from simulator.resource_policies import lets_in, takes_access_logs
 
 Json = dict[str, Any]
 TRUST = json.dumps(
@@ -120,7 +121,7 @@ def test_iam_simulates_a_policy_within_a_boundary(
 )
 def test_a_policy_allows_the_service_that_it_names(statement: Json, expected: bool) -> None:
     found = {"Statement": [{"Effect": "Allow"} | statement]}
-    assert lets_in(found, LOGS, Need("kms:Encrypt")) == expected
+    assert lets_in(found, {LOGS}, Need("kms:Encrypt")) == expected
 
 
 def test_a_log_group_refuses_a_key_that_cloudwatch_logs_may_not_use(ground: Ground) -> None:
@@ -131,6 +132,80 @@ def test_a_log_group_refuses_a_key_that_cloudwatch_logs_may_not_use(ground: Grou
     logs.create_log_group(logGroupName="/a")
     with refused("AccessDeniedException", "not allowed to be used with Arn"):
         logs.associate_kms_key(logGroupName="/a", kmsKeyId=key)
+
+
+def disable(kms: Any, key: str) -> None:
+    kms.disable_key(KeyId=key)
+
+
+def delete(kms: Any, key: str) -> None:
+    kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+
+
+@pytest.mark.parametrize("spoil", [disable, delete])
+def test_a_key_that_is_not_enabled_is_refused(
+    ground: Ground, spoil: Callable[[Any, str], None]
+) -> None:
+    aws = ground.aws
+    kms = aws.client("kms")
+    key = kms.create_key()["KeyMetadata"]
+    spoil(kms, key["KeyId"])
+    with refused("InvalidParameterException", "is not enabled"):
+        aws.client("logs").create_log_group(logGroupName="/a", kmsKeyId=key["Arn"])
+    with refused("KmsException", "cannot be used"):
+        aws.client("ecr").create_repository(
+            repositoryName="images",
+            encryptionConfiguration={"encryptionType": "KMS", "kmsKey": key["Arn"]},
+        )
+
+
+WRITER = {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"}
+KEYS_OF_S3, KEY_OF_KMS = "AES256", "aws:kms"
+
+
+@pytest.mark.parametrize(
+    ("region", "principal", "encryption", "is_taken"),
+    [
+        ("us-east-1", WRITER, KEYS_OF_S3, True),
+        ("us-east-1", {"AWS": "arn:aws:iam::127311923021:root"}, KEYS_OF_S3, True),
+        ("us-east-1", {"AWS": "arn:aws:iam::123456789012:root"}, KEYS_OF_S3, False),
+        ("us-east-1", WRITER, KEY_OF_KMS, False),
+        ("eu-west-1", WRITER, KEYS_OF_S3, False),
+    ],
+    ids=["right", "the account of older regions", "this account", "a KMS key", "another region"],
+)
+def test_a_load_balancer_writes_access_logs_into_a_bucket_that_lets_it(
+    ground: Ground, region: str, principal: Json, encryption: str, is_taken: bool
+) -> None:
+    s3, name = ground.aws.client("s3"), "access-logs"
+    there = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    s3.create_bucket(Bucket=name, **(there if region != "us-east-1" else {}))
+    default = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": encryption}}
+    s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [default]})
+    allowed = {
+        "Effect": "Allow",
+        "Principal": principal,
+        "Action": "s3:PutObject",
+        "Resource": f"arn:aws:s3:::{name}/AWSLogs/123456789012/*",
+    }
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps({"Statement": [allowed]}))
+    assert takes_access_logs(ground.aws.account, name, "AWSLogs/123456789012/x") == is_taken
+
+
+def test_prefix_lists_must_exist_and_count_with_all_their_entries(ground: Ground) -> None:
+    ec2 = ground.aws.client("ec2")
+    with refused("InvalidPrefixListID.NotFound", "pl-0a1b2c3d"):
+        ec2.describe_managed_prefix_lists(PrefixListIds=["pl-0a1b2c3d"])
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    group = ec2.create_security_group(GroupName="a", Description="a", VpcId=vpc)["GroupId"]
+    made = ec2.create_managed_prefix_list(
+        PrefixListName="all", MaxEntries=60, AddressFamily="IPv4"
+    )["PrefixList"]
+    lists = [{"PrefixListId": made["PrefixListId"]}]
+    with refused("RulesPerSecurityGroupLimitExceeded", "maximum number of rules"):
+        ec2.authorize_security_group_egress(
+            GroupId=group, IpPermissions=[{"IpProtocol": "tcp", "PrefixListIds": lists}]
+        )
 
 
 def test_tasks_have_the_tags_that_their_service_had_when_they_started(ground: Ground) -> None:

@@ -4,7 +4,9 @@ import json
 import re
 from typing import Any
 
+import pytest
 from infra.tool.provision.cost import cost
+from infra.tool.schedule_document import about_schedule
 
 from simulator.scheduled_actions import run_scheduled_action
 from tests.support.checkout import Checkout
@@ -172,6 +174,43 @@ def test_a_plan_shows_the_changes_of_the_schedule(deployed: Checkout) -> None:
     deployed.run("deploy").expect(0)
     run = deployed.run("deploy", "--plan", "--json").expect(0)
     assert json.loads(run.out)["scaling"] == []
+
+
+def test_a_schedule_as_crontab_has_it_is_refused_before_anything_changes(
+    deployed: Checkout,
+) -> None:
+    """AWS would refuse it only after the deployment."""
+    apply(deployed, SCHEDULE)
+    document = deployed.document("infra/autoscaling.json")
+    document["scheduledActions"][0]["Schedule"] = "cron(0 20 * * MON-FRI)"
+    deployed.write("infra/autoscaling.json", json.dumps(document))
+    deployed.release()
+    run = deployed.run("deploy").expect(2, "document-wrong").expect_no_change()
+    assert "has 5 fields, and needs six" in run.err
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        *("cron(0 8 ? * MON-FRI *)", "cron(0 8 * * ? *)", "cron(0/15 8-17 1,15 JAN ? 2027)"),
+        *("rate(1 hour)", "rate(30 minutes)", "at(2026-12-24T20:00:00)"),
+    ],
+)
+def test_schedules_that_application_auto_scaling_takes(right: str) -> None:
+    assert [*about_schedule(right)] == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("", "every day", "0 8 ? * MON-FRI *", "cron()", "cron(0 8 * * MON-FRI)"),
+        *("cron(0 8 * * * *)", "cron(0 8 ? * ? *)", "CRON(0 8 ? * * *)"),
+        *("rate(0 hours)", "rate(hour)", "rate(1 week)", "rate(1.5 hours)"),
+        *("at(2026-12-24)", "at(2026-13-24T20:00:00)", "at(2026-12-24T20:00:00Z)"),
+    ],
+)
+def test_other_schedules_are_refused(wrong: str) -> None:
+    assert len([*about_schedule(wrong)]) == 1
 
 
 # --- the costs on the page ---

@@ -8,13 +8,17 @@ made them; with it, those that it does not name are deleted. An empty list gives
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from infra.tool import quotas
 from infra.tool.api_model import Json, about_shape
 
 MEMBER = "scheduledActions"
 # The three forms of "Schedule" of PutScheduledAction.
-SCHEDULE = re.compile(r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)|(rate|cron)\([^()]+\)")
+SCHEDULE = re.compile(r"(at|rate|cron)\(([^()]+)\)")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+RATE = re.compile(r"[1-9]\d* (minute|hour|day)s?")
+FIELDS = 6  # of a cron expression, where crontab has five: the last is the year
 # Members that a deploy adds to each.
 ADDED = {
     "ServiceNamespace": "ecs",
@@ -56,10 +60,43 @@ def about_action(action: Json) -> Iterator[str]:
     if wrong := about_shape("PutScheduledAction", action | ADDED):
         yield from wrong
         return
-    if not SCHEDULE.fullmatch(action.get("Schedule", "")):
-        yield 'it needs a Schedule such as "cron(0 8 ? * MON-FRI *)"'
+    yield from about_schedule(action.get("Schedule", ""))
     bounds = action.get("ScalableTargetAction", {})
     if not {"MinCapacity", "MaxCapacity"} <= bounds.keys():
         yield "its ScalableTargetAction needs MinCapacity and MaxCapacity"
     elif not 0 <= bounds["MinCapacity"] <= bounds["MaxCapacity"]:
         yield "MinCapacity must be 0 or more, and MaxCapacity at least MinCapacity"
+
+
+def about_schedule(schedule: str) -> Iterator[str]:
+    """Source: "Schedule recurring scaling actions" (Application Auto Scaling User Guide), and "Cron
+    expressions reference" (EventBridge User Guide), which it refers to."""
+    example = 'such as "cron(0 8 ? * MON-FRI *)"'
+    found = SCHEDULE.fullmatch(schedule)
+    kind, text = found.groups() if found else ("", "")
+    match kind:
+        case "at":
+            if not is_time(text):
+                yield f'its Schedule {schedule} has no time such as "at(2026-12-24T20:00:00)"'
+        case "rate":
+            if not RATE.fullmatch(text):
+                yield f'its Schedule {schedule} has no rate such as "rate(12 hours)"'
+        case "cron":
+            fields = text.split()
+            if len(fields) != FIELDS:
+                yield f"its Schedule {schedule} has {len(fields)} fields, and needs six, {example}"
+            elif [fields[2], fields[4]].count("?") != 1:
+                yield (
+                    f"its Schedule {schedule} needs ? as the day of the month, its third field, or "
+                    f"of the week, its fifth, {example}"
+                )
+        case _:
+            yield f"it needs a Schedule {example}"
+
+
+def is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return TIME.fullmatch(text) is not None
