@@ -141,6 +141,13 @@ def write_hsts(checkout: Checkout) -> Value:
     return 300
 
 
+def name_topic(checkout: Checkout) -> Value:
+    """The alarms that end a deployment reach a person too."""
+    made = checkout.aws.client("sns").create_topic(Name="alarms")
+    checkout.set("alarms.topic", str(made["TopicArn"]))
+    return True
+
+
 COMPANY_SETTINGS = [
     CompanySetting("security.permissions_boundary", lambda to: create_boundary(to.aws)),
     CompanySetting("security.role_path", write_role_path, is_for_new=True),
@@ -154,7 +161,7 @@ COMPANY_SETTINGS = [
     CompanySetting("https.hsts_seconds", write_hsts, off=0),
     CompanySetting("observe.container_insights", lambda _: "enabled"),
     CompanySetting("observe.dashboard", lambda _: True, off=False),
-    CompanySetting("alarms.roll_back", lambda _: True, off=False),
+    CompanySetting("alarms.roll_back", name_topic, off=False, off_with_it={"alarms.topic": ""}),
     CompanySetting("deploy.max_severity", lambda _: "CRITICAL"),
     CompanySetting("tags", lambda _: {"cost-center": "1234", "Team": "search"}, off={}),
 ]
