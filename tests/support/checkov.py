@@ -4,9 +4,10 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.support.rendering import ROOT
 
@@ -31,6 +32,7 @@ class Finding:
 @dataclass(frozen=True)
 class Report:
     kinds: frozenset[str]  # of files that were read, such as cloudformation
+    files: frozenset[str]  # of which checkov checked something
     findings: frozenset[Finding]
 
 
@@ -43,11 +45,13 @@ def rows(heading: str) -> Sequence[Row]:
 
 def run(folder: Path) -> Report:
     """Read every file below a folder, without a request to the vendor of checkov."""
-    # The command of the page, without `uvx`: it has the pinned version.
+    # The command of the page, without `uvx`: it has the pinned version. Without --quiet, passed
+    # checks are reported too: a file that checkov skips has neither kind.
     [command] = re.findall(r"^uvx (checkov==.*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    options = [word for word in command.split() if word != "--quiet"]
     uv = os.environ.get("UV", "uv")
     done = subprocess.run(
-        [uv, "tool", "run", *command.split(), "--output", "json"],
+        [uv, "tool", "run", *options, "--output", "json"],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -57,15 +61,19 @@ def run(folder: Path) -> Report:
     )
     answer = json.loads(done.stdout)
     reports = answer if isinstance(answer, list) else [answer]  # a list if it read several kinds
+    failed, passed = (
+        [each for report in reports for each in report["results"][f"{how}_checks"]]
+        for how in ("failed", "passed")
+    )
     return Report(
         frozenset(report["check_type"] for report in reports),
+        frozenset(file_of(each) for each in (*failed, *passed)),
         frozenset(
-            Finding(
-                each["check_id"],
-                str(each["file_path"]).lstrip("/"),
-                str(each["resource"]).rpartition(".")[2],
-            )
-            for report in reports
-            for each in report["results"]["failed_checks"]
+            Finding(each["check_id"], file_of(each), str(each["resource"]).rpartition(".")[2])
+            for each in failed
         ),
     )
+
+
+def file_of(check: Mapping[str, Any]) -> str:
+    return str(check["file_path"]).lstrip("/")
