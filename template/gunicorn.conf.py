@@ -18,17 +18,19 @@ bind = "0.0.0.0:8080"
 # itself reads the number of workers from WEB_CONCURRENCY; the default is one.
 worker_class = "uvicorn_worker.UvicornWorker"
 
-# Longer than the load balancer's 60 seconds; else it reuses a connection while it is closed: 502.
+# Longer than the load balancer's idle timeout of 60 seconds. Otherwise the load balancer may send a
+# request on a connection that is being closed, and return 502.
 keepalive = 75
 
 # A worker whose event loop hangs for this time is killed and replaced.
 timeout = 60
 
-# The time of a worker to stop after SIGTERM; the task's stopTimeout is longer.
+# The time that a worker has to stop after SIGTERM; the task's stopTimeout is longer.
 graceful_timeout = 30
 
-# The last seconds of it are for the end of the app's lifespan: before them, uvicorn cuts the open
-# requests, for example streams. By default it would wait for them until it is killed.
+# The last seconds of that time are for the end of the app's lifespan: before them, uvicorn cuts
+# open requests, for example streams. By default it would wait for these requests until it is
+# killed.
 LIFESPAN_SECONDS = 5
 
 # Maximum bytes of a WebSocket message: a longer one closes the connection with 1009. uvicorn's
@@ -65,13 +67,13 @@ def post_worker_init(worker: Any) -> None:  # uvicorn_worker has no types
 
 
 def is_not_a_cut_request(record: logging.LogRecord) -> bool:
-    """uvicorn logs how many requests it cuts, and then a traceback for each of them: drop those."""
+    """Reject the traceback of a cut request: uvicorn has already logged how many it cuts."""
     error = record.exc_info and record.exc_info[1]
     return not (isinstance(error, CancelledError) and "graceful shutdown exceeded" in str(error))
 
 
-# gunicorn reads WEB_CONCURRENCY, its arguments and this file, and finds the worker class, before it
-# runs hooks: only what is wrong with these is told as plain text.
+# gunicorn reads WEB_CONCURRENCY, its arguments and this file, and imports the worker class, before
+# it runs hooks: only errors in these are printed as plain text.
 def on_starting(_server: object) -> None:
     configure_logging()
     capture_streams()

@@ -36,9 +36,9 @@ class CapturedStream(io.TextIOBase):
     """A stream that writes its text to the log without `logging`.
 
     With `logging`, a handler that writes to this stream would cause an endless loop of records. A
-    handler writes a whole record at once, which becomes one line here, even if it has several.
-    `print` writes a line in pieces, and a traceback is written line by line: each thread collects
-    its text until the line or the traceback ends.
+    handler writes a whole record in one call, which becomes one line here, even if the record has
+    several lines. `print` writes a line in pieces, and a traceback is written line by line, so each
+    thread collects its text until the line or the traceback ends.
     """
 
     encoding = "utf-8"
@@ -65,7 +65,7 @@ class CapturedStream(io.TextIOBase):
         if text.startswith("{"):
             with suppress(ValueError, RecursionError):
                 fields = json.loads(text)
-                message = fields.get("event") or fields.get("text") or ""  # as the two name it
+                message = fields.get("event") or fields.get("text") or ""  # structlog, loguru
                 return self.encode(text, {"message": message} | fields)
         return self.encode(text, {"message": text})
 

@@ -21,13 +21,14 @@ from starlette.middleware.exceptions import ExceptionMiddleware
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Bytes of a body, or 413. The server drops the rest of it: a connection closed before all is read
-# can cost the client its answer, and the load balancer too, which then answers 502. FastAPI's
-# max_body_size does as much, for 7 µs more of each request, even one without a body (measured in
-# docs/performance.md of the template).
+# Bytes of a body; a larger one gets 413. The server reads and drops the rest of the body: if it
+# closed the connection earlier, the client might not get the response, and the load balancer would
+# return 502. FastAPI's max_body_size does the same, but takes 7 µs more for each request, even
+# without a body (measured in docs/performance.md of the template).
 MAX_BODY_SIZE = 2 * 2**20
 
-# Seconds that the app may wait for the body, or 408. A rollout cuts no body that keeps to it.
+# Seconds that the app waits for a body; after them, the request gets 408. A rollout cuts no body
+# that arrives within this time.
 BODY_TIMEOUT = 60
 
 # Bytes of all bodies that a worker process holds at once, or 503. An eighth of the smallest task's
@@ -40,11 +41,11 @@ BODY_BUDGET = 64 * 2**20
 # bodies that do not end cannot keep the ordinary ones out.
 SMALL_BODY = 64 * 2**10
 
-# Errors that a 422 lists. A list of two million bytes can hold half a million.
+# Errors that a 422 lists. A list of two million bytes can cause half a million errors.
 MAX_ERRORS = 100
 
 HEADERS = {
-    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},  # what still comes is no new request
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},  # the rest of the body is not a request
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
 }
 
@@ -136,7 +137,7 @@ class LimitedRequest:
             self.begin()
         if self.refusal:
             return {"type": "http.disconnect"}
-        if not self.arriving:  # the next message is the end of the connection, which has no limit
+        if not self.arriving:  # the next message is the disconnect, which has no time limit
             return await self.receive_next()
 
         loop = asyncio.get_running_loop()
@@ -158,7 +159,7 @@ class LimitedRequest:
         return message
 
     def begin(self) -> None:
-        """Look up the limits of the path, when the app asks for the body: most have none."""
+        """Look up the limits of the path when the app reads the body: most requests have none."""
         limits, path = self.limits, self.scope["path"]
         self.begun = True
         self.size = limit_for(path, limits.larger, self.size)
@@ -201,8 +202,8 @@ def limit_for(path: str, special: Mapping[str, Number], default: Number) -> Numb
 async def refuse(_request: Request, error: Exception) -> Response:
     """Answer 422 with the errors and their places, as FastAPI does, but without the input.
 
-    That may be large, and it may be what JSON cannot hold: NaN, half of a surrogate pair. All of
-    the errors have been made by now, at a kB each: only a list's max_length ends them early.
+    The input may be large, and may contain values that JSON does not have: NaN, half of a surrogate
+    pair. All errors exist by now, at a kB each: only max_length of a list ends them early.
     """
     assert isinstance(error, RequestValidationError)
     found = error.errors()[:MAX_ERRORS]

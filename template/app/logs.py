@@ -23,7 +23,7 @@ from typing import Any
 
 Line = dict[str, Any]
 
-# The attributes of any record: all others are `extra`. color_message is uvicorn's, for terminals.
+# The attributes of every record: all others are `extra`. color_message is uvicorn's, for terminals.
 ORDINARY = {*vars(logging.makeLogRecord({})), "asctime", "color_message", "message", "taskName"}
 
 # json.dumps makes an encoder for each call, which takes 0.8 of 4.8 µs. NaN is not JSON.
@@ -51,7 +51,7 @@ def up_to_second(second: int) -> str:
 
 
 def encode(line: Line) -> str:
-    """JSON, but on a terminal text: there a traceback is read in several lines."""
+    """The line as JSON, or as text on a terminal, where a traceback has several lines."""
     if sys.__stdout__ and sys.__stdout__.isatty():
         return as_text(line)
     return as_json(line)
@@ -80,8 +80,8 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = new_line(record.created, record.levelname, record.name)
         try:
-            return encode(line | self.details(record) | line)  # an extra replaces none of these
-        except Exception:  # neither the line nor the request is lost if a value has no JSON
+            return encode(line | self.details(record) | line)  # extra replaces no standard field
+        except Exception:  # a value that JSON cannot encode must not lose the line or the request
             line["message"] = f"{record.pathname}:{record.lineno} logs what cannot be written"
             line["exception"] = traceback.format_exc()
             return encode(line)
@@ -128,9 +128,9 @@ class PermanentLogger(logging.Logger):
 
 
 def is_no_request(record: logging.LogRecord) -> bool:
-    """Reject what uvicorn, and the package websockets through it, say of each request.
+    """Reject the records of uvicorn, and of the package websockets, for each request.
 
-    request_log.py has these lines without the query string.
+    request_log.py writes these lines, without the query string.
     """
     of_websocket = Path(record.pathname).parent.name == "websockets"
     return record.name != "uvicorn.access" and not (of_websocket and record.levelname == "INFO")

@@ -22,13 +22,13 @@ app = FastAPI(
     title=os.environ.get("APP_TITLE", "service"),
     description=os.environ.get("APP_DESCRIPTION", "A FastAPI service on AWS ECS Fargate"),
     version=os.environ.get("COMMIT", "unknown"),
-    # Public, with /docs and /redoc, which read it: None turns off all three.
+    # Public, like /docs and /redoc, which read it: None turns off all three.
     openapi_url="/openapi.json",
-    # A redirect to the path with or without a trailing slash would name the host of the client's
-    # Host header, whatever that is.
+    # A redirect to the path with or without a trailing slash would contain the client's Host
+    # header, which can be any host.
     redirect_slashes=False,
     exception_handlers={RequestValidationError: refuse},
-    # Looks for OpenTelemetry on each request: remove this line with fastapi[opentelemetry].
+    # Otherwise FastAPI looks for OpenTelemetry on each request: remove this line if you install it.
     telemetry={"tracing": False, "metrics": False, "logs": False},
 )
 
@@ -49,7 +49,7 @@ class ReadingTime(BaseModel):
 
 @app.get("/health")
 async def health() -> Health:
-    """Answer that this process is well, and which commit it runs."""
+    """Return the status of this process, and the commit that it runs."""
     return Health(commit=app.version)
 
 
@@ -60,7 +60,8 @@ async def reading_time(article: Article) -> ReadingTime:
     return ReadingTime(words=words, minutes=math.ceil(words / WORDS_PER_MINUTE))
 
 
-# The middleware added last runs first: RequestLog stays last, so that it sees every request. Yours
-# go above, but CORSMiddleware between the two, so that what Limits refuses has its headers too.
+# The middleware added last runs first: RequestLog stays last, so that it logs every request. Add
+# your own above, but CORSMiddleware between the two, so that refusals of Limits have its headers,
+# too.
 app.add_middleware(Limits)
 app.add_middleware(RequestLog)

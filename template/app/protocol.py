@@ -1,4 +1,4 @@
-"""How gunicorn's worker reads requests: as uvicorn does, but for two things."""
+"""gunicorn's worker reads requests as uvicorn does, with two differences."""
 
 import asyncio
 from typing import Any
@@ -7,10 +7,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 
 class HeaderProtocol(HttpToolsProtocol):
-    """Drops trailers, the fields after a chunked body. uvicorn appends them to the headers.
+    """Drops trailers, the fields after a chunked body, which uvicorn appends to the headers.
 
-    So a client could add an X-Forwarded-For behind the load balancer's, and choose its address in
-    the log.
+    Otherwise a client could add an X-Forwarded-For behind that of the load balancer, and choose its
+    address in the log.
     """
 
     def on_header(self, name: bytes, value: bytes) -> None:

@@ -57,7 +57,7 @@ def arn(service: str, rest: str) -> str:
 
 
 def named(sid: str) -> list[str]:
-    """The ARNs in a statement of the deploy policy, those of its conditions too."""
+    """The ARNs in a statement of the deploy policy, including its conditions."""
     statements = document("ops/iam-policy-github-actions.json")["Statement"]
     return re.findall(
         r"arn:[^\"]+", json.dumps([each for each in statements if each["Sid"] == sid])
@@ -126,7 +126,7 @@ def test_ci_tests_with_the_uv_and_the_python_of_the_image() -> None:
     assert re.findall(r'^ +- "(3\.\d+)"$', ci, re.MULTILINE)[-1:] == python
 
 
-def test_one_port_everywhere() -> None:
+def test_every_file_names_the_same_port() -> None:
     ports = {mapping["containerPort"] for mapping in container()["portMappings"]}
     bound = int(str(gunicorn()["bind"]).rpartition(":")[2])
     asked = int(re.findall(r"/dev/tcp/127\.0\.0\.1/(\d+)", " ".join(health_check()))[0])
@@ -200,7 +200,7 @@ def test_a_read_only_container_has_a_place_for_temporary_files() -> None:
 def test_a_rollout_can_start_new_tasks_before_it_stops_old_ones() -> None:
     deployment = document("infra/service.json")["deploymentConfiguration"]
     assert deployment["minimumHealthyPercent"] == 100, (
-        "minimumHealthyPercent of service.json: 100, or a rollout stops tasks that serve"
+        "minimumHealthyPercent of service.json: 100, or a rollout stops tasks too early"
     )
     assert deployment["maximumPercent"] > 100, (
         "maximumPercent of service.json: more than 100, or a single task can never be replaced"
@@ -235,7 +235,7 @@ def test_no_request_is_cut_off_by_a_rollout() -> None:
     delay = load_balancer("deregistration_delay.timeout_seconds")
     graceful = gunicorn()["graceful_timeout"]
     assert delay >= graceful + 20, (
-        "deregistration_delay of stack.yml: new requests still come while ECS takes a task out"
+        "deregistration_delay of stack.yml: new requests still arrive while a task is deregistered"
     )
     finish = graceful - gunicorn()["LIFESPAN_SECONDS"]
     assert delay + finish >= load_balancer("idle_timeout.timeout_seconds")
@@ -246,7 +246,7 @@ def test_no_request_is_cut_off_by_a_rollout() -> None:
 
 
 def seconds_of_alarm(ending: str) -> int:
-    """How far back the alarm looks: its period times its evaluation periods."""
+    """The seconds that the alarm looks back: its period times its evaluation periods."""
     [alarm] = re.findall(
         rf"AlarmName: !Sub \$\{{AppName\}}-{ending}\n(.+?)\n\n",
         (ROOT / "infra/stack.yml").read_text(encoding="utf-8"),
@@ -275,6 +275,6 @@ def test_a_deploy_waits_for_its_alarms_and_its_job_for_the_deploy() -> None:
     )
 
 
-def test_the_settings_offer_what_the_stack_takes() -> None:
+def test_the_retention_of_the_settings_is_allowed_by_the_stack() -> None:
     [days] = in_the_stack(r"\[(1, 3, 5[\d, ]+)\]")
     assert str(SETTINGS.logs.retention_days) in days.split(", ")

@@ -11,7 +11,7 @@ from app.main import app
 client = TestClient(app)
 
 
-def test_health_says_which_commit_runs() -> None:
+def test_health_returns_the_running_commit() -> None:
     answer = client.get("/health")
     assert answer.status_code == 200
     assert answer.json() == {"status": "ok", "commit": os.environ.get("COMMIT", "unknown")}
@@ -25,9 +25,9 @@ def test_reading_takes_whole_minutes(words: int, minutes: int) -> None:
 
 
 @pytest.mark.parametrize("article", [{}, {"text": " "}, {"text": 1}, {"text": "a" * 100_001}])
-def test_what_is_no_article_is_refused(article: dict[str, object]) -> None:
+def test_an_invalid_article_is_refused(article: dict[str, object]) -> None:
     assert client.post("/reading-time", json=article).status_code == 422
 
 
-def test_what_is_too_large_is_refused() -> None:
+def test_a_body_that_is_too_large_is_refused() -> None:
     assert client.post("/reading-time", content=b" " * (MAX_BODY_SIZE + 1)).status_code == 413

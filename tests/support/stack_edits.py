@@ -9,7 +9,7 @@ import yaml
 from simulator.stack_resources import schema
 from simulator.template import load
 
-OUTPUTS = "\n# Provisioning, a deploy and the status read these."
+OUTPUTS = "\n# `provision`, `deploy` and `status` read these."
 ANOTHER = {
     "array": ["another"],
     "integer": 4040,

@@ -155,6 +155,8 @@ def the_rest(template: Path) -> None:
     insert(
         template / "README.md.jinja", "| the container:", "| the team | `infra/settings.toml` |\n"
     )
-    insert(template / "AGENTS.md", "- Secrets are named", "- The team is a setting.\n")
+    insert(
+        template / "AGENTS.md", "- `infra/task-definition.json` names", "- The team is a setting.\n"
+    )
     (template / "docs").mkdir(exist_ok=True)
     (template / "docs" / "team.md").write_text("# The team\n")

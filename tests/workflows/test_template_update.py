@@ -110,11 +110,11 @@ def test_an_issue_is_opened_kept_renamed_and_closed(template_of: Template) -> No
     template.release("v1.0.0")
     template.copy()
     assert template.week().code == 0
-    assert template.titles("open") == [], "nothing waits"
+    assert template.titles("open") == [], "no newer version exists"
 
     template.release("v1.1.0")
     assert template.week().code == 0
-    assert template.titles("open") == ["Template 1.1.0 is out: this service follows 1.0.0"]
+    assert template.titles("open") == ["Template 1.1.0 is available: this service uses 1.0.0"]
 
     changes = template.state()["changes"]
     assert template.week().code == 0
@@ -122,7 +122,7 @@ def test_an_issue_is_opened_kept_renamed_and_closed(template_of: Template) -> No
 
     template.release("v1.2.0")
     assert template.week().code == 0
-    assert template.titles("open") == ["Template 1.2.0 is out: this service follows 1.0.0"]
+    assert template.titles("open") == ["Template 1.2.0 is available: this service uses 1.0.0"]
 
     template.copy()
     assert template.week().code == 0
@@ -131,7 +131,7 @@ def test_an_issue_is_opened_kept_renamed_and_closed(template_of: Template) -> No
 
     template.release("v2.0.0")
     assert template.week().code == 0
-    assert template.titles("open") == ["Template 2.0.0 is out: this service follows 1.2.0"]
+    assert template.titles("open") == ["Template 2.0.0 is available: this service uses 1.2.0"]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_the_answers_file_is_found_under_any_name(
     template.release("v1.1.0")
     done = template.week()
     assert done.code == 0, done.said
-    assert template.titles("open") == ["Template 1.1.0 is out: this service follows 1.0.0"]
+    assert template.titles("open") == ["Template 1.1.0 is available: this service uses 1.0.0"]
 
 
 def test_a_missing_answers_file_fails_the_workflow(template_of: Template) -> None:
@@ -186,7 +186,8 @@ def test_if_issues_are_disabled_a_notice_says_so(template_of: Template) -> None:
     done = template_of.week()
     assert done.code == 0, done.said
     assert done.annotations == [
-        "::notice title=Issues are disabled here::Template 1.1.0 is out: this service follows 1.0.0"
+        "::notice title=Issues are disabled here::"
+        "Template 1.1.0 is available: this service uses 1.0.0"
     ]
 
 
