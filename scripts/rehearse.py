@@ -39,8 +39,8 @@ from scripts.narration import (
 )
 from simulator.calls import Call
 from simulator.clock import WallClock
-from simulator.deployments import Outcome
-from simulator.rollouts import Crashes
+from simulator.ecs.deployments import Outcome
+from simulator.ecs.rollouts import Crashes
 from simulator.simulation import SimulatedAws
 
 EXAMPLE = yaml.safe_load(ANSWERS.read_text(encoding="utf-8"))

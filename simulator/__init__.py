@@ -6,10 +6,10 @@
         aws.clock                           clock.py        for the tool: now() and sleep()
         aws.environment("role/deployer")    scripts.py      for a script of a service
         aws.client("ecs")                                   for a test
-        aws.next_rollout(Crashes())         rollouts.py     the outcome of a rollout
+        aws.next_rollout(Crashes())         ecs/rollouts.py the outcome of a rollout
         aws.faults.throttle("ecs:...")      faults.py       errors on demand
         aws.moments.when("ecs:...", act)    hooks.py        what happens meanwhile
-        aws.cloudformation.fails(...)       cloudformation.py
+        aws.cloudformation.fails(...)       cloudformation/api.py
         aws.calls                           calls.py        the calls that were received
 
 To test the tool in process, give it what the first three return. Each may be used alone, and none

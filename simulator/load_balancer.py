@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 from moto.core.request import Request
 
-from simulator.deployments import Deployment
 from simulator.dns import Route53
-from simulator.ecs import Ecs
+from simulator.ecs.api import Ecs
+from simulator.ecs.deployments import Deployment
 from simulator.images import Registry
 from simulator.protocol import Answer
 from simulator.service import World

@@ -12,7 +12,7 @@ from simulator.refusal import Refused
 from simulator.vpc import Ec2
 
 if TYPE_CHECKING:
-    from simulator.ecs import Ecs
+    from simulator.ecs.api import Ecs
     from simulator.service import World
 
 Json = dict[str, Any]

@@ -10,12 +10,13 @@ from simulator.account import Account
 from simulator.application import Application
 from simulator.calls import CallLog
 from simulator.clock import Clock
-from simulator.cloudformation import CloudFormation
+from simulator.cloudformation.api import CloudFormation
+from simulator.cloudformation.template import Place
 from simulator.cloudwatch import CloudWatch
-from simulator.deployments import Outcome
 from simulator.dns import Acm, Route53
 from simulator.ecr import Ecr
-from simulator.ecs import Ecs
+from simulator.ecs.api import Ecs
+from simulator.ecs.deployments import Outcome
 from simulator.faults import Faults
 from simulator.hooks import Moments
 from simulator.identity import Sts
@@ -30,7 +31,6 @@ from simulator.security_groups import Ec2WithTasks
 from simulator.server import Server
 from simulator.service import Service, World
 from simulator.session import session_of
-from simulator.template import Place
 from simulator.timing import BackOff, one_clock
 from simulator.transport import through
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from simulator.rollouts import Crashes
+from simulator.ecs.rollouts import Crashes
 from tests.support.alarms import ERRORS, goes_off, put
 from tests.support.checkout import SUBJECT, Checkout, Run
 from tests.support.processes import TOOL

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from simulator.cloudformation.template import Stack
+from simulator.ecs.rollouts import Crashes
 from simulator.fixtures import Ground
 from simulator.policies import Need, denial, listed, trusts
-from simulator.rollouts import Crashes
 from simulator.simulation import SimulatedAws
-from simulator.template import Stack
 from tests.stack.rendered_service import RenderedService
 from tests.stack.switches import KEY, SWITCHES
 from tests.support.rendering import Render

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from simulator.fargate import FARGATE
+from simulator.ecs.fargate import FARGATE
 from tests.support.legal_answers import language, pattern
 from tests.support.rendering import ANSWERS_FILE, EXAMPLE, questions, render
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from simulator.fargate import FARGATE
+from simulator.ecs.fargate import FARGATE
 from tests.support.answer_matrix import OPTIONS, all_pairs, cells, pair_sets, pairs, size_sets
 from tests.support.document_checks import policy_findings, task_findings, unexpected
 from tests.support.linting import lint

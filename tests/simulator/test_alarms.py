@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from simulator.ecs.rollouts import Crashes
 from simulator.fixtures import Ground, says
-from simulator.rollouts import Crashes
 
 Json = dict[str, Any]
 

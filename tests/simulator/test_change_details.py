@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from simulator.change_details import recreation, replacement
+from simulator.cloudformation.change_details import recreation, replacement
+from simulator.cloudformation.resources.kind import schema
 from simulator.simulation import SimulatedAws
-from simulator.stack_resources import schema
 from simulator.stacks import Json, Operator
 
 TEMPLATE = """---

@@ -6,8 +6,8 @@ from urllib.request import urlopen
 import pytest
 
 from simulator.clock import Clock
+from simulator.ecs.rollouts import Crashes
 from simulator.fixtures import Ground
-from simulator.rollouts import Crashes
 from simulator.simulation import SimulatedAws
 
 MOMENT = timedelta(seconds=1)  # more than all that AWS records in a test takes

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from simulator.cloudformation.resources.kind import NotSimulated
 from simulator.simulation import SimulatedAws
-from simulator.stack_resources import NotSimulated
 from simulator.stacks import STACK, Json, Operator, actions, everything, policies
 
 TRUST = '{Version: "2012-10-17", Statement: [{Effect: Allow, Principal: "*", Action: "sts:*"}]}'

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from simulator.deployments import Outcome
-from simulator.fixtures import TRUST, Ground, policy, says
-from simulator.rollouts import (
+from simulator.ecs.deployments import Outcome
+from simulator.ecs.rollouts import (
     CannotPull,
     Crashes,
     Flaps,
@@ -18,6 +17,7 @@ from simulator.rollouts import (
     Unhealthy,
     UnhealthyTarget,
 )
+from simulator.fixtures import TRUST, Ground, policy, says
 
 Json = dict[str, Any]
 

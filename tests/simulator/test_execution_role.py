@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from simulator.ecs.pulls import SECRETS
 from simulator.fixtures import Ground, policy
-from simulator.pulls import SECRETS
 
 Json = dict[str, Any]
 

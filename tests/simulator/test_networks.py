@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from simulator.cloudformation.template import BadTemplate, Place, Stack
 from simulator.fixtures import Ground
-from simulator.template import BadTemplate, Place, Stack
 from simulator.vpc import Ec2
 from tests.support.vpcs import Vpc, create_vpc
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.tool.settings import Settings
 
-from simulator.template import Place, Stack, load, references
+from simulator.cloudformation.template import Place, Stack, load, references
 from tests.stack.switches import ALL, FOUND, SETTING, SWITCHES
 from tests.support.rendering import Render
 from tests.support.settings import Value, value_of

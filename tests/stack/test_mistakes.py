@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from simulator.template import BadTemplate, references
+from simulator.cloudformation.template import BadTemplate, references
 from tests.stack.invariants import (
     INVARIANTS,
     Invariant,

@@ -5,7 +5,7 @@ import json
 import pytest
 from infra.tool.provision import role_sizes
 
-from simulator.template import Stack
+from simulator.cloudformation.template import Stack
 from tests.stack.rendered_service import RenderedService
 from tests.stack.switches import SWITCHES
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.rollouts import Crashes
+from simulator.ecs.rollouts import Crashes
 from tests.support.checkout import Checkout, Run
 
 pytestmark = pytest.mark.slow

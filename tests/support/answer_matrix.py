@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, cycle
 from typing import Any
 
-from simulator.fargate import FARGATE
+from simulator.ecs.fargate import FARGATE
 from tests.support.rendering import Answers
 
 # Each value is a set of answers that belong together. Legal, and as awkward as the questions allow.

@@ -13,7 +13,7 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from botocore.session import get_session
 from botocore.validate import ParamValidator
 
-from simulator.fargate import complaints
+from simulator.ecs.fargate import complaints
 
 LIST_TASKS = "RESOURCE_STAR - ['ecs:ListTasks']"
 DELETE_ALARMS = (

@@ -7,8 +7,8 @@ from typing import Any
 from infra.tool import settings_file
 from infra.tool.settings import Settings
 
-from simulator.deployments import Deployment
-from simulator.running_service import RunningService
+from simulator.ecs.deployments import Deployment
+from simulator.ecs.running_service import RunningService
 from simulator.simulation import SimulatedAws
 
 Json = dict[str, Any]

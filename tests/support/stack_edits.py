@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from simulator.stack_resources import schema
-from simulator.template import load
+from simulator.cloudformation.resources.kind import schema
+from simulator.cloudformation.template import load
 
 OUTPUTS = "\n# `provision`, `deploy` and `status` read these."
 ANOTHER = {

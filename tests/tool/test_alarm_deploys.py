@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from simulator.rollouts import Crashes
+from simulator.ecs.rollouts import Crashes
 from tests.support import alarms
 from tests.support.alarms import ERRORS, OF_THE_STACK, goes_off, put
 from tests.support.checkout import Checkout, Json, Run

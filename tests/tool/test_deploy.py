@@ -17,9 +17,9 @@ from infra.tool.revision import Revision
 from infra.tool.service_request import create_request
 from infra.tool.stack import Stack
 
+from simulator.ecs.rollouts import Crashes
 from simulator.faults import THROTTLED, UNKNOWN_CREDENTIALS
 from simulator.refusal import Refused
-from simulator.rollouts import Crashes
 from tests.support.answers import BEFORE, NEW, arn, listed, service
 from tests.support.checkout import Checkout
 from tests.support.targets import bench, settings

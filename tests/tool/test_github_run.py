@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from infra.tool import github_run
 
-from simulator.rollouts import Hangs
+from simulator.ecs.rollouts import Hangs
 from tests.support.checkout import Checkout
 from tests.workflows.runner import served
 

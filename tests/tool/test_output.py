@@ -11,7 +11,7 @@ from infra.tool.console import Console
 from infra.tool.errors import Problem
 from infra.tool.text import one_line
 
-from simulator.rollouts import Crashes, Hangs
+from simulator.ecs.rollouts import Crashes, Hangs
 from tests.support.checkout import Checkout, Run
 from tests.support.targets import bench
 from tests.support.terminal import TerminalOutput, set_up

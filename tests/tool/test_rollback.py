@@ -9,7 +9,7 @@ from infra.tool.api_model import Json
 from infra.tool.deploy import Step
 from infra.tool.errors import ToolError
 
-from simulator.rollouts import Crashes, Hangs, Overtaken
+from simulator.ecs.rollouts import Crashes, Hangs, Overtaken
 from tests.support.answers import NEW, listed, service
 from tests.support.checkout import Checkout
 from tests.support.targets import bench, settings

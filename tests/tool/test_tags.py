@@ -8,8 +8,8 @@ import pytest
 from infra.tool import tags
 from infra.tool.tags import Retagging, merged, retagging, tag_table
 
-from simulator.rollouts import Crashes
-from simulator.stack_tags import is_taggable
+from simulator.cloudformation.tags import is_taggable
+from simulator.ecs.rollouts import Crashes
 from tests.support.checkout import SUBJECT, Checkout
 
 TAGS = {"cost-center": "1234", "Team": "search"}

@@ -15,9 +15,8 @@ from infra.tool.progress import PlainProgress, View
 from infra.tool.revision import Revision
 from infra.tool.stopped_tasks import StoppedTask, TaskWatcher, as_stopped_task
 
-from simulator.deployments import Outcome
-from simulator.faults import THROTTLED
-from simulator.rollouts import (
+from simulator.ecs.deployments import Outcome
+from simulator.ecs.rollouts import (
     CannotPull,
     Crashes,
     Flaps,
@@ -28,6 +27,7 @@ from simulator.rollouts import (
     Unhealthy,
     UnhealthyTarget,
 )
+from simulator.faults import THROTTLED
 from tests.support.answers import (
     BEFORE,
     BEGIN,

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from simulator.template import Stack
+from simulator.cloudformation.template import Stack
 from tests.stack.invariants.invariant import invariant
 from tests.stack.rendered_service import RenderedService
 from tests.stack.switches import TOPIC

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from simulator.template import BadTemplate, Stack
+from simulator.cloudformation.template import BadTemplate, Stack
 from tests.stack.rendered_service import (
     RenderedService,
 )

@@ -2,7 +2,7 @@
 
 import re
 
-from simulator.template import Place, Stack
+from simulator.cloudformation.template import Place, Stack
 from tests.stack.invariants.invariant import invariant, refusal
 from tests.stack.rendered_service import RenderedService, arns, grants
 from tests.stack.switches import (

@@ -4,7 +4,7 @@ from typing import Any
 
 from infra.tool.shapes import MOST_EGRESS_LISTS, MOST_EGRESS_RANGES, MOST_RANGES
 
-from simulator.template import Stack
+from simulator.cloudformation.template import Stack
 from tests.stack.invariants.invariant import invariant
 from tests.stack.rendered_service import RenderedService, has_certificate
 from tests.stack.switches import IPV4, IPV6, LISTS

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from simulator.tasks import Task
+from simulator.ecs.tasks import Task
 from tests.support.checkout import Checkout, Run
 from tests.support.slow import numbers
 

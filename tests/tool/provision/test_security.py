@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from infra.tool.provision import role_arns
 
-from simulator.rollouts import Crashes
+from simulator.ecs.rollouts import Crashes
 from tests.support.checkout import Checkout
 from tests.support.company_settings import (
     BUCKET,

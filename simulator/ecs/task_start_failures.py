@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from simulator import pulls
-from simulator.deployments import Deployment, Outcome
-from simulator.execution_role import ExecutionRole
+from simulator.ecs import pulls
+from simulator.ecs.deployments import Deployment, Outcome
+from simulator.ecs.execution_role import ExecutionRole
+from simulator.ecs.pulls import RETRIED, SECRETS
+from simulator.ecs.rollouts import Blocked, NotLaunched
 from simulator.policies import Need
-from simulator.pulls import RETRIED, SECRETS
 from simulator.refusal import Refused
-from simulator.rollouts import Blocked, NotLaunched
 from simulator.service import World
 from simulator.vpc import Ec2
 from simulator.ways_out import services_out_of_reach

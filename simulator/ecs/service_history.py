@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from simulator.clock import Clock
-from simulator.tasks import PLATFORM
+from simulator.ecs.tasks import PLATFORM
 
 Json = dict[str, Any]
 

@@ -15,15 +15,15 @@ from typing import Any
 
 import yaml
 
-from simulator.change_details import Details, context, without_values
 from simulator.clock import Clock
+from simulator.cloudformation.change_details import Details, context, without_values
+from simulator.cloudformation.resources.kind import Aws, Json, NotSimulated
+from simulator.cloudformation.resources.kinds import KINDS
+from simulator.cloudformation.stack import KEPT, NOT_KNOWN_YET, Made, Stack, Verb
+from simulator.cloudformation.tags import is_taggable
+from simulator.cloudformation.template import BadTemplate, Place, load
+from simulator.cloudformation.template import Stack as Plan
 from simulator.refusal import Refused
-from simulator.stack import KEPT, NOT_KNOWN_YET, Made, Stack, Verb
-from simulator.stack_kinds import KINDS
-from simulator.stack_resources import Aws, Json, NotSimulated
-from simulator.stack_tags import is_taggable
-from simulator.template import BadTemplate, Place, load
-from simulator.template import Stack as Plan
 
 LONGEST_TEMPLATE = 51_200  # "Understand CloudFormation quotas"
 EVENTS_ON_A_PAGE = 100

@@ -6,9 +6,9 @@ from datetime import datetime
 from hashlib import md5
 from typing import Any
 
-from simulator.deployments import CAPACITY, OF_A_DEPLOYMENT, Deployment, EcsApi, Outcome
-from simulator.service_history import ServiceHistory
-from simulator.tasks import PLATFORM, Task
+from simulator.ecs.deployments import CAPACITY, OF_A_DEPLOYMENT, Deployment, EcsApi, Outcome
+from simulator.ecs.service_history import ServiceHistory
+from simulator.ecs.tasks import PLATFORM, Task
 
 Json = dict[str, Any]
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from simulator.stack_resources import Failed, Json, Kind, Wanted, handler
+from simulator.cloudformation.resources.kind import Failed, Json, Kind, Wanted, handler
 
 PENDING = "PENDING_VALIDATION"
 

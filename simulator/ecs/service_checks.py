@@ -6,7 +6,8 @@ From the ECS API Reference and Developer Guide, where no other source is named.
 from dataclasses import dataclass
 from typing import Any
 
-from simulator import alarm_watch, pauses, quotas, strategies
+from simulator import quotas
+from simulator.ecs import alarm_watch, pauses, strategies
 from simulator.moto_gaps import SERVICE_LINKED_ROLES, Iam
 from simulator.policies import Need
 from simulator.refusal import Refused

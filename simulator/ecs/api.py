@@ -9,17 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any
 
-from simulator import capacity, quotas
-from simulator.deployments import CAPACITY, Deployment, Outcome
-from simulator.fargate import complaint
+from simulator import quotas
+from simulator.ecs import capacity
+from simulator.ecs.deployments import CAPACITY, Deployment, Outcome
+from simulator.ecs.fargate import complaint
+from simulator.ecs.rollouts import Serves
+from simulator.ecs.running_service import RunningService
+from simulator.ecs.service_checks import ServiceChecks, invalid
+from simulator.ecs.task_start_failures import Obstacles
+from simulator.ecs.tasks import Task
 from simulator.permissions import last
 from simulator.refusal import Refused
-from simulator.rollouts import Serves
-from simulator.running_service import RunningService
 from simulator.service import Service, World
-from simulator.service_checks import ServiceChecks, invalid
-from simulator.task_start_failures import Obstacles
-from simulator.tasks import Task
 
 Json = dict[str, Any]
 

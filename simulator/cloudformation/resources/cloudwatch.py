@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from simulator.stack_resources import Kind, Wanted
+from simulator.cloudformation.resources.kind import Kind, Wanted
 
 
 class Dashboard(Kind):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from simulator.execution_role import ExecutionRole
+from simulator.ecs.execution_role import ExecutionRole
 from simulator.policies import Need
 from simulator.refusal import Refused
 

@@ -14,10 +14,18 @@ from graphlib import TopologicalSorter
 from typing import Any, Literal
 
 from simulator.clock import Clock
-from simulator.stack_kinds import KINDS
-from simulator.stack_resources import Aws, Failed, Json, Kind, NotSimulated, Wanted, failing
-from simulator.stack_tags import is_taggable, retag
-from simulator.template import Stack as Plan
+from simulator.cloudformation.resources.kind import (
+    Aws,
+    Failed,
+    Json,
+    Kind,
+    NotSimulated,
+    Wanted,
+    failing,
+)
+from simulator.cloudformation.resources.kinds import KINDS
+from simulator.cloudformation.tags import is_taggable, retag
+from simulator.cloudformation.template import Stack as Plan
 
 Verb = Literal["create", "update", "roll back", "delete"]
 Steps = Generator[None, None, list[str]]  # returns the names of resources that failed

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from simulator.stack import NOT_KNOWN_YET, Made
-from simulator.template import Resource, references
-from simulator.template import Stack as Plan
+from simulator.cloudformation.stack import NOT_KNOWN_YET, Made
+from simulator.cloudformation.template import Resource, references
+from simulator.cloudformation.template import Stack as Plan
 
 Json = dict[str, Any]
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from simulator.alarm_watch import OFF, AlarmWatch
 from simulator.clock import Clock
-from simulator.pauses import Pauses
-from simulator.service_history import ServiceHistory
-from simulator.tasks import PLATFORM, Task
+from simulator.ecs.alarm_watch import OFF, AlarmWatch
+from simulator.ecs.pauses import Pauses
+from simulator.ecs.service_history import ServiceHistory
+from simulator.ecs.tasks import PLATFORM, Task
 
 Json = dict[str, Any]
 
@@ -35,7 +35,7 @@ class Outcome:
 
 
 class EcsApi(Protocol):
-    """The part of the class Ecs, of ecs.py, that its services use."""
+    """The part of the class Ecs, of api.py, that its services use."""
 
     tasks: list[Task]  # of all services
     numbers: Iterator[int]  # for ids that are used once

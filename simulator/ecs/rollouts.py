@@ -8,8 +8,8 @@ circuit breaker detects failures", "Amazon ECS service deployment state change e
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from simulator.deployments import Deployment, Outcome, Steps
-from simulator.tasks import Task
+from simulator.ecs.deployments import Deployment, Outcome, Steps
+from simulator.ecs.tasks import Task
 
 Fail = Callable[[Task], None]
 
