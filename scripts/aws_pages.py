@@ -9,7 +9,7 @@ from infra.tool.provision import cost
 from infra.tool.target import COMMAND
 
 from scripts.markdown_text import TOLD, code, table
-from simulator.cloudformation.template import load
+from simulator.cloudformation.template_text import load
 
 Json = dict[str, Any]
 

@@ -25,7 +25,8 @@ permissions (permissions.py, policies.py), and calls a service. A service of AWS
 operation that moto lacks or gets wrong is a method with the operation's snake_case name:
 `describe_services(parameters) -> answer`. Parameters and answers have the names and structure of
 the API's own model, with datetimes for times; an error is a `Refused`. moto answers the operations
-without a method, except for services that are simulated as a whole.
+without a method, except for services that are simulated as a whole. Services with many operations
+are packages: in ecs/ and cloudformation/, api.py joins the operations of the modules *_requests.py.
 
 A rollout and a stack advance by one step with each request about them. Time passes only if
 something sleeps (clock.py, timing.py): the tool by `aws.clock`, or by the server if it runs in a

@@ -11,21 +11,24 @@ from simulator.application import Application
 from simulator.calls import CallLog
 from simulator.clock import Clock
 from simulator.cloudformation.api import CloudFormation
-from simulator.cloudformation.template import Place
+from simulator.cloudformation.resource import Place
 from simulator.cloudwatch import CloudWatch
 from simulator.dns import Acm, Route53
 from simulator.ecr import Ecr
 from simulator.ecs.api import Ecs
 from simulator.ecs.deployments import Outcome
+from simulator.elbv2 import LoadBalancing
 from simulator.faults import Faults
 from simulator.hooks import Moments
+from simulator.iam import Iam
 from simulator.identity import Sts
 from simulator.image_scans import Scans
 from simulator.images import Registry
 from simulator.load_balancer import LoadBalancer, Page
-from simulator.moto_gaps import Iam, LoadBalancing, Logs, Scaling, Waf
+from simulator.logs import Logs
 from simulator.principals import Principals
 from simulator.s3 import S3
+from simulator.scaling import Scaling
 from simulator.scripts import Docker, Scripts
 from simulator.security_groups import Ec2WithTasks
 from simulator.server import Server
@@ -33,6 +36,7 @@ from simulator.service import Service, World
 from simulator.session import session_of
 from simulator.timing import BackOff, one_clock
 from simulator.transport import through
+from simulator.wafv2 import Waf
 
 
 class SimulatedAws:

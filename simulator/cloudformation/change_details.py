@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from simulator.cloudformation.resource import Resource
 from simulator.cloudformation.stack import NOT_KNOWN_YET, Made
-from simulator.cloudformation.template import Resource, references
 from simulator.cloudformation.template import Stack as Plan
+from simulator.cloudformation.template_text import references
 
 Json = dict[str, Any]
 

@@ -6,133 +6,16 @@ is our reading of CloudFormation's documentation; cfn-lint checks the template i
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-import yaml
-
-from simulator.refusal import Refused
+from simulator.cloudformation.invented_ids import IDENTITIES
+from simulator.cloudformation.resource import Place, Resource
+from simulator.cloudformation.template_text import BadTemplate
 
 LONGEST_PARAMETER = 4096  # bytes of a value ("Understand CloudFormation quotas")
-
-
-class BadTemplate(Refused):
-    """CloudFormation would not take this template, or these values."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("ValidationError", message)
-
-
-class Loader(yaml.CSafeLoader):
-    """YAML with the short forms: `!Ref x` is {"Ref": "x"}, `!Sub x` is {"Fn::Sub": "x"}."""
-
-
-def _short_form(loader: yaml.CSafeLoader, name: str, node: yaml.Node) -> dict[str, Any]:
-    value: Any
-    if isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    elif isinstance(node, yaml.ScalarNode):
-        value = loader.construct_scalar(node)
-    else:
-        raise BadTemplate(f"!{name} of a mapping, {node.start_mark}")
-    if name == "GetAtt":
-        value = value.split(".", 1)
-    return {name if name in {"Ref", "Condition"} else f"Fn::{name}": value}
-
-
-Loader.add_multi_constructor("!", _short_form)
-
-
-@cache
-def load(text: str) -> dict[str, Any]:
-    """A template. It is read once for all tests, so no test may change it."""
-    loaded: dict[str, Any] = yaml.load(text, Loader)
-    sections = {
-        "AWSTemplateFormatVersion",
-        "Description",
-        "Parameters",
-        "Rules",
-        "Conditions",
-        "Resources",
-        "Outputs",
-    }
-    if unknown := loaded.keys() - sections:
-        raise BadTemplate(f"unknown sections: {sorted(unknown)}")
-    return loaded
-
-
-@dataclass(frozen=True)
-class Place:
-    partition: str
-    region: str
-    account: str
-
-    def arn(self, service: str, rest: str) -> str:
-        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{rest}"
-
-    def role(self, name: str) -> str:
-        return f"arn:{self.partition}:iam::{self.account}:role/{name}"
-
-
-@dataclass(frozen=True)
-class Resource:
-    name: str
-    type: str
-    properties: dict[str, Any]
-    attributes: dict[str, Any] = field(default_factory=dict)
-
-
-Identity = Callable[[Resource, Place], str]
-
-
-def named(key: str) -> Identity:
-    return lambda resource, _: str(resource.properties[key])
-
-
-def load_balancing(rest: str) -> Identity:
-    return lambda resource, place: place.arn(
-        "elasticloadbalancing", rest.format(resource.properties["Name"])
-    )
-
-
-ID = "0123456789abcdef"
-LOAD_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
-TARGET_GROUP = "AWS::ElasticLoadBalancingV2::TargetGroup"
-
-# The values of Ref and GetAtt, from the section "Return values" of each type's documentation.
-IDENTITIES: Mapping[tuple[str, str], Identity] = {
-    ("AWS::EC2::SecurityGroup", "GroupId"): lambda resource, _: f"sg-{resource.name}",
-    ("AWS::ECR::Repository", "Arn"): lambda resource, place: place.arn(
-        "ecr", f"repository/{resource.properties['RepositoryName']}"
-    ),
-    ("AWS::IAM::Role", "Ref"): named("RoleName"),
-    ("AWS::IAM::Role", "Arn"): lambda resource, place: place.role(resource.properties["RoleName"]),
-    ("AWS::Logs::LogGroup", "Arn"): lambda resource, place: place.arn(
-        "logs", f"log-group:{resource.properties['LogGroupName']}:*"
-    ),
-    ("AWS::ElasticLoadBalancingV2::Listener", "Ref"): lambda resource, place: place.arn(
-        "elasticloadbalancing", f"listener/app/any/{ID}/{resource.name}"
-    ),
-    ("AWS::EC2::PrefixList", "Ref"): lambda resource, _: f"pl-{resource.name}",
-    (LOAD_BALANCER, "Ref"): load_balancing(f"loadbalancer/app/{{}}/{ID}"),
-    ("AWS::CertificateManager::Certificate", "Ref"): lambda resource, place: place.arn(
-        "acm", f"certificate/{resource.name}"
-    ),
-    ("AWS::CloudWatch::Dashboard", "Ref"): named("DashboardName"),
-    (LOAD_BALANCER, "CanonicalHostedZoneID"): lambda *_: "Z35SXDOTRQ7X7K",
-    (LOAD_BALANCER, "DNSName"): lambda resource, place: (
-        f"{resource.properties['Name']}-1.{place.region}.elb.amazonaws.com"
-    ),
-    (LOAD_BALANCER, "LoadBalancerFullName"): lambda resource, _: (
-        f"app/{resource.properties['Name']}/{ID}"
-    ),
-    (TARGET_GROUP, "Ref"): load_balancing(f"targetgroup/{{}}/{ID}"),
-    (TARGET_GROUP, "TargetGroupFullName"): lambda resource, _: (
-        f"targetgroup/{resource.properties['Name']}/{ID}"
-    ),
-}
 
 NO_VALUE = object()
 
@@ -366,25 +249,3 @@ class Stack:
             return str(self._reference(name, needs))
 
         return re.sub(r"\$\{([^}]*)\}", replacement, text)
-
-
-def references(value: Any) -> Iterator[str]:
-    """Every name that a part of a template refers to, whatever the conditions."""
-    if isinstance(value, list):
-        for item in value:
-            yield from references(item)
-    elif isinstance(value, dict):
-        for key, member in value.items():
-            if key in {"Ref", "Condition"} and isinstance(member, str):
-                yield member
-            elif key == "Fn::GetAtt":
-                yield member[0]
-            elif key == "Fn::If":
-                yield member[0]
-                yield from references(member[1:])
-            elif key == "Fn::Sub":
-                text, own = (member, {}) if isinstance(member, str) else member
-                yield from (name.split(".")[0] for name in re.findall(r"\$\{([^}]*)\}", text))
-                yield from references(own)
-            else:
-                yield from references(member)

@@ -35,7 +35,7 @@ class Outcome:
 
 
 class EcsApi(Protocol):
-    """The part of the class Ecs, of api.py, that its services use."""
+    """The part of the class Ecs, of records.py, that its services use."""
 
     tasks: list[Task]  # of all services
     numbers: Iterator[int]  # for ids that are used once

@@ -8,7 +8,7 @@ from typing import Any
 
 from simulator import quotas
 from simulator.ecs import alarm_watch, pauses, strategies
-from simulator.moto_gaps import SERVICE_LINKED_ROLES, Iam
+from simulator.iam import SERVICE_LINKED_ROLES, Iam
 from simulator.policies import Need
 from simulator.refusal import Refused
 from simulator.service import World

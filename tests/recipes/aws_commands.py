@@ -16,7 +16,7 @@ from pathlib import Path
 
 from infra.tool import settings_file
 
-from simulator.cloudformation.template import load
+from simulator.cloudformation.template_text import load
 from tests.support.recipe_page import AwsStep, RecipeError
 
 TOOL = "uv run --frozen -m infra "

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from simulator.cloudformation.template import BadTemplate, Place, Stack
+from simulator.cloudformation.resource import Place
+from simulator.cloudformation.template import Stack
+from simulator.cloudformation.template_text import BadTemplate
 from simulator.fixtures import Ground
 from simulator.vpc import Ec2
 from tests.support.vpcs import Vpc, create_vpc

@@ -18,7 +18,7 @@ from infra.tool.provision.lost import names_of
 from scripts.reference import old, rendered
 from scripts.settings_page import CHANGES, NAMES, ROLES
 from scripts.site import SiteError, with_local_mermaid
-from simulator.cloudformation.template import load
+from simulator.cloudformation.template_text import load
 from tests.support.rendering import ROOT, Render
 
 DOCS = ROOT / "docs"

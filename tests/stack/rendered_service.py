@@ -8,7 +8,9 @@ from typing import Any
 
 from infra.tool.settings import Settings
 
-from simulator.cloudformation.template import Place, Stack, load, references
+from simulator.cloudformation.resource import Place
+from simulator.cloudformation.template import Stack
+from simulator.cloudformation.template_text import load, references
 from tests.stack.switches import ALL, FOUND, SETTING, SWITCHES
 from tests.support.rendering import Render
 from tests.support.settings import Value, value_of

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from simulator.cloudformation.template import BadTemplate, references
+from simulator.cloudformation.template_text import BadTemplate, references
 from tests.stack.invariants import (
     INVARIANTS,
     Invariant,

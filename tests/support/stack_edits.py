@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from simulator.cloudformation.resources.kind import schema
-from simulator.cloudformation.template import load
+from simulator.cloudformation.template_text import load
 
 OUTPUTS = "\n# `provision`, `deploy` and `status` read these."
 ANOTHER = {

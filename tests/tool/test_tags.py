@@ -8,7 +8,7 @@ import pytest
 from infra.tool import tags
 from infra.tool.tags import Retagging, merged, retagging, tag_table
 
-from simulator.cloudformation.tags import is_taggable
+from simulator.cloudformation.resources.tags import is_taggable
 from simulator.ecs.rollouts import Crashes
 from tests.support.checkout import SUBJECT, Checkout
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from simulator.cloudformation.template import BadTemplate, Stack
+from simulator.cloudformation.template import Stack
+from simulator.cloudformation.template_text import BadTemplate
 from tests.stack.rendered_service import (
     RenderedService,
 )

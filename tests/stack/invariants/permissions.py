@@ -2,7 +2,8 @@
 
 import re
 
-from simulator.cloudformation.template import Place, Stack
+from simulator.cloudformation.resource import Place
+from simulator.cloudformation.template import Stack
 from tests.stack.invariants.invariant import invariant, refusal
 from tests.stack.rendered_service import RenderedService, arns, grants
 from tests.stack.switches import (

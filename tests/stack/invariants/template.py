@@ -3,7 +3,7 @@
 import re
 import tomllib
 
-from simulator.cloudformation.template import references
+from simulator.cloudformation.template_text import references
 from tests.stack.invariants.invariant import invariant
 from tests.stack.rendered_service import RenderedService
 from tests.stack.switches import (

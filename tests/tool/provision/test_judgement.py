@@ -13,7 +13,7 @@ from infra.tool.provision.judgement import Parameters
 from infra.tool.provision.running import Running, ids, read, read_used
 from infra.tool.target import Target
 
-from simulator.cloudformation.template import load
+from simulator.cloudformation.template_text import load
 from tests.support.checkout import Checkout, Run, runtime_of
 from tests.support.company_settings import create_key
 from tests.support.rendering import ROOT

@@ -8,7 +8,7 @@ from infra.tool import console_page
 from infra.tool.settings import Settings
 
 from simulator import dashboards
-from simulator.cloudformation.template import load
+from simulator.cloudformation.template_text import load
 from tests.support.checkout import Checkout
 from tests.support.targets import settings
 

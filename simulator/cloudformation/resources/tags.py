@@ -8,8 +8,8 @@ resources lose too (UpdateStack, API Reference).
 from collections.abc import Callable, Mapping
 from typing import Any
 
-# The client of a service, with the credentials of the caller that creates the stack.
-Aws = Callable[[str], Any]
+from simulator.cloudformation.resources.kind import Aws
+
 Tags = Mapping[str, str]
 # Sets tags on a resource and removes those with these keys.
 Tagger = Callable[[Aws, str, Tags, list[str]], None]
