@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # it imports much, and few tests need it
     from simulator.simulation import SimulatedAws
     from tests.recipes.service import Recipes
 
+pytest_plugins = ["tests.support.stage_fixtures"]
+
 
 def pytest_configure() -> None:
     """Keep the tests apart from the settings of whoever runs them."""

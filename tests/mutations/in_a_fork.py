@@ -152,7 +152,7 @@ def run(item: pytest.Function, folder: Path) -> None:
             value = value.copy(Path(tempfile.mkdtemp(dir=folder), "service"))  # a test may edit it
         arguments[name] = value
     test: Callable[..., object] = getattr(module, item.originalname)
-    aws = getattr(item.funcargs.get("account"), "aws", None)
+    aws = getattr(item.funcargs.get("staged_account"), "aws", None)
     if aws is None:
         test(**arguments)
         return

@@ -1,32 +1,8 @@
 """The commands of these tests run in processes of their own, which call the simulated AWS."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.support.checkout import SUBJECT, Checkout
-from tests.support.stages import (
-    account,
-    deployed,
-    deployed_twice,
-    order_by_stage,
-    provisioned,
-    pytest_pyfunc_call,
-    rendered,
-)
-
-__all__ = [
-    "account",
-    "deployed",
-    "deployed_twice",
-    "provisioned",
-    "pytest_pyfunc_call",
-    "rendered",
-]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    order_by_stage(items, Path(__file__).parent)
 
 
 @pytest.fixture

@@ -1,26 +1,18 @@
-"""The stages of a service that tests begin at. A conftest imports the fixtures and the hooks.
+"""The stages of a service that tests begin at, and the account that has it there."""
 
-A test that asks for one runs in a fork of this process, so whatever it does to the account and to
-the checkout is gone when the next one begins.
-"""
-
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from infra.tool import api_model
 from infra.tool.aws import Aws
 
-from simulator.forked_copy import run_in_fork
 from simulator.simulation import SimulatedAws
 from tests.support.checkout import Checkout
 from tests.support.rendering import Render
 from tests.support.stack_by_calls import provision
+from tests.support.stage_fixtures import STAGES
 
 Step = Callable[[Checkout], object]
-
-STAGES = ("rendered", "provisioned", "deployed", "deployed_twice")
 
 
 class Account:
@@ -83,63 +75,3 @@ def warm_up(aws: SimulatedAws) -> None:
 def deploy(checkout: Checkout) -> None:
     checkout.release()
     checkout.run("deploy").expect(0)
-
-
-@pytest.fixture(scope="session")
-def account(
-    started_aws: SimulatedAws, example: Render, tmp_path_factory: pytest.TempPathFactory
-) -> Account:
-    warm_up(started_aws)
-    return Account(started_aws, example, tmp_path_factory.mktemp("account"))
-
-
-@pytest.fixture
-def rendered(account: Account) -> Checkout:
-    """A service without any resource in AWS."""
-    return account.bring_to("rendered")
-
-
-@pytest.fixture
-def provisioned(account: Account) -> Checkout:
-    """A service whose stack exists, and that was never deployed."""
-    return account.bring_to("provisioned")
-
-
-@pytest.fixture
-def deployed(account: Account) -> Checkout:
-    """A service that runs its first release."""
-    return account.bring_to("deployed")
-
-
-@pytest.fixture
-def deployed_twice(account: Account) -> Checkout:
-    """A service that runs its second release."""
-    return account.bring_to("deployed_twice")
-
-
-def order_by_stage(items: list[pytest.Item], folder: Path) -> None:
-    """Within a file of the folder, the tests of earlier stages come first: the account is made
-    once for all."""
-    here = [item for item in items if item.path.is_relative_to(folder)]
-    order = {item: number for number, item in enumerate(sorted(here, key=stage_of))}
-    items.sort(key=lambda item: order.get(item, -1))
-
-
-def stage_of(item: pytest.Item) -> tuple[str, int]:
-    """Tests that prepare the account for themselves come last."""
-    fixtures = set(getattr(item, "fixturenames", ()))
-    stages = [number for number, name in enumerate(STAGES) if name in fixtures]
-    return str(item.path), max(stages, default=len(STAGES) if "account" in fixtures else -1)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a test that begins at a stage in a fork."""
-    if "account" not in pyfuncitem.fixturenames:
-        return None
-    wanted = inspect.signature(pyfuncitem.obj).parameters
-    arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
-    account = pyfuncitem.funcargs["account"]
-    assert isinstance(account, Account)
-    run_in_fork(account.aws, lambda: pyfuncitem.obj(**arguments))
-    return True

@@ -8,7 +8,7 @@ import yaml
 from tests.support.rendering import ROOT
 
 GITHUB = ROOT / ".github"
-# A test that begins at a stage of tests/tool/conftest.py runs in a fork.
+# A test that begins at a stage of tests/support/stage_fixtures.py runs in a fork.
 FORKS = re.compile(r"\b(rendered|provisioned|deployed|deployed_twice): Checkout\b")
 
 

@@ -97,9 +97,9 @@ def test_a_change_is_listed_permission_by_permission() -> None:
 
 
 @pytest.fixture
-def limited(account: Account) -> Checkout:
+def limited(staged_account: Account) -> Checkout:
     """A running service whose deploy role and deploy user were provisioned."""
-    return account.bring_to("deployed", then=limit)
+    return staged_account.bring_to("deployed", then=limit)
 
 
 def limit(deployed: Checkout) -> None:
