@@ -103,14 +103,6 @@ class Iam(Service):
             raise NotImplementedError(f"{sorted(unknown)} of SimulateCustomPolicy")
         return {"EvaluationResults": boundaries.simulated(parameters), "IsTruncated": False}
 
-    def get_group(self, parameters: Json) -> Json:
-        """moto answers with all users at once; IAM with 100 (GetGroup, API Reference)."""
-        answer = self.moto("GetGroup", {"GroupName": parameters["GroupName"]})
-        users, first = answer["Users"], int(parameters.get("Marker", "0"))
-        end = first + parameters.get("MaxItems", 100)
-        more = {"IsTruncated": True, "Marker": str(end)} if end < len(users) else {}
-        return {"Group": answer["Group"], "Users": users[first:end], "IsTruncated": False} | more
-
     def add_client_id_to_open_id_connect_provider(self, parameters: Json) -> Json:
         """moto lacks this operation; AWS does nothing if the audience exists already."""
         backend = iam_backends[self.account.id][self.account.partition]

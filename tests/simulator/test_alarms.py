@@ -6,6 +6,7 @@ import pytest
 
 from simulator.ecs.rollouts import Crashes
 from simulator.fixtures import Ground, says
+from tests.support.alarms import create, put
 
 Json = dict[str, Any]
 
@@ -16,29 +17,13 @@ SPAN = 120  # seconds that the longest of the alarms looks back
 def watched(ground: Ground) -> Ground:
     """A service that serves, whose deployments two alarms end."""
     for name, periods in (("errors", 1), ("latency", 2)):
-        ground.aws.client("cloudwatch").put_metric_alarm(
-            AlarmName=name,
-            ComparisonOperator="GreaterThanThreshold",
-            EvaluationPeriods=periods,
-            MetricName="m",
-            Namespace="n",
-            Period=60,
-            Statistic="Sum",
-            Threshold=1,
-        )
-        put(ground, name, "OK")
+        create(ground, name, periods=periods)
     alarms = {"alarmNames": ["errors", "latency"], "enable": True, "rollback": True}
     ground.settings["deploymentConfiguration"] |= {"alarms": alarms}
     ground.serving()
     ground.aws.clock.sleep(SPAN)
     ground.watch()
     return ground
-
-
-def put(ground: Ground, name: str, state: str) -> None:
-    ground.aws.client("cloudwatch").set_alarm_state(
-        AlarmName=name, StateValue=state, StateReason="by the test"
-    )
 
 
 def states(service: Json) -> list[tuple[str, str, str, int]]:
@@ -89,7 +74,7 @@ def test_an_alarm_ends_a_deployment_and_names_itself(watched: Ground) -> None:
     look_until(
         watched, [("PRIMARY", "app:2", "IN_PROGRESS", 1), ("ACTIVE", "app:1", "COMPLETED", 1)]
     )
-    put(watched, "latency", "ALARM")
+    put(watched, "ALARM", "latency")
     back, failed = watched.look()["deployments"]
     assert (back["taskDefinition"][-5:], failed["rolloutState"]) == ("app:1", "FAILED")
     assert f"(service app) (deployment {ours['id']}) deployment failed: alarm detected." in says(
@@ -103,23 +88,23 @@ def test_an_alarm_ends_a_deployment_and_names_itself(watched: Ground) -> None:
 def test_a_rollback_in_the_bake_time_starts_the_earlier_tasks_again(watched: Ground) -> None:
     watched.roll_out()
     look_until(watched, BAKING)
-    put(watched, "errors", "ALARM")
+    put(watched, "ALARM", "errors")
     running = [watched.look()["runningCount"] for _ in range(4)]
     assert min(running) == 1, "the failed deployment serves until the earlier one does"
     assert states(watched.watch()) == [("PRIMARY", "app:1", "COMPLETED", 1)]
 
 
 def test_an_alarm_that_is_on_at_the_start_turns_the_watch_off(watched: Ground) -> None:
-    put(watched, "errors", "ALARM")
+    put(watched, "ALARM", "errors")
     watched.roll_out()
     watched.look()
-    put(watched, "latency", "ALARM")
+    put(watched, "ALARM", "latency")
     assert states(watched.watch()) == [("PRIMARY", "app:2", "COMPLETED", 1)]
     assert latest(watched)["alarms"]["status"] == "DISABLED"
 
 
 def test_an_alarm_without_data_or_that_was_deleted_ends_nothing(watched: Ground) -> None:
-    put(watched, "errors", "INSUFFICIENT_DATA")
+    put(watched, "INSUFFICIENT_DATA", "errors")
     watched.roll_out()
     watched.look()
     watched.aws.client("cloudwatch").delete_alarms(AlarmNames=["latency"])
@@ -133,7 +118,7 @@ def test_an_alarm_after_the_end_changes_nothing(watched: Ground) -> None:
     look_until(watched, BAKING)
     watched.aws.clock.sleep(SPAN)
     watched.watch()
-    put(watched, "errors", "ALARM")
+    put(watched, "ALARM", "errors")
     assert states(watched.look()) == [("PRIMARY", "app:2", "COMPLETED", 1)]
 
 

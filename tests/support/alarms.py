@@ -1,12 +1,23 @@
 """The alarms of a service under test."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from tests.support.checkout import Checkout
+
+if TYPE_CHECKING:
+    from simulator.simulation import SimulatedAws
 
 ERRORS = "ai-assistant-app-errors"
 ENDING = ("app-errors", "load-balancer-errors", "slow-answers", "unhealthy-tasks")
 OF_THE_STACK = [f"ai-assistant-{ending}" for ending in ENDING]
+
+
+class InAccount(Protocol):
+    """A service in the account of `aws`: a Checkout, or what the simulator's own tests serve."""
+
+    @property
+    def aws(self) -> "SimulatedAws": ...
 
 
 def turn_on(checkout: Checkout) -> None:
@@ -15,9 +26,9 @@ def turn_on(checkout: Checkout) -> None:
     checkout.release("Let alarms end a deployment")
 
 
-def put(checkout: Checkout, state: str, name: str = ERRORS) -> None:
+def put(service: InAccount, state: str, name: str = ERRORS) -> None:
     """Put an alarm into a state."""
-    checkout.aws.client("cloudwatch").set_alarm_state(
+    service.aws.client("cloudwatch").set_alarm_state(
         AlarmName=name, StateValue=state, StateReason="5 errors of 5"
     )
 
@@ -31,9 +42,9 @@ def delete(checkout: Checkout, name: str = ERRORS) -> None:
     checkout.aws.client("cloudwatch").delete_alarms(AlarmNames=[name])
 
 
-def create(checkout: Checkout, name: str, *, periods: int = 1) -> None:
+def create(service: InAccount, name: str, *, periods: int = 1) -> None:
     """Create an alarm of the owner, in state OK."""
-    checkout.aws.client("cloudwatch").put_metric_alarm(
+    service.aws.client("cloudwatch").put_metric_alarm(
         AlarmName=name,
         ComparisonOperator="GreaterThanThreshold",
         EvaluationPeriods=periods,
@@ -43,4 +54,4 @@ def create(checkout: Checkout, name: str, *, periods: int = 1) -> None:
         Statistic="Sum",
         Threshold=1,
     )
-    put(checkout, "OK", name)
+    put(service, "OK", name)
