@@ -9,7 +9,7 @@ from typing import Any
 
 import infra.tool
 import typer
-from infra.tool.commands import app
+from infra.tool.commands.app import app
 from infra.tool.errors import ExitCode, Problem
 from infra.tool.target import COMMAND
 

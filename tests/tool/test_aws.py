@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from botocore.credentials import SSOProvider
 from botocore.tokens import SSOTokenProvider
-from infra.tool.aws import Aws, AwsError, Kind, is_change, kind_of_answer, shared_session
+from infra.tool.aws import Aws, shared_session
+from infra.tool.aws_errors import AwsError, Kind, is_change, kind_of_answer
 
 from simulator.faults import EXPIRED_TOKEN, THROTTLED, UNKNOWN_CREDENTIALS
 from simulator.refusal import Refused

@@ -12,7 +12,14 @@ from typing import Any
 
 import pytest
 from botocore.model import StructureShape
-from infra.tool import documents, service_document, service_request, settings_file
+from infra.tool import (
+    autoscaling_document,
+    documents,
+    scaling_items,
+    service_document,
+    service_request,
+    settings_file,
+)
 from infra.tool.api_model import about_shape, input_shape, members
 from infra.tool.revision import register_request
 from infra.tool.settings import Settings
@@ -432,12 +439,12 @@ def test_every_member_of_a_scaling_policy_is_sent_or_refused_by_its_name(
     wrong = []
     for path, value in walk("PutScalingPolicy"):
         name = path.partition(".")[0].partition("=")[0]
-        kind = documents.CONFIGURATIONS["StepScaling"]
+        kind = autoscaling_document.CONFIGURATIONS["StepScaling"]
         policy = {"PolicyName": "p", "PolicyType": "StepScaling", kind: {}} | {name: value}
         if name == "PolicyType":
-            policy |= {documents.CONFIGURATIONS[value]: walk_first(value)}
-        said = "; ".join(documents.about_autoscaling({"policies": [policy]}))
-        refused = name in documents.ADDED_TO_POLICY or path.endswith(
+            policy |= {autoscaling_document.CONFIGURATIONS[value]: walk_first(value)}
+        said = "; ".join(autoscaling_document.complaints({"policies": [policy]}))
+        refused = name in scaling_items.ADDED or path.endswith(
             "PredefinedMetricSpecification.ResourceLabel"
         )
         if refused != bool(said) or (
@@ -449,5 +456,5 @@ def test_every_member_of_a_scaling_policy_is_sent_or_refused_by_its_name(
 
 def walk_first(kind: str) -> Any:
     """The first value of the configuration of a type of policy."""
-    wanted = documents.CONFIGURATIONS[kind]
+    wanted = autoscaling_document.CONFIGURATIONS[kind]
     return next(value for path, value in walk("PutScalingPolicy") if path.startswith(wanted))

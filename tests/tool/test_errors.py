@@ -16,7 +16,7 @@ from types import ModuleType
 
 import infra.tool
 import pytest
-from infra.tool.aws import Kind
+from infra.tool.aws_errors import Kind
 from infra.tool.errors import ExitCode, Problem
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from infra.tool import cli, deploy, deployment
-from infra.tool.aws import AwsError, Kind
+from infra.tool.aws_errors import AwsError, Kind
 from infra.tool.deployment import Verdict
 from infra.tool.ecs_service import EcsService
 from infra.tool.errors import ExitCode, ToolError

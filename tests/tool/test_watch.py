@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from infra.tool import deploy, outcome, progress, stopped_tasks, watch
-from infra.tool.aws import AwsError
+from infra.tool.aws_errors import AwsError
 from infra.tool.deployment import Verdict
 from infra.tool.errors import ToolError
 from infra.tool.progress import PlainProgress, View

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from botocore import xform_name
 from botocore.session import get_session
-from infra.tool.commands import app, deploy
+from infra.tool.commands.app import app
+from infra.tool.commands.deploy import deploy
 from infra.tool.settings_file import known_settings
 from typer import TyperException
 

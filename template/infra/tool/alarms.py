@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from infra.tool import deployment_alarms, history
 from infra.tool.api_model import Json
-from infra.tool.aws import Aws, AwsError
+from infra.tool.aws import Aws
+from infra.tool.aws_errors import AwsError
 from infra.tool.deployment import Started
 from infra.tool.ecs_service import EcsService
 from infra.tool.errors import Problem
-from infra.tool.settings import Names
+from infra.tool.service_names import Names
 from infra.tool.target import COMMAND, Target
 from infra.tool.text import one_line
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from infra.tool import alarms, deployment_alarms, documents, image_scan
-from infra.tool.aws import AwsError
+from infra.tool.aws_errors import AwsError
 from infra.tool.docker_login import logged_in
 from infra.tool.ecs_service import EcsService
 from infra.tool.errors import Problem, ToolError

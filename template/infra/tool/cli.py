@@ -13,9 +13,10 @@ from typing import NoReturn
 import typer
 
 from infra.tool import github
-from infra.tool.aws import Aws, AwsError, Kind, shared_session
+from infra.tool.aws import Aws, shared_session
+from infra.tool.aws_errors import AwsError, Kind
 from infra.tool.clock import SystemClock
-from infra.tool.commands import app
+from infra.tool.commands.app import app
 from infra.tool.console import Console
 from infra.tool.errors import ExitCode, Problem, ToolError
 from infra.tool.health import addresses, fetch

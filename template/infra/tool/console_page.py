@@ -1,6 +1,6 @@
 """Pages of the AWS Management Console. Pure."""
 
-from infra.tool.settings import Service
+from infra.tool.service_names import Service
 
 # "Service endpoints" of the AWS Management Console, by partition.
 HOSTS = {

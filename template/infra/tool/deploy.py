@@ -18,19 +18,17 @@ from infra.tool import (
     revision,
     scaling,
     service_request,
+    service_tags,
     smoke,
-    tags,
     watch,
 )
 from infra.tool.api_model import Json
-from infra.tool.aws import tolerating
 from infra.tool.deployment import Started
 from infra.tool.documents import Documents
 from infra.tool.ecs_service import EcsService, as_service
 from infra.tool.errors import ExitCode, Problem
 from infra.tool.revision import Revision
 from infra.tool.stack import Stack
-from infra.tool.tags import Retagging
 from infra.tool.target import Target
 
 NO_TASKS = Problem(
@@ -72,9 +70,9 @@ def deploy(target: Target) -> None:
     present = present_revision(target, plan)
     step = next_step(plan, present)
     if step is Step.DEPLOY or present is None:
-        retagging = read_retagging(target, plan, present)
+        retagging = service_tags.read(target, plan.documents.service, plan.service, present)
         present = register(target, plan)
-        retag(target, plan, retagging)
+        service_tags.apply(target, plan.service, retagging)
         if target.settings.alarms.roll_back:
             alarms.announce(target, plan.alarms)
         before = start(target, plan, present)
@@ -157,37 +155,6 @@ def register(target: Target, plan: Plan) -> Revision:
         target.aws,
         revision.register_request(task_definition, reference, plan.commit, plan.document),
     )
-
-
-def read_retagging(target: Target, plan: Plan, present: Revision | None) -> Retagging:
-    """The changes of the service's tags; none for a service that does not exist yet."""
-    if plan.service is None:
-        return Retagging({}, ())
-    wanted = tags.as_table(plan.documents.service.get("tags", []))
-    has = tags.as_table(plan.service.answer.get("tags", []))
-    ours = {*present.tags.items()} if present else set()
-    if has.keys() - wanted.keys():
-        # The latest one too, if its deployment was rolled back.
-        with tolerating("ClientException"):  # no revision of the family is ACTIVE
-            latest = revision.read_revision(target.aws, target.settings.names.family)
-            ours |= {*latest.tags.items()}
-    return tags.retagging(wanted, has, ours)
-
-
-def retag(target: Target, plan: Plan, retagging: Retagging) -> None:
-    """Before the deployment, because its tasks get the tags that the service has by then."""
-    if plan.service is None or not retagging:
-        return
-    arn, ecs = plan.service.answer["serviceArn"], target.aws.ecs
-    if retagging.to_set:
-        wanted = retagging.to_set.items()
-        ecs.tag_resource(
-            resourceArn=arn, tags=[{"key": key, "value": each} for key, each in wanted]
-        )
-    if retagging.to_remove:
-        ecs.untag_resource(resourceArn=arn, tagKeys=[*retagging.to_remove])
-    changed = ", ".join([*retagging.to_set, *(f"without {key}" for key in retagging.to_remove)])
-    target.fact("tags", changed)
 
 
 def start(target: Target, plan: Plan, new: Revision) -> Started:

@@ -14,6 +14,7 @@ from infra.tool import (
     schedule_document,
     schedules,
     service_request,
+    service_tags,
 )
 from infra.tool.aws import Aws
 from infra.tool.console import Console
@@ -105,7 +106,7 @@ def about_service(
         found.service.answer,
         schedule_owns_count=bool(found.schedules),
     )
-    retagging = deploy.read_retagging(target, found, present)
+    retagging = service_tags.read(target, found.documents.service, found.service, present)
     has = as_table(found.service.answer.get("tags", []))
     for key, value in retagging.to_set.items():
         yield Difference(f"tags[{key}]", has.get(key), value)

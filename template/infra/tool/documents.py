@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.tool import deployment_alarms, quotas, schedule_document, service_document, tags
+from infra.tool import autoscaling_document, deployment_alarms, quotas, service_document, tags
 from infra.tool.api_model import Json, about_shape
 from infra.tool.errors import Problem
 from infra.tool.settings import Settings
@@ -31,18 +31,6 @@ CONFLICT = re.compile(r"^(<{7}|={7}|>{7})(?= |$)", re.MULTILINE)
 JSON_TYPES = {list: "a list", str: "a string", bool: "true or false", type(None): "null"}
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
-
-# Members that a deploy adds to each scaling policy.
-ADDED_TO_POLICY = {
-    "ServiceNamespace": "ecs",
-    "ResourceId": "added",
-    "ScalableDimension": "ecs:service:DesiredCount",
-}
-# The member with the rules of a scaling policy, by the policy's type.
-CONFIGURATIONS = {
-    kind: f"{kind}PolicyConfiguration"
-    for kind in ("TargetTrackingScaling", "StepScaling", "PredictiveScaling")
-}
 
 
 @dataclass(frozen=True)
@@ -77,7 +65,7 @@ def read(root: Path, settings: Settings) -> Documents:
     for name, complaints in (
         ("task-definition.json", [*about_task_definition(documents.task_definition, settings)]),
         ("service.json", [*about_service(documents.service, settings)]),
-        ("autoscaling.json", [*about_autoscaling(documents.autoscaling)]),
+        ("autoscaling.json", [*autoscaling_document.complaints(documents.autoscaling)]),
     ):
         if complaints:
             raise WRONG(name=name, complaints="; ".join(complaints))
@@ -195,39 +183,3 @@ def about_platform(task: Json) -> Iterator[str]:
     architecture = platform.get("cpuArchitecture") if isinstance(platform, dict) else None
     if architecture not in list(PLATFORMS):  # a list, because JSON has values that cannot be hashed
         yield f"runtimePlatform.cpuArchitecture is {architecture}: it must be X86_64 or ARM64"
-
-
-def about_autoscaling(autoscaling: Json) -> Iterator[str]:
-    """Complaints about infra/autoscaling.json."""
-    policies = autoscaling.get("policies")
-    if not isinstance(policies, list) or not all(isinstance(policy, dict) for policy in policies):
-        yield 'it needs a list of scaling policies, for example {"policies": []}'
-        return
-    if unknown := autoscaling.keys() - {"policies", schedule_document.MEMBER}:
-        yield f"unknown members: {', '.join(sorted(unknown))}"
-    yield from schedule_document.complaints(autoscaling)
-    yield from quotas.SCALING_POLICIES.complaint("it", len(policies))
-    names = [str(policy.get("PolicyName")) for policy in policies]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"two policies are named {name}: the second would replace the first"
-    for name, policy in zip(names, policies, strict=True):
-        for complaint in about_policy(policy):
-            yield f"policy {name}: {complaint}"
-
-
-def about_policy(policy: Json) -> Iterator[str]:
-    """Complaints about one scaling policy."""
-    for member in sorted(policy.keys() & ADDED_TO_POLICY.keys()):
-        yield f"{member} comes from infra/settings.toml: remove it from this file"
-    if wrong := about_shape("PutScalingPolicy", policy | ADDED_TO_POLICY):
-        yield from wrong
-        return
-    kind = policy.get("PolicyType")
-    if kind not in CONFIGURATIONS:
-        yield f"PolicyType must be one of {', '.join(CONFIGURATIONS)}"
-    elif CONFIGURATIONS[kind] not in policy:
-        yield f"{kind} needs a {CONFIGURATIONS[kind]}"
-    tracking = policy.get("TargetTrackingScalingPolicyConfiguration", {})
-    metric = tracking.get("PredefinedMetricSpecification", {})
-    if "ResourceLabel" in metric:
-        yield "ResourceLabel comes from the stack: remove it from this file"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.tool.aws import Aws
 from infra.tool.ecs_service import EcsService
-from infra.tool.settings import Names
+from infra.tool.service_names import Names
 from infra.tool.text import last_part
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 from infra.tool.aws import Aws
 from infra.tool.ecs_service import EcsService
 from infra.tool.history import list_deployments
-from infra.tool.settings import Names
+from infra.tool.service_names import Names
 
 
 @dataclass(frozen=True)

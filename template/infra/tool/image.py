@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from infra.tool.aws import AwsError
+from infra.tool.aws_errors import AwsError
 from infra.tool.docker import Builder, Docker
 from infra.tool.docker_login import logged_in
 from infra.tool.documents import Documents

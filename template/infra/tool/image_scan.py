@@ -3,7 +3,8 @@
 import json
 
 from infra.tool import scan
-from infra.tool.aws import Aws, AwsError, Kind
+from infra.tool.aws import Aws
+from infra.tool.aws_errors import AwsError, Kind
 from infra.tool.errors import ExitCode, Problem, ToolError
 from infra.tool.progress import View, progress
 from infra.tool.scan import NO_SCAN, Lack, Scan, Verdict, as_scan

@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from infra.tool.aws import Aws, AwsError
+from infra.tool.aws import Aws
+from infra.tool.aws_errors import AwsError
 from infra.tool.ecs_service import EcsService, as_service
-from infra.tool.settings import Names
+from infra.tool.service_names import Names
 from infra.tool.stack import Stack
 
 if TYPE_CHECKING:

@@ -5,12 +5,13 @@ from itertools import chain
 
 from infra.tool import alarms
 from infra.tool.alarms import Alarm
-from infra.tool.aws import Aws, AwsError
+from infra.tool.aws import Aws
+from infra.tool.aws_errors import AwsError
 from infra.tool.deployment import Started, Verdict
 from infra.tool.ecs_service import EcsService
 from infra.tool.errors import ExitCode, Problem
 from infra.tool.revision import Revision
-from infra.tool.settings import Names
+from infra.tool.service_names import Names
 from infra.tool.stopped_tasks import StoppedTask
 from infra.tool.target import Target
 from infra.tool.text import one_line

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from infra.tool.aws import AwsError
+from infra.tool.aws_errors import AwsError
 from infra.tool.errors import Problem
 
 MOST = 3  # failed calls in a row, at which a wait ends

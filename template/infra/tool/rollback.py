@@ -15,7 +15,7 @@ from infra.tool import (
     service_request,
     smoke,
 )
-from infra.tool.aws import AwsError
+from infra.tool.aws_errors import AwsError
 from infra.tool.deploy import Step, announce, in_progress, require_tasks, watch_to_the_end
 from infra.tool.deployment import Started
 from infra.tool.ecs_service import EcsService, as_service

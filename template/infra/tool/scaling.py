@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from infra.tool import schedule_document, schedules
 from infra.tool.api_model import Json
-from infra.tool.aws import Aws, AwsError
+from infra.tool.aws import Aws
+from infra.tool.aws_errors import AwsError
 from infra.tool.errors import ExitCode, Problem
-from infra.tool.settings import Names
+from infra.tool.service_names import Names
 from infra.tool.target import Target
 
 NOT_SET = Problem(

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from infra.tool import quotas
 from infra.tool.api_model import Json, about_shape
+from infra.tool.scaling_items import ADDED, about_added, about_items
 
 MEMBER = "scheduledActions"
 # The three forms of "Schedule" of PutScheduledAction.
@@ -19,12 +20,6 @@ SCHEDULE = re.compile(r"(at|rate|cron)\(([^()]+)\)")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 RATE = re.compile(r"[1-9]\d* (minute|hour|day)s?")
 FIELDS = 6  # of a cron expression, where crontab has five: the last is the year
-# Members that a deploy adds to each.
-ADDED = {
-    "ServiceNamespace": "ecs",
-    "ResourceId": "added",
-    "ScalableDimension": "ecs:service:DesiredCount",
-}
 
 
 def names(autoscaling: Json) -> set[str]:
@@ -45,18 +40,17 @@ def complaints(autoscaling: Json) -> Iterator[str]:
     if not isinstance(found, list) or not all(isinstance(action, dict) for action in found):
         yield f'{MEMBER} must be a list of scheduled actions, for example "{MEMBER}": []'
         return
-    yield from quotas.SCHEDULED_ACTIONS.complaint("it", len(found))
-    listed = [str(action.get("ScheduledActionName")) for action in found]
-    for name in sorted({name for name in listed if listed.count(name) > 1}):
-        yield f"two scheduled actions are named {name}: the second would replace the first"
-    for name, action in zip(listed, found, strict=True):
-        for complaint in about_action(action):
-            yield f"scheduled action {name}: {complaint}"
+    yield from about_items(
+        "scheduled action",
+        "ScheduledActionName",
+        found,
+        quotas.SCHEDULED_ACTIONS,
+        about_action,
+    )
 
 
 def about_action(action: Json) -> Iterator[str]:
-    for member in sorted(action.keys() & ADDED.keys()):
-        yield f"{member} comes from infra/settings.toml: remove it from this file"
+    yield from about_added(action)
     if wrong := about_shape("PutScheduledAction", action | ADDED):
         yield from wrong
         return

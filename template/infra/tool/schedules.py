@@ -8,7 +8,8 @@ from botocore.utils import parse_timestamp
 
 from infra.tool import schedule_document
 from infra.tool.api_model import Json
-from infra.tool.aws import Aws, tolerating
+from infra.tool.aws import Aws
+from infra.tool.aws_errors import tolerating
 from infra.tool.schedule_document import MEMBER
 
 TIMES = ("StartTime", "EndTime")

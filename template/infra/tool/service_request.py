@@ -22,7 +22,8 @@ from typing import Any
 from infra.tool import deployment_alarms
 from infra.tool.api_model import Json
 from infra.tool.service_document import BY_OTHER_CALLS, ONLY_NEW, as_shares
-from infra.tool.settings import Names, Settings
+from infra.tool.service_names import Names
+from infra.tool.settings import Settings
 from infra.tool.stack import Stack
 
 

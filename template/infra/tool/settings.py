@@ -14,30 +14,23 @@ from pydantic import (
 
 from infra.tool.scan import SEVERITIES
 from infra.tool.security import BUCKET, Security
+from infra.tool.service_names import Names, Service, names_of
 from infra.tool.shapes import (
     BEDROCK_MODEL,
-    EXAMPLE_ACCOUNT,
-    EXAMPLE_REGISTRY,
     arn_of,
     each,
-    fits,
     kms_key,
     matching,
     networks,
     of_this_account,
     one_of,
-    quoted,
     stand_ins,
     switch,
     whole_number,
 )
 from infra.tool.tags import tag_table
 
-NAME = r"(?!aws-|internal-)(?=.{3,24}\Z)[a-z][a-z0-9]*(-[a-z0-9]+)*"
-REGION = r"([a-z]{2}|us-gov)-(central|(north|south)?(east|west)?)(?<!-)-[1-9]"
 GITHUB_ISSUER = "token.actions.githubusercontent.com"
-ECS_NAME = r"[A-Za-z0-9_-]{1,255}"
-ROLE_NAME = r"[A-Za-z0-9+=,.@_-]{1,64}"
 DOMAIN = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
 # The periods that CloudWatch Logs offers (PutRetentionPolicy), in days.
 RETENTION = (
@@ -53,8 +46,6 @@ Text = Annotated[
         "production",
     ),
 ]
-EcsName = Annotated[str, matching(ECS_NAME, "letters, digits, - and _, at most 255", "my-service")]
-RoleName = Annotated[str, matching(ROLE_NAME, "the name of a role, not its ARN", "my-role")]
 Subnets = Annotated[
     list[str],
     each(r"subnet-[0-9a-f]{8,17}", "ids of subnets", "subnet-0a1b2c3d", "subnet-4e5f6a7b"),
@@ -63,66 +54,6 @@ Subnets = Annotated[
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Service(Section):
-    """The identity of the service: it cannot change later."""
-
-    name: Annotated[
-        str,
-        matching(
-            NAME,
-            "3 to 24 lowercase letters, digits and single hyphens",
-            "ai-assistant",
-        ),
-    ]
-    account: Annotated[
-        str,
-        matching(
-            r"[0-9]{12}",
-            "12 digits in quotes, as `aws sts get-caller-identity` shows them",
-            EXAMPLE_ACCOUNT,
-        ),
-    ]
-    region: Annotated[str, matching(REGION, "the name of a region", "us-east-1")]
-    partition: Annotated[str, matching(r"aws|aws-cn|aws-us-gov", "a partition of AWS", "aws")]
-    registry: Annotated[str, matching(r"\S+", "an ECR registry", EXAMPLE_REGISTRY)]
-
-    @field_validator("registry")
-    @classmethod
-    def _registry_is_of_account_and_region(cls, registry: str, info: ValidationInfo) -> str:
-        if {"account", "region", "partition"} <= info.data.keys():  # each of them is right
-            ending = ".amazonaws.com.cn" if info.data["partition"] == "aws-cn" else ".amazonaws.com"
-            right = f"{info.data['account']}.dkr.ecr.{info.data['region']}{ending}"
-            if registry != right:
-                raise ValueError(
-                    f"expects the ECR registry of this account and region, {quoted(right)}"
-                )
-        return registry
-
-
-class Names(Section):
-    """The names of AWS resources. Those that are absent follow from the service."""
-
-    stack: Annotated[str, matching(r"[A-Za-z][A-Za-z0-9-]{0,127}", "letters, digits, -", "api")]
-    repository: Annotated[
-        str,
-        matching(
-            r"(?=.{2,256}\Z)[a-z0-9]+([._/-][a-z0-9]+)*",
-            "the name of an ECR repository, not its address",
-            "ai-assistant",
-        ),
-    ]
-    cluster: EcsName
-    service: EcsName
-    family: EcsName
-    container: EcsName
-    log_group: Annotated[
-        str, matching(r"[A-Za-z0-9._/#-]{1,512}", "the name of a log group", "/ecs/api")
-    ]
-    execution_role: RoleName
-    task_role: RoleName
-    deploy_role: RoleName
 
 
 class Tasks(Section):
@@ -307,20 +238,4 @@ class Settings(Section):
         service, names = sections.get("service"), sections.get("names", {})
         if not isinstance(names, dict):
             return sections
-        service = service if isinstance(service, dict) else {}
-        # A wrong name or region is told once, and not again by the names that follow from it.
-        name = service["name"] if fits(service.get("name"), NAME) else "service"
-        region = service["region"] if fits(service.get("region"), REGION) else "us-east-1"
-        derived = {
-            "stack": name,
-            "repository": name,
-            "cluster": f"{name}-cluster",
-            "service": f"{name}-service",
-            "family": f"{name}-task",
-            "container": f"{name}-container",
-            "log_group": f"/ecs/{name}-app",
-            "execution_role": f"{name}-{region}-execution",
-            "task_role": f"{name}-{region}-task",
-            "deploy_role": f"{name}-{region}-github-actions",
-        }
-        return sections | {"names": derived | names}
+        return sections | {"names": names_of(service) | names}

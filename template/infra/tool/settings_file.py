@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from infra.tool.errors import Problem
-from infra.tool.settings import Service, Settings
+from infra.tool.service_names import Service
+from infra.tool.settings import Settings
 from infra.tool.shapes import Identity, quoted
 
 FILE = "infra/settings.toml"

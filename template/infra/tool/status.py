@@ -7,7 +7,8 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from infra.tool import health, image_scan, log
-from infra.tool.aws import Aws, AwsError
+from infra.tool.aws import Aws
+from infra.tool.aws_errors import AwsError
 from infra.tool.documents import platform_of
 from infra.tool.ecs_service import EcsService, Event
 from infra.tool.health import Fetch, Health
@@ -15,7 +16,8 @@ from infra.tool.log import Line
 from infra.tool.lookup import read_service, read_stack
 from infra.tool.scaling import Bounds, read_bounds
 from infra.tool.scan import Scan
-from infra.tool.settings import Names, Settings
+from infra.tool.service_names import Names
+from infra.tool.settings import Settings
 from infra.tool.stack import Stack
 from infra.tool.target import COMMAND
 from infra.tool.text import last_part, one_line

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from infra.tool.aws import Aws
-from infra.tool.settings import Names
+from infra.tool.service_names import Names
 from infra.tool.text import last_part, one_line
 
 if TYPE_CHECKING:

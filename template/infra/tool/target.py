@@ -8,7 +8,8 @@ from functools import cached_property
 from botocore.exceptions import ParamValidationError
 
 from infra.tool import settings_file
-from infra.tool.aws import Aws, AwsError
+from infra.tool.aws import Aws
+from infra.tool.aws_errors import AwsError
 from infra.tool.errors import Problem
 from infra.tool.repository import Repository
 from infra.tool.runtime import Runtime

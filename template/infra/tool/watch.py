@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from infra.tool import deployment, hooks
-from infra.tool.aws import AwsError
+from infra.tool.aws_errors import AwsError
 from infra.tool.deployment import Started, Verdict
 from infra.tool.ecs_service import EcsService
 from infra.tool.errors import ExitCode, Problem

@@ -7,7 +7,7 @@ Guide). A bucket of another account need not be visible: then CloudFormation fin
 import json
 from collections.abc import Mapping
 
-from infra.tool.aws import AwsError, Kind, tolerating
+from infra.tool.aws_errors import AwsError, Kind, tolerating
 from infra.tool.errors import Problem, ToolError
 from infra.tool.provision.resource_policies import Use, may_allow
 from infra.tool.settings import Settings

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from infra.tool.api_model import Json
-from infra.tool.aws import AwsError, Kind
+from infra.tool.aws_errors import AwsError, Kind
 from infra.tool.errors import Problem
 from infra.tool.provision.parameters import listed
 from infra.tool.provision.policies import DEPLOY
-from infra.tool.settings import Service
+from infra.tool.service_names import Service
 from infra.tool.shapes import Identity
 from infra.tool.target import Target
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from infra.tool.errors import Problem
 from infra.tool.provision import change_details
 from infra.tool.provision.stack_state import StackState
-from infra.tool.settings import GITHUB_ISSUER, Names
+from infra.tool.service_names import Names
+from infra.tool.settings import GITHUB_ISSUER
 from infra.tool.text import one_line
 
 if TYPE_CHECKING:

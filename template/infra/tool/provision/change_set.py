@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.tool.aws import AwsError
+from infra.tool.aws_errors import AwsError
 from infra.tool.errors import ExitCode, Problem, ToolError
 from infra.tool.patience import Patience
 from infra.tool.progress import View, progress

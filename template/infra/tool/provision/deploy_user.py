@@ -8,7 +8,7 @@ longer than the 2,048 characters that IAM allows for the policies of a user; a g
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from infra.tool.aws import AwsError, tolerating
+from infra.tool.aws_errors import AwsError, tolerating
 from infra.tool.errors import Problem
 from infra.tool.provision import policies
 from infra.tool.provision.limits import Limits

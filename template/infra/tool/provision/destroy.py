@@ -1,7 +1,7 @@
 """Takes the service down: the ECS service first, then the stack, the irreversible last."""
 
 from infra.tool import checks
-from infra.tool.aws import tolerating
+from infra.tool.aws_errors import tolerating
 from infra.tool.errors import ExitCode, Problem
 from infra.tool.provision import deploy_user, lost, policies, service_tasks, state
 from infra.tool.provision.deletion import delete_stack

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from infra.tool.aws import AwsError
+from infra.tool.aws_errors import AwsError
 from infra.tool.errors import ExitCode, Problem
 from infra.tool.patience import Patience
 from infra.tool.progress import Progress, View, progress

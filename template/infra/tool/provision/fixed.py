@@ -3,7 +3,7 @@ name of its own ("Name type", CloudFormation User Guide)."""
 
 from collections.abc import Iterator, Mapping
 
-from infra.tool.aws import tolerating
+from infra.tool.aws_errors import tolerating
 from infra.tool.errors import Problem
 from infra.tool.settings import Settings
 from infra.tool.settings_file import assignment

@@ -7,7 +7,7 @@ that the stack has already is a warning: other changes do not depend on it.
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from infra.tool.aws import AwsError, Kind
+from infra.tool.aws_errors import AwsError, Kind
 from infra.tool.errors import Problem, ToolError
 from infra.tool.provision.resource_policies import Use, may_allow
 from infra.tool.target import Target

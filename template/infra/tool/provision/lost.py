@@ -8,7 +8,8 @@ has none of the policies that the stack gave it, so CloudFormation must create a
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from infra.tool.aws import Aws, AwsError
+from infra.tool.aws import Aws
+from infra.tool.aws_errors import AwsError
 from infra.tool.errors import Problem
 from infra.tool.provision.stack_state import StackState
 from infra.tool.settings import Settings

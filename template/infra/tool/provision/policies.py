@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from infra.tool import documents, quotas
 from infra.tool.api_model import Json
-from infra.tool.aws import AwsError
+from infra.tool.aws_errors import AwsError
 from infra.tool.errors import Problem
 from infra.tool.provision import limits
 from infra.tool.provision.limits import Limits

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from infra.tool.api_model import Json
-from infra.tool.aws import AwsError
+from infra.tool.aws_errors import AwsError
 from infra.tool.errors import Problem
 from infra.tool.provision import reachability
 from infra.tool.shapes import is_prefix_list

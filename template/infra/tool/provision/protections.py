@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from infra.tool.aws import tolerating
+from infra.tool.aws_errors import tolerating
 from infra.tool.errors import Problem
 from infra.tool.provision import safeguards, service_tasks
 from infra.tool.provision.stack_state import StackState

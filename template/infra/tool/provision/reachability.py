@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from infra.tool.api_model import Json
-from infra.tool.aws import AwsError, Kind
+from infra.tool.aws_errors import AwsError, Kind
 from infra.tool.errors import Problem, ToolError
 from infra.tool.provision import ranges
 from infra.tool.provision.network import Network, Subnet, in_zones

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from infra.tool.aws import AwsError, tolerating
+from infra.tool.aws_errors import AwsError, tolerating
 from infra.tool.errors import Problem
 from infra.tool.provision.lost import role_exists
 from infra.tool.target import Target

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infra.tool.api_model import Json
-from infra.tool.aws import tolerating
+from infra.tool.aws_errors import tolerating
 from infra.tool.lookup import read_service
 from infra.tool.revision import read_revision
 from infra.tool.target import Target

@@ -3,7 +3,7 @@ of the web ACL."""
 
 from collections.abc import Mapping
 
-from infra.tool.aws import AwsError
+from infra.tool.aws_errors import AwsError
 from infra.tool.provision import state
 from infra.tool.target import Target
 

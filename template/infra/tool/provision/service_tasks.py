@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from infra.tool.aws import AwsError, tolerating
+from infra.tool.aws_errors import AwsError, tolerating
 from infra.tool.errors import ExitCode, Problem
 from infra.tool.lookup import read_service
 from infra.tool.patience import Patience

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from infra.tool.api_model import Json
-from infra.tool.aws import tolerating
+from infra.tool.aws_errors import tolerating
 from infra.tool.errors import ExitCode, Problem
 from infra.tool.provision import policies
 from infra.tool.provision.change import Change, takes_over

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from infra.tool.aws import AwsError
+from infra.tool.aws_errors import AwsError
 from infra.tool.target import Target
 
 PROVIDER = re.compile(r"arn:[a-z-]+:iam::[0-9]+:oidc-provider/(?P<issuer>.+)")

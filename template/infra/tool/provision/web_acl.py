@@ -6,7 +6,7 @@ association that the stack did not make, for example by AWS Firewall Manager, is
 
 from collections.abc import Mapping
 
-from infra.tool.aws import AwsError, Kind
+from infra.tool.aws_errors import AwsError, Kind
 from infra.tool.errors import Problem
 from infra.tool.provision import safeguards
 from infra.tool.settings_file import assignment

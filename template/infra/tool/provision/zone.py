@@ -4,7 +4,7 @@ in it. Everything that would make either fail, or keep CloudFormation waiting, i
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from infra.tool.aws import AwsError
+from infra.tool.aws_errors import AwsError
 from infra.tool.errors import Problem
 from infra.tool.lookup import read_stack
 from infra.tool.provision import zone_records
