@@ -29,10 +29,10 @@ class ScanResult:
     """The course of one scan."""
 
     findings: Mapping[str, int] = field(default_factory=dict)  # how many, by severity
-    status: str = "COMPLETE"  # FAILED, UNSUPPORTED_IMAGE and the like have no findings
+    status: str = "COMPLETE"  # a status such as FAILED or UNSUPPORTED_IMAGE has no findings
     description: str = "The scan was completed successfully."
     is_enhanced: bool = False  # whether Amazon Inspector made it
-    delay: float = 0  # seconds until ECR knows of the scan
+    delay: float = 0  # seconds until ECR lists the scan
     duration: float = 3  # seconds until its result is there
 
 

@@ -43,7 +43,7 @@ def datetime_by(clock: Clock) -> type[datetime]:
 
 @contextmanager
 def one_clock(clock: Clock, back_off: BackOff) -> Iterator[None]:
-    """moto's services take the time from `moto.core.utils.utcnow`, but for ECR, which is patched
+    """moto's services take the time from `moto.core.utils.utcnow`, except ECR, which is patched
     too, and Application Auto Scaling, which keeps the time of this machine."""
     by_the_clock = datetime_by(clock)
     with ExitStack() as patches:

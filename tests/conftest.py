@@ -1,4 +1,4 @@
-"""What every test stands on: the template as git would publish it, and renders of it."""
+"""Fixtures of every test: the template as git would publish it, and services rendered from it."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ pytest_plugins = ["tests.support.stage_fixtures"]
 
 
 def pytest_configure() -> None:
-    """Keep the tests apart from the settings of whoever runs them."""
+    """Keep the tests independent of the environment of the person who runs them."""
     if missing := [tool for tool in ("bash", "git", "jq") if not shutil.which(tool)]:
         pytest.exit(f"not installed: {', '.join(missing)} (apt-get install {missing[0]})")
     for name in [name for name in os.environ if name.startswith(("AWS_", "COPIER_", "GITHUB_"))]:
@@ -57,7 +57,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def varying(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What answers change, and no more of the template: it renders four times as fast again."""
+    """Only the files that depend on the answers: they render four times as fast as the template."""
     copy = tmp_path_factory.mktemp("varying")
     for path in template / "copier.yml", *template.rglob("*.jinja"):
         (copy / path.relative_to(template)).parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def aws(started_aws: "SimulatedAws") -> Iterator["SimulatedAws"]:
 
 @pytest.fixture
 def ground(aws: "SimulatedAws") -> "Ground":
-    """What a service needs, in an account that has nothing else."""
+    """The resources that a service needs, in an account without other resources."""
     from simulator.fixtures import Ground
 
     return Ground(aws)

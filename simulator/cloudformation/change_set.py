@@ -27,6 +27,6 @@ class ChangeSet:
 
     @property
     def tags(self) -> list[Json]:
-        """Those that the stack shall have: without the member, as it has them (UpdateStack)."""
+        """Those that the stack gets; without the member, UpdateStack keeps the present ones."""
         found: list[Json] = self.request.get("Tags", self.stack.tags)
         return found

@@ -132,7 +132,7 @@ class Stack:
         return Plan(plan.template, plan.given, plan.place, identify)
 
     def identify(self, name: str, attribute: str) -> Any:
-        """An attribute as it was at creation: later changes by others are not seen."""
+        """An attribute at creation: changes outside of the stack are not seen."""
         made = self.resources[name]
         if made.id not in self.identities:
             self.identities[made.id] = made.identities

@@ -75,7 +75,7 @@ class Stack:
         allowed = AllowedValues is None or text in map(str, AllowedValues)
         fits = AllowedPattern is None or re.fullmatch(AllowedPattern, text)
         if not (allowed and fits):
-            # As aws-ia/taskcat#627 got to see it.
+            # The text is from aws-ia/taskcat#627.
             reason = f"Parameter {name} failed to satisfy constraint: {ConstraintDescription}"
             raise BadTemplate(reason)
         if Type == "String":

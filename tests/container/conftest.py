@@ -1,4 +1,4 @@
-"""What the container tests stand on: an engine, and two images made on it once."""
+"""Fixtures of the container tests: an engine, and two images that it builds once."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from tests.support.rendering import Render
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
-# What an owner may add one day, and what the tests ask for.
+# Endpoints that an owner may add, for the tests to request.
 ENDPOINTS = '''
 import asyncio
 import os

@@ -47,7 +47,7 @@ def succeed(*words: str | Path) -> str:
 
 @contextmanager
 def built(folder: Path, *options: str) -> Iterator[str]:
-    """The image that the Dockerfile of a folder makes, by a name that nobody else removes."""
+    """Build the Dockerfile of a folder, under its own name, and remove the image at the end."""
     name = f"container-tests:{uuid4()}"
     succeed("build", "--quiet", "--network", "host", "--tag", name, *options, folder)
     try:
@@ -82,12 +82,12 @@ class Script:
         self.process.stdin.flush()
 
     def result(self) -> Any:
-        """What it prints last, as JSON."""
+        """The last line that it prints, as JSON."""
         try:
             said, errors = self.process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            raise AssertionError(f"the client waits in vain for {PATIENCE} s") from None
+            raise AssertionError(f"the client printed nothing in {PATIENCE} s") from None
         assert self.process.returncode == 0, errors
         return json.loads(said.splitlines()[-1])
 
@@ -115,7 +115,7 @@ class Container:
         return Script(process)
 
     def ask(self, script: str) -> Any:
-        """What a Python script beside the container prints last, as JSON."""
+        """The last line that a Python script beside the container prints, as JSON."""
         return self.start(script).result()
 
     def get(self, path: str, **headers: str) -> Any:
@@ -130,7 +130,7 @@ print(json.dumps([answer.status, headers, answer.read().decode()]))
 """)
 
     def healthy(self) -> bool:
-        """What ECS would find, by the health check of the task definition."""
+        """The result of the task definition's health check, run as ECS would run it."""
         check = self.definition["healthCheck"]
         kind, *command = check["command"]
         assert kind == "CMD", "give the command itself: CMD-SHELL puts another shell before it"
@@ -160,7 +160,7 @@ print(json.dumps([answer.status, headers, answer.read().decode()]))
         return [found[1] for found in self.logged(r"Started server process \[(\d+)\]")]
 
     def memory(self) -> int:
-        """What its processes hold in memory of their own, in kB."""
+        """The memory of its processes that they do not share, in kB."""
         statuses = self.run("bash", "-c", "cat /proc/[0-9]*/status").stdout
         return sum(int(held) for held in re.findall(r"RssAnon:\s+(\d+) kB", statuses))
 

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.container
 
 SERVE = "import os; os.execvp('gunicorn', ['gunicorn'])"
 ASK = "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/health')"
-# What the task definition of the example gives its container: 512 MiB, a quarter of a CPU.
+# The limits in the example's task definition: 512 MiB, a quarter of a CPU.
 AS_DEFINED = """
 import os
 from pathlib import Path
@@ -55,7 +55,7 @@ def python(script: str) -> list[str]:
 
 
 class Trial:
-    """What `test-image` does with an image and with a container definition that is changed."""
+    """Run `test-image` with an image and with a changed container definition."""
 
     def __init__(self, service: InstalledService, image: str) -> None:
         self.out, self.err = io.StringIO(), io.StringIO()

@@ -64,7 +64,7 @@ def test_the_packages_of_the_tool_are_left_out(
     """All but those that the app needs itself, such as pydantic, which is FastAPI's."""
     project = tomllib.loads((service.path / "pyproject.toml").read_text(encoding="utf-8"))
     tool = {re.split(r"[\[<>=]", line)[0] for line in project["dependency-groups"]["infra"]}
-    assert {"boto3", "rich", "typer"} <= tool, "what does the tool stand on now?"
+    assert {"boto3", "rich", "typer"} <= tool, "which packages does the tool import now?"
     script = """
 import importlib.metadata, json
 print(json.dumps([found.name.lower() for found in importlib.metadata.distributions()]))
@@ -80,7 +80,7 @@ def test_nothing_but_the_app_is_copied(container: Container) -> None:
 
 
 def test_nothing_is_compiled_at_start(container: Container) -> None:
-    """Every module of the running app comes from bytecode that nobody checks against its source."""
+    """Python loads every module of the app from bytecode, without a check against the source."""
     script = """
 import json, sys
 import app.main, gunicorn.app.wsgiapp, uvicorn_worker

@@ -78,7 +78,7 @@ def test_an_idle_connection_outlives_the_load_balancers(minute: Minute) -> None:
 def test_a_body_that_does_not_arrive_times_out(minute: Minute) -> None:
     for status, waited in minute.slow.result():
         assert status == "HTTP/1.1 408 Request Timeout"
-        assert waited > BODY_TIMEOUT - 1, "but for as long as it may take"
+        assert waited > BODY_TIMEOUT - 1, "the limit is the whole time that it may take"
     assert len(minute.container.workers()) == 1
 
 

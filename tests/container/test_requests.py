@@ -1,4 +1,4 @@
-"""What may come over the wire: through the load balancer, around it, and from who means no good."""
+"""Requests that may arrive: through the load balancer, directly, and from an attacker."""
 
 import json
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ MALFORMED = {
     "not HTTP": r"b'\x16\x03\x01 this is TLS\r\n\r\n'",
     "an unknown method": r"b'FOO / HTTP/1.1\r\nHost: x\r\n\r\n'",
     "an unknown version": r"b'GET / HTTP/3.0\r\nHost: x\r\n\r\n'",
-    "HTTP/2 without a word": r"b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'",
+    "HTTP/2 without an upgrade": r"b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'",
     "a path of bytes": r"b'GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n'",
     "a path without end": r"b'GET /' + b'a' * 100_000 + b' HTTP/1.1\r\nHost: x\r\n\r\n'",
     "a target that is no path": r"b'CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n'",
@@ -102,7 +102,7 @@ print(json.dumps(sorted(statuses)))
         assert container.healthy()
 
 
-# 300 clients that send a body of the largest size but for its last byte, half of them in chunks and
+# 300 clients that send a body of the largest size without its last byte, half of them in chunks and
 # with no length; meanwhile others send whole requests. Prints how many of the 300 were refused, how
 # the others were answered, and how long the slowest health check took, and then waits.
 HALF_SENT = """

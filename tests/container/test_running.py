@@ -12,7 +12,7 @@ from tests.support.rendering import EXAMPLE, render
 pytestmark = pytest.mark.container
 
 
-# What the kernel holds it to: in a control group of version 2, or else of version 1.
+# The limits that the kernel enforces: in a control group of version 2, or else of version 1.
 LIMITS = """
 cd /sys/fs/cgroup
 if [ -e cgroup.controllers ]; then

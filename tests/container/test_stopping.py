@@ -1,6 +1,6 @@
-"""`docker stop`, which is what ECS does, loses no request that has begun, whoever else comes.
+"""`docker stop`, which is what ECS does, loses no request that has begun, even while others arrive.
 
-What is sent over a connection in the moment in which the server closes it is lost, by the nature of
+A request that is sent at the moment when the server closes the connection is lost, by the nature of
 HTTP: the server never sees it, and a client may send it again. On a busy server that can be one
 request of each client. So the load balancer takes a task out before it is stopped; here there is
 none.
@@ -100,7 +100,7 @@ def test_a_stop_loses_no_request_in_flight(image: str, service: InstalledService
         begun = len(container.logged("request")) - (REQUESTS + REQUESTS // 2 + 3)
     assert came.pop("refused") == REQUESTS, "who comes later is told before it sends anything"
     assert came.pop("closed", 0) <= REQUESTS, "at most one request of each that goes on"
-    assert came == {"200": begun}, "and the server has seen none but those that it answered"
+    assert came == {"200": begun}, "the server has seen only the requests that it answered"
 
 
 # One stream that does not end.

@@ -11,7 +11,7 @@ from tests.recipes.service import Recipes
 
 pytestmark = pytest.mark.container
 
-# What the load balancer adds once the service has a certificate.
+# The header that the load balancer adds once the service has a certificate.
 THROUGH_HTTPS = {"X-Forwarded-Proto": "https"}
 
 

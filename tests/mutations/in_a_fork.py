@@ -54,7 +54,7 @@ def try_all(mutations: Sequence[Mutation], folder: Path) -> Iterator[MutationRes
     yield from mutator.noticed
     yield from (MutationResult(each) for each in mutator.left)
     for mutation in set(mutator.left) - mutator.tried:
-        print(f"no test has such a name: {mutation.tests} for {mutation.name}")
+        print(f"no test has this name: {mutation.tests} for {mutation.name}")
     for name in mutator.unusable:
         print("fails without a mutation:", name)
 

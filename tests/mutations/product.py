@@ -1,6 +1,6 @@
 """Single mistakes in the product apart from the tool: tests/mutations makes them."""
 
-# ruff: noqa: E501 -- an edit and its tests stand on one line
+# ruff: noqa: E501 -- an edit and its tests are on one line
 from collections.abc import Sequence
 
 from tests.mutations.mutation import Mutation, of
@@ -85,7 +85,7 @@ MUTATIONS: Sequence[Mutation] = [
         ("EXPOSE 8080", "EXPOSE 80", "documents/documents contract_test_of_a_service"),
         ("ghcr.io/astral-sh/uv:0.13.9", "ghcr.io/astral-sh/uv:latest", "documents/image_file"),
         ("python:3.14-slim-trixie", "python:3.14", "documents/image_file"),
-        ("# The commit that /health answers. A variable adds no layer, so a commit without changed code pushes no layer.\nARG COMMIT=unknown\nENV COMMIT=$COMMIT\n", "", "documents/image_file"),
+        ("# The commit that /health returns. A variable adds no layer, so a commit without changed code pushes no layer.\nARG COMMIT=unknown\nENV COMMIT=$COMMIT\n", "", "documents/image_file"),
         ("COPY app /code/srv/app", "COPY . /code/srv", "documents/image_file"),
         ("chmod -R u=rwX,go=rX /code", "chmod -R 777 /code", "documents/image_file"),
         ("RUN --mount=type=cache,target=/root/.cache/uv PYTHON", "RUN --mount=type=secret,id=key PYTHON", "documents/image_file"),

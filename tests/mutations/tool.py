@@ -4,7 +4,7 @@ A mistake is an edit of a file of template/infra/tool; the tests are those of te
 of the file without test_, and words of which a test's name has one.
 """
 
-# ruff: noqa: E501 -- an edit and its tests stand on one line
+# ruff: noqa: E501 -- an edit and its tests are on one line
 from collections.abc import Sequence
 
 from tests.mutations.mutation import Mutation

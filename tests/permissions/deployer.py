@@ -1,5 +1,5 @@
-"""Who deploys a service: a workflow by the deploy role, or a user by two keys. What they run, and
-how each run ends where nothing is refused."""
+"""The deployers of a service: a workflow with the deploy role, or a user with an access key. Each
+command that they run, with its result if IAM allows every call."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ DENIALS = {"AccessDenied", "AccessDeniedException", "DENIED"}
 
 @dataclass
 class Deployer:
-    """Somebody with credentials for a provisioned service, and whoever else does things there."""
+    """A user or a workflow with credentials, who deploys a provisioned service."""
 
     service: Checkout
     keys: dict[str, str] = field(default_factory=dict)
@@ -205,7 +205,7 @@ class Deployer:
 
 @dataclass(frozen=True)
 class DeployerRun:
-    """What a deployer runs, what is so before, and how it ends where nothing is refused."""
+    """A deployer's command, its preparation, and its result if IAM allows every call."""
 
     prepare: Callable[[Deployer], object]
     act: Callable[[Deployer], Run]

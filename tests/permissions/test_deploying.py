@@ -1,5 +1,5 @@
-"""ops/iam-policy-github-actions.json: enough for whoever deploys, not one action more, and nothing
-of a neighbour's."""
+"""ops/iam-policy-github-actions.json allows each call of a deployer, no other action, and no access
+to another service's resources."""
 
 import copy
 import json
@@ -36,7 +36,7 @@ ROOM_FOR_RESOURCES = {
 
 @dataclass
 class RecordedRuns:
-    """What the role runs, and asks, under the policy that provisioning put on it."""
+    """The deploy role's runs and its calls, under the policy that `provision` attached to it."""
 
     deployer: Deployer
     runs: dict[str, Run] = field(default_factory=dict)
@@ -166,7 +166,7 @@ def test_a_run_says_which_action_it_lacks(record: RecordedRuns, action: str) -> 
 
 # --- nothing of a neighbour's ---
 
-# What is another's: a name that this service has, and one that only looks like it.
+# Names of other resources: each with the name of this service that it replaces.
 OTHER_NAMES = {
     "an app whose name begins alike": ("service.name", "ai-assistant-two"),
     "an app whose name this one begins with": ("service.name", "ai"),
@@ -180,8 +180,8 @@ OTHER_NAMES = {
 
 
 def renamed(parameters: Json, old: str, new: str) -> Json:
-    """The parameters of a call, about something of another name. What containers are told is for
-    the roles of the task to be allowed."""
+    """The parameters of a call, with another resource's name in place of this service's. Container
+    definitions are left as they are: they depend on the roles of the task, not on this policy."""
     about = {key: value for key, value in parameters.items() if key != "containerDefinitions"}
     changed: Json = json.loads(json.dumps(about).replace(old, new))
     return parameters | changed
@@ -190,7 +190,8 @@ def renamed(parameters: Json, old: str, new: str) -> Json:
 def allowed_elsewhere(
     record: RecordedRuns, call: Call, parameters: Json, account: Account
 ) -> list[str] | None:
-    """What the policy allows of a call about something else; None where IAM sees no difference."""
+    """The actions that the policy allows for the call on another resource; None if IAM sees no
+    difference."""
     before = needs(call.service, call.operation, call.parameters, record.account)
     after = needs(call.service, call.operation, parameters, account)
     others = [need for was, need in zip(before, after, strict=True) if was != need]
@@ -326,7 +327,7 @@ STRANGERS = {
     "another repository": SUBJECT.replace("/ai-assistant@2", "/other@3"),
     "a repository that took over the name": SUBJECT.replace("@2", "@3"),
     "an owner who took over the name": SUBJECT.replace("@1", "@4"),
-    "a repository of old, without ids": SUBJECT.replace("@1", "").replace("@2", ""),
+    "the earlier format, without ids": SUBJECT.replace("@1", "").replace("@2", ""),
     "other letters": SUBJECT.replace("my-company", "My-Company"),
 }
 
@@ -368,7 +369,7 @@ def test_a_run_ends_as_it_should_by_a_user_s_two_keys(
 ) -> None:
     run = RUNS[name].carry_out(by_keys)
     user = record.account.arn("iam", f"user/{USER}", region="")
-    # A call that meets a fault is nobody's.
+    # A call that ends with an injected fault has no principal.
     assert {call.principal for call in run.calls} - {""} == {user}
     assert not RUNS[name].lacks(run), run.text
 

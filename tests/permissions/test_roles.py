@@ -47,7 +47,7 @@ def policies(stack: Stack, role: str) -> list[Json]:
 
 
 def without(policies: list[Json], action: str) -> list[Json]:
-    """The policies, but for one action."""
+    """The policies without one action."""
     less = copy.deepcopy(policies)
     for policy in less:
         for statement in policy["Statement"]:
@@ -103,8 +103,8 @@ class Start:
         self.policies = policies(self.stack, "ExecutionRole")
 
     def says(self, policies: list[Json], **changes: Any) -> str:
-        """What ECS says of the task, whose app says "it runs" and crashes; and what its log says.
-        The changes are of its container."""
+        """The stopped reason of a task whose app prints "it runs" and crashes, and the task's log.
+        The changes are applied to its container definition."""
         client = self.ground.aws.client
         for number, policy in enumerate(policies):
             put = {"RoleName": "execution", "PolicyName": str(number)}
@@ -158,9 +158,9 @@ def test_without_any_one_of_them_a_task_does_not_run(start: Start, action: str) 
     said = start.says(without(start.policies, action))
     assert "it runs" not in said, f"nothing needs {action}: delete it in infra/stack.yml"
     if action == "logs:PutLogEvents":
-        return  # the log driver goes on without a word
+        return  # the log driver ignores the error
     assert "Essential container in task exited" not in said
-    # A registry and S3 say no more than that it is forbidden.
+    # ECR and S3 return only "forbidden", without a reason.
     forbidden = {"ecr": "403 Forbidden", "s3": "AccessDenied: Access Denied"}
     assert action in said or forbidden.get(action.partition(":")[0], action) in said, said
 
@@ -215,7 +215,7 @@ BORROWERS: dict[str, tuple[str, Json, bool]] = {
         {name: value.replace("us-east-1", "eu-west-1") for name, value in HERE.items()},
         False,
     ),
-    "somebody who does not say for whom": ("ecs-tasks.amazonaws.com", {}, False),
+    "ECS without the account and the task": ("ecs-tasks.amazonaws.com", {}, False),
     "another service of AWS": ("lambda.amazonaws.com", HERE, False),
 }
 

@@ -17,7 +17,7 @@ ANSWERS = ROOT / "example-answers.yml"
 
 
 def copier(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run Copier's command line with nobody at the keyboard, as CI does."""
+    """Run Copier's command line without a terminal, as CI does."""
     return subprocess.run(
         [COPIER, *words], cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True
     )

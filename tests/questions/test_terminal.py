@@ -1,4 +1,4 @@
-"""What a person sees who answers the questions in a terminal of 80 columns and 24 rows."""
+"""The questions, as a person sees them in a terminal of 80 columns and 24 rows."""
 
 import re
 import sys

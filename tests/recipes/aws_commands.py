@@ -21,7 +21,7 @@ from tests.support.recipe_page import AwsStep, RecipeError
 
 TOOL = "uv run --frozen -m infra "
 AWS_CLI = Path(__file__).with_name("aws_cli.py")
-# What a command names of the service, and how.
+# The service's resources that a command may name, and the option that names each.
 NAMED = {
     "cluster": r"--cluster ([\w-]+)",
     "container": r"\{\\?\"name\\?\": \\?\"([\w-]+)",

@@ -192,7 +192,7 @@ class BedrockHandler(BaseHTTPRequestHandler):
 
 
 def wrong_signature(handler: BedrockHandler, body: bytes) -> str:
-    """What is wrong with the signature of a request; empty if nothing is."""
+    """The error in a request's signature; empty if the signature is correct."""
     given = AUTHORIZATION.fullmatch(handler.headers.get("Authorization", ""))
     if not given:
         return "no signature"

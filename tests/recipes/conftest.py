@@ -1,4 +1,4 @@
-"""What the tests of recipes stand on."""
+"""Fixtures of the tests of recipes."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -7,8 +7,8 @@ import pytest
 
 from tests.support.postgresql import Postgres, running
 
-# What the tests of a recipe's service find in their environment, by the name of a fixture that
-# returns it. Such a fixture calls tests.support.programs.require.
+# The fixture that returns the environment in which the tests of a recipe's service run. It calls
+# tests.support.programs.require.
 NEEDS = {"rest-api-postgresql": "test_database"}
 
 

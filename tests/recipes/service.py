@@ -61,7 +61,7 @@ class RecipeService(InstalledService):
         return task["containerDefinitions"][0]
 
     def environment(self, **more: str) -> dict[str, str]:
-        """What the app finds in its environment, with stand-ins for its secrets, or `more`."""
+        """The app's environment variables, with placeholders for secrets that `more` lacks."""
         container = self.container()
         settings = settings_file.read(self.path)
         secrets = {each["name"] for each in container["secrets"]}

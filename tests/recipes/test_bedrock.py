@@ -38,7 +38,7 @@ class Stub:
         return list(httpx2.get(f"{self.url}/requests", timeout=PATIENCE).json())
 
     def environment(self) -> dict[str, str]:
-        """What ECS sets in a task, as far as the app reads it, and where Bedrock is."""
+        """The environment variables that ECS sets and the app reads, and the URL of Bedrock."""
         return {
             "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": self.url,
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{self.url}/credentials",
@@ -129,7 +129,7 @@ def test_an_answer_can_be_complete_or_streamed(recipes: Recipes, answers: str, s
 
 
 def invalid(operation: str, request: dict[str, Any]) -> str:
-    """What the API's model says against a request."""
+    """The errors that the API's model finds in a request."""
     session = botocore.session.get_session()
     shape = session.get_service_model("bedrock-runtime").operation_model(operation).input_shape
     assert shape

@@ -88,7 +88,7 @@ def publish(server: Server, *texts: str) -> None:
 
 @dataclass
 class Listener:
-    """What a client has got so far. It stops reading after the text "last"."""
+    """The messages that a client has received. It stops reading after the text "last"."""
 
     texts: list[str] = field(default_factory=list)
     last_id: str | None = None
@@ -401,7 +401,7 @@ def test_the_clients_that_the_page_shows_survive_a_deploy(
             pages[0].wait_for_timeout(50)
         balancer.target = new.port()
         old.process.terminate()
-        publish(new, "while nobody listens")
+        publish(new, "while no client listens")
         assert old.process.wait(PATIENCE) == 0
         [clients] = [line["clients"] for line in old.lines() if "clients" in line]
         assert clients == 2, "both were connected to the old one"
@@ -409,5 +409,5 @@ def test_the_clients_that_the_page_shows_survive_a_deploy(
         for page in pages:
             page.wait_for_function("shown.includes('last')", timeout=PATIENCE * 1000)
             shown = page.evaluate("shown")
-            assert shown[-2:] == ["while nobody listens", "last"]
+            assert shown[-2:] == ["while no client listens", "last"]
             assert len(shown) == len(set(shown)), "none comes twice"

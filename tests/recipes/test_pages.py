@@ -1,4 +1,4 @@
-"""What a recipe page may look like, and what is said about one that cannot be applied."""
+"""The format of a recipe page, and the errors for a page that cannot be applied."""
 
 import json
 import subprocess

@@ -36,7 +36,7 @@ def service(recipes: Recipes, combination: tuple[str, str]) -> RecipeService:
 
 @pytest.fixture(scope="session")
 def types(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What mypy knows of the packages already, by their contents: it saves half of its time."""
+    """mypy's cache of the packages, which the recipes share: it saves half of the time."""
     return str(tmp_path_factory.mktemp("types"))
 
 

@@ -139,7 +139,7 @@ def test_a_form_of_another_site_changes_nothing(server: Server, page: Page, host
         assert refused.value.status == 403
         page.wait_for_selector("h1:has-text('Forbidden')")
     page.goto(url(server))
-    assert page.locator("li").count() == 1, "the session is as it was"
+    assert page.locator("li").count() == 1, "the session is not changed"
 
 
 def test_static_files_are_fetched_once(service: RecipeService, page: Page) -> None:

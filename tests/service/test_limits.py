@@ -211,7 +211,7 @@ def test_a_request_whose_body_stops_is_refused_after_the_timeout(
 ) -> None:
     begin = time.monotonic()
     start, body = send(app, path, *half)
-    assert time.monotonic() - begin >= SHORT * 0.9, "but for as long as it may take"
+    assert time.monotonic() - begin >= SHORT * 0.9, "the limit is the whole time that it may take"
     assert start["status"] == 408
     assert (b"connection", b"close") in start["headers"], "what comes later is no new request"
     assert json.loads(body["body"])["detail"]

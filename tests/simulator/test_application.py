@@ -52,9 +52,9 @@ def test_an_error_has_the_shape_of_its_protocol(client: OneTryClient) -> None:
     found = refusal(client("ecs").describe_services, cluster="nowhere", services=["app"])
     assert "(ClusterNotFoundException) when calling the DescribeServices operation" in found
     assert found.endswith(": Cluster not found.")
-    found = refusal(client("iam").get_role, RoleName="nobody")
+    found = refusal(client("iam").get_role, RoleName="missing")
     assert "(NoSuchEntity) when calling the GetRole operation" in found
-    assert found.endswith(": Role nobody not found")
+    assert found.endswith(": Role missing not found")
     found = refusal(client("ec2").describe_subnets, SubnetIds=["subnet-0123"])
     assert "(InvalidSubnetID.NotFound) when calling the DescribeSubnets operation" in found
     found = refusal(client("cloudformation").describe_stacks, StackName="nothing")
@@ -212,7 +212,9 @@ def test_a_dropped_connection_returns_no_response(ground: Ground, client: OneTry
     ground.aws.faults.lose_answer("ecs:CreateCluster")
     with pytest.raises(ConnectionClosedError):
         ecs.create_cluster(clusterName="other")
-    assert ecs.describe_clusters(clusters=["other"])["clusters"], "it was, but nobody heard of it"
+    assert ecs.describe_clusters(clusters=["other"])["clusters"], (
+        "it was created, but the client did not see the response"
+    )
 
 
 def test_an_operation_that_is_not_simulated_is_an_error(

@@ -202,7 +202,7 @@ def test_a_failed_creation_is_rolled_back_except_retained_resources(
 def test_a_resource_that_its_service_refuses_fails_too(
     aws: SimulatedAws, operator: Operator
 ) -> None:
-    """A target group is not found by its name, so nobody sees the other one before."""
+    """CloudFormation does not look up a target group by its name, so the plan shows no conflict."""
     aws.client("elbv2").create_target_group(Name="targets", Protocol="TCP", Port=1, VpcId=vpc(aws))
     assert operator.create(**MONTH) == "ROLLBACK_COMPLETE"
     assert "DuplicateTargetGroupName" in operator.reason("Targets", "CREATE_FAILED")

@@ -1,4 +1,4 @@
-"""What becomes of a rollout, as ECS tells it: moto knows one deployment, which never ends."""
+"""The states of a rollout, as ECS reports them: moto has one deployment, which never ends."""
 
 import http.client
 from typing import Any

@@ -48,7 +48,9 @@ def test_a_certificate_is_issued_once_its_record_is_found(aws: SimulatedAws) -> 
     create_zone(aws).add(record["Name"].rstrip("."), record["Type"], record["Value"])
     assert status(aws, arn) == "ISSUED"
     aws.acm.undelegated.add("example.com")
-    assert status(aws, arn) == "PENDING_VALIDATION", "nobody finds the zone"
+    assert status(aws, arn) == "PENDING_VALIDATION", (
+        "the zone is not delegated, so DNS does not find it"
+    )
 
 
 def test_a_private_zone_validates_nothing(aws: SimulatedAws) -> None:

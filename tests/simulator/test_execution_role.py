@@ -1,4 +1,4 @@
-"""What ECS does by the execution role before a container runs, and why a task does not start."""
+"""ECS uses the execution role before a container runs; without a permission the task stops."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a URL of the load balancer answers to the tool, from outside of AWS."""
+"""The responses of the load balancer's URL to the tool, which runs outside of AWS."""
 
 import json
 import ssl

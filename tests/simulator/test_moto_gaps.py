@@ -1,4 +1,4 @@
-"""What AWS refuses and moto takes: a script that is wrong about it must not go green here."""
+"""Requests that AWS refuses and moto accepts: here, too, a command that sends one must fail."""
 
 from typing import Any
 

@@ -148,7 +148,7 @@ PARAMETERS: Json = {
     "Names": ["/app/key"],
     "AlarmName": "app",
 }
-# What the reference has otherwise than IAM decides; permissions.py says why.
+# Actions for which IAM decides otherwise than its reference says; permissions.py says why.
 OTHERWISE = {"ecs:ListTasks", "ecs:ListServices"}
 
 

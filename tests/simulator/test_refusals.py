@@ -1,4 +1,4 @@
-"""What AWS refuses of services, security groups, stacks and scaling, and moto does not."""
+"""Requests for services, security groups, stacks and scaling that AWS refuses and moto accepts."""
 
 from typing import Any
 

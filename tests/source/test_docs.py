@@ -159,7 +159,7 @@ def test_the_settings_that_cannot_change_are_those_that_provisioning_refuses(
 
 
 def times_of(service: Path) -> dict[str, str]:
-    """What docs/explanation/task-replacement.md tells, by the files of a service."""
+    """The numbers in docs/explanation/task-replacement.md, read from the files of a service."""
     [container] = json.loads((service / "infra" / "task-definition.json").read_text("utf-8"))[
         "containerDefinitions"
     ]

@@ -14,7 +14,7 @@ from tests.support.rendering import ROOT, Render
 
 MAP = ROOT / "docs" / "guide-map.md"
 
-# What the guide numbers or names: its plan, its chapters, its steps, its permissions, its layout.
+# The parts of the guide: its plan, its chapters, its steps, its permissions, its layout.
 STEPS = [
     *(f"Plan {number}" for number in range(1, 6)),
     "Image",
@@ -86,8 +86,8 @@ def names_of_tests(file: Path) -> set[str]:
 
 
 def cases_in(modules: Sequence[Path]) -> set[str]:
-    """What may stand in the brackets of the ids of tests: the functions that a decorator of these
-    modules keeps as cases, such as `@invariant`."""
+    """The names that the brackets of a test id may have: functions that a decorator makes cases,
+    such as `@invariant`."""
     functions = [
         node for file in modules for node in parsed(file) if isinstance(node, ast.FunctionDef)
     ]

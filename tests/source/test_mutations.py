@@ -51,4 +51,4 @@ def without_test(items: list[pytest.Item]) -> Iterator[Mutation]:
 def test_the_tests_of_each_mistake_exist(collected: list[pytest.Item]) -> None:
     assert collected, "pytest collects no tests"
     lost = [f"{mutation.tests} for {mutation.name}" for mutation in without_test(collected)]
-    assert lost == [], "no test has such a name: change it in tests/mutations"
+    assert lost == [], "no test has this name: change it in tests/mutations"

@@ -117,7 +117,7 @@ def test_no_seven_lines_occur_twice_in_a_file(example: Render) -> None:
         assert not twice, f"{name} repeats:\n{next(iter(twice))}"
 
 
-# What copier.yml tells Copier itself, and why.
+# The settings of Copier itself in copier.yml, each with the reason.
 COPIER: dict[str, tuple[object, str]] = {
     "_min_copier_version": ("9.19.0", "the first with every known fix of path traversal"),
     "_subdirectory": ("template", "the rest of this repository is no part of a service"),

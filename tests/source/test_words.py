@@ -21,10 +21,15 @@ AVOIDED = {
     r"\bwhat is there\b": "name the thing, or: the existing resource",
     r"\bsuch an?\b": "this, or of this kind",
     r"\bwithout a word\b": "silently",
+    r"\bbut for (?!as)": "except",
+    r"\b(?:nothing|none) but\b": "only",
+    r"\bin vain\b": "without effect",
+    r"\bshall\b": "must, or will",
+    r"\btold apart\b": "distinguished",
     r"(?:^|[.;] )so it is\b": "therefore",
     r"(?:^|[.!] )What\b(?![^.!]*\?)": "begin the sentence with a noun or a verb",
 }
-FOLDERS = ("template", "simulator", "scripts", "docs")
+FOLDERS = ("template", "simulator", "scripts", "docs", "tests", "benchmarks")
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "AGENTS.md")
 
 

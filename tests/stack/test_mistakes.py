@@ -62,7 +62,7 @@ MISTAKES: dict[str, Mistake] = {
         "          DestinationSecurityGroupId: !GetAtt LoadBalancerSecurityGroup.GroupId\n"
         "\n  # A separate resource",
     ),
-    "a function that nobody knows": Mistake(
+    "an unknown intrinsic function": Mistake(
         template.every_reference_has_a_target_and_none_is_circular,
         "!Split [", "!Splitt [",
     ),
@@ -141,7 +141,7 @@ MISTAKES: dict[str, Mistake] = {
         "            - !Ref AWS::NoValue\n"
         "          - {IpProtocol: tcp, FromPort: 443, ToPort: 443, CidrIp: 0.0.0.0/0}\n",
     ),
-    "a listener that nobody reaches": Mistake(
+    "a listener whose port the security group closes": Mistake(
         reachability.allowed_clients_reach_the_load_balancer_on_80_and_with_a_certificate_on_443,
         "FromPort: 80, ToPort: 80,", "FromPort: 8080, ToPort: 8080,",
     ),
@@ -162,7 +162,7 @@ MISTAKES: dict[str, Mistake] = {
         "!And [!Not [!Condition HasIpv4Ranges], !Not [!Condition HasIpv6Ranges]]",
         "!Not [!Condition HasIpv4Ranges]",
     ),
-    "a range that is allowed in vain": Mistake(
+    "an allowed range without an entry": Mistake(
         reachability.every_allowed_range_is_an_entry_of_its_prefix_list,
         "          - HasIpv4Range7\n", "          - HasIpv4Range8\n",
     ),
@@ -429,7 +429,7 @@ MISTAKES: dict[str, Mistake] = {
         permissions.images_are_immutable_and_scanned,
         "IMMUTABLE", "MUTABLE",
     ),
-    "images that nobody scans": Mistake(
+    "a registry that does not scan images": Mistake(
         permissions.images_are_immutable_and_scanned,
         "ScanOnPush: true", "ScanOnPush: false",
     ),
@@ -453,7 +453,7 @@ MISTAKES: dict[str, Mistake] = {
         outputs.an_output_has_the_load_balancers_own_name,
         "Value: !GetAtt LoadBalancer.DNSName", "Value: !Ref DomainName",
     ),
-    "an alarm that tells nobody": Mistake(
+    "an alarm without its topic": Mistake(
         alarms.alarms_have_actions_only_if_a_topic_is_set,
         '      AlarmActions: !If [HasAlarmTopic, [!Ref AlarmTopicArn], !Ref "AWS::NoValue"]\n', "",
     ),

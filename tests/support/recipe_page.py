@@ -188,7 +188,7 @@ def change(block: Block, file: str) -> Change:
 
 
 def instructions_without_block(name: str, text: str, block_lines: set[int]) -> Iterator[str]:
-    """What is wrong with instructions that no block follows, outside of blocks."""
+    """The errors in instructions outside of blocks: no block follows them."""
     inside = ""
     lines = text.splitlines()
     for number, line in enumerate(lines, start=1):

@@ -72,6 +72,6 @@ class ImageService(ServiceRepository):
 
 
 def base_environment() -> Mapping[str, str]:
-    """What git needs of the environment of these tests."""
+    """The environment variables that git needs."""
     kept = ("GIT_", "HOME", "PATH")
     return {name: value for name, value in os.environ.items() if name.startswith(kept)}

@@ -482,7 +482,7 @@ def test_a_second_deploy_of_a_commit_adds_a_missing_tag(
     provisioned.release()
     provisioned.aws.faults.refuse("ecr:PutImage", "ServerException", "busy", times=9)
     run = provisioned.run("deploy").expect(0)
-    assert "could not be tagged" in run.err, "it is deployed all the same"
+    assert "could not be tagged" in run.err, "a failed tag does not stop the deploy"
     assert deployed_image(provisioned) == ""
     provisioned.aws.faults.clear()
     assert provisioned.run("deploy").expect(0).changes == [

@@ -35,7 +35,7 @@ UPDATES: dict[str, tuple[bool, Json | None, Json | None, Json | None]] = {
     "off after on, with another one": (False, None, alarms("mine", OF_THE_STACK[0]), OFF),
     "off, and a person has set others": (False, None, alarms("mine"), None),
     "on": (True, None, None, ALL),
-    "on once more": (True, None, ALL, ALL),
+    "on again": (True, None, ALL, ALL),
     "on, after a rollback turned them off": (True, None, ALL | OFF, ALL),
     "on, with the document's own": (True, alarms("mine"), None, alarms("mine", *OF_THE_STACK)),
     "on, the document names one of the stack's": (

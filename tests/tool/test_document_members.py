@@ -75,7 +75,7 @@ REFUSED_VALUES = (
     "schedulingStrategy=DAEMON",
 )
 SPOT = {"capacityProvider": "FARGATE_SPOT", "weight": 1}
-# An answer of DescribeServices that has no more than a service must have.
+# An answer of DescribeServices with only the members that a service must have.
 BARE = {"status": "ACTIVE", "desiredCount": 1, "launchType": "FARGATE"}
 
 

@@ -68,7 +68,7 @@ def test_a_rollback_in_progress_is_recognised_by_a_later_revision_that_is_listed
 
     assert goes_to(listed(42, "IN_PROGRESS"), later) == 42, "it is on its way to 42 already"
     assert goes_to(listed(42, "COMPLETED"), later) == 41, "it has arrived"
-    assert goes_to(listed(42, "IN_PROGRESS")) == 41, "42 is deployed once more, by force"
+    assert goes_to(listed(42, "IN_PROGRESS")) == 41, "42 is deployed again, by a forced deployment"
     earlier = listed(41, "COMPLETED", status="ACTIVE")
     assert goes_to(listed(42, "IN_PROGRESS"), earlier) == 41, "42 is being deployed"
     first = history.revision_to_go_back_to([43, 41], 42, service(listed(42), later), FAMILY)

@@ -176,7 +176,7 @@ def test_a_revision_without_a_tag_has_an_unknown_commit(deployed_twice: Checkout
 
 
 def register_by_hand(checkout: Checkout, **changes: Any) -> None:
-    """Another revision, like the present one but for its tags and what is changed of it."""
+    """Another revision: a copy of the present one with other tags and with the changes."""
     ecs = checkout.aws.client("ecs")
     present = ecs.describe_task_definition(taskDefinition=checkout.revision)["taskDefinition"]
     document = checkout.document("infra/task-definition.json")

@@ -276,7 +276,7 @@ WRONG: dict[str, dict[str, Any]] = {
         "a name": "team",
         "no slash at its end": "/team",
         "no slash at its start": "team/",
-        "nothing but the root": "/",
+        "only the root": "/",
         "two slashes": "//",
         "a wildcard": "/*/",
         "whitespace": "/the team/",

@@ -84,7 +84,7 @@ TRUTH: dict[str, tuple[EcsService | None, Verdict]] = {
         service(listed(LATER), listed(NEW, "FAILED", status="ACTIVE")),
         Verdict.OVERTAKEN,
     ),
-    "our revision is deployed once more": (
+    "our revision is deployed again": (
         service(listed(NEW, "COMPLETED", id=AGAIN), listed(status="ACTIVE")),
         Verdict.OVERTAKEN,
     ),
@@ -208,7 +208,7 @@ IDS = {OURS: NEW, "ecs-svc/1": BEFORE, "ecs-svc/3": LATER, AGAIN: NEW}
 
 @st.composite
 def services(draw: st.DrawFn) -> list[Json]:
-    """What DescribeServices may list: one service at most, one PRIMARY deployment at most."""
+    """The services of DescribeServices: at most one, with at most one PRIMARY deployment."""
     status = draw(st.sampled_from(["ACTIVE", "ACTIVE", "ACTIVE", "DRAINING", "INACTIVE", ""]))
     if not status:
         return []

@@ -380,7 +380,7 @@ class ExplainsInTheReadme(OwnerEdit):
 
     def apply(self, service: Owned) -> None:
         readme = service.path / "README.md"
-        insert(readme, "## Run it", "## What it is for\n\nIt says how an order stands.\n\n")
+        insert(readme, "## Run it", "## Its purpose\n\nIt says how an order stands.\n\n")
         insert(readme, "| workers and timeouts", "| orders | `app/orders.py` |\n")
         append(readme, "\n\n## Who to ask\n\nThe orders team.\n")
 
@@ -389,7 +389,7 @@ class ExplainsInTheReadme(OwnerEdit):
         sections = re.findall(r"^## (.+)$", text, re.MULTILINE)
         table = text.partition("## Where to change what")[2].partition("\n## ")[0]
         return (
-            sections[0] == "What it is for"
+            sections[0] == "Its purpose"
             and sections[-1] == "Who to ask"
             and "| orders | `app/orders.py` |" in table
         )

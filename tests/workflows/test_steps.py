@@ -37,7 +37,7 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-# What is read before anything starts
+# The files that a workflow reads before its first step
 
 
 def test_without_a_lock_file_ci_says_what_to_do(runner: Runner) -> None:

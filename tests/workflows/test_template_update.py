@@ -118,7 +118,7 @@ def test_an_issue_is_opened_kept_renamed_and_closed(template_of: Template) -> No
 
     changes = template.state()["changes"]
     assert template.week().code == 0
-    assert template.state()["changes"] == changes, "nothing new: nobody is told a second time"
+    assert template.state()["changes"] == changes, "no new release: no second issue"
 
     template.release("v1.2.0")
     assert template.week().code == 0

@@ -129,7 +129,7 @@ TAGGERS: Mapping[str, Tagger] = {
 
 
 def retag(aws: Aws, type: str, id: str, before: Tags, after: Tags) -> None:
-    """From the tags that a resource has of its stack to those it shall have."""
+    """Replace the tags that a resource has from its stack with those of the new template."""
     if before == after:
         return
     if type not in TAGGERS:

@@ -45,7 +45,7 @@ class Terminated(BaseException):
 
 
 def run(words: Sequence[str], runtime: Runtime) -> int:
-    """Run a command to its end. Returns its exit code, and raises nothing but SystemExit."""
+    """Run a command to its end. Returns its exit code, and raises only SystemExit."""
     given = [word for word in words if word] or ["--help"]
     target = Target(runtime, command=" ".join(given))
     code = ExitCode.DONE

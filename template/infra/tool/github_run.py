@@ -24,7 +24,7 @@ MAIN_UNKNOWN = Problem(
 NOTHING_TO_WATCH = Problem(
     "nothing-to-watch",
     "a re-run only watches a rollback in progress, and none to {revision} is in progress",
-    "to roll back once more, start a new run: gh workflow run rollback-ecs.yml",
+    "to roll back again, start a new run: gh workflow run rollback-ecs.yml",
 )
 
 TIMEOUT = 10.0  # seconds, for one request

@@ -125,7 +125,7 @@ def push(target: Target, commit: str, platform: str) -> None:
         with console.group(f"Pushing {name}"):
             pushed = private.run("push", name, show=True)
     if pushed.returncode:
-        console.warn("docker could not push it: asking ECR whether it has the image all the same")
+        console.warn("docker could not push it: asking ECR whether it has the image anyway")
 
 
 def build_here(target: Target, commit: str, documents: Documents) -> str:

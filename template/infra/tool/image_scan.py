@@ -159,7 +159,7 @@ def awaited(target: Target, digest: str, platform: str) -> Scan:
 
 def look(target: Target, digest: str, platform: str) -> Scan:
     """The scan as it is. A lost answer is one more reason to wait. A refusal is raised: the service
-    is as it was, whether or not the image has been pushed."""
+    is not changed, whether or not the image has been pushed."""
     try:
         return read(target.aws, target.settings.names.repository, digest, platform)
     except AwsError as error:

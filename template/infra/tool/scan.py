@@ -34,7 +34,7 @@ class Lack(Enum):
 class Scan:
     """The scan of one image."""
 
-    status: str  # in the words of ECR; empty if ECR knows of no scan
+    status: str  # in the words of ECR; empty if ECR has no scan
     description: str  # of the status, likewise
     findings: Mapping[str, int] | None = None  # by severity, the worst first; None: no result
 

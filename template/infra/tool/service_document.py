@@ -124,7 +124,7 @@ def complaints_about_update(document: Json, running: Mapping[str, Any]) -> Itera
         if not (is_off(value) or value == defaults.get(path.rpartition(".")[2])):
             yield (
                 f"{path} of the service is {value}, and an update keeps what this file does not "
-                "name: write the value that it shall have"
+                "name: write the value that you want"
             )
 
 

@@ -1,7 +1,7 @@
 """From infra/service.json to the requests of CreateService and UpdateService. Pure.
 
 Every member of the document is sent as it is, derived by a rule of this module, or refused by name
-(service_document.py) before anything is changed. An update sends the whole document, but for:
+(service_document.py) before anything is changed. An update sends the whole document, except:
 
 - `deploymentConfiguration.alarms`, by the rules of deployment_alarms.py.
 - `launchType`, `schedulingStrategy` and `tags`, which UpdateService does not take. A change from

@@ -56,7 +56,7 @@ class Target:
 
     @property
     def again(self) -> str:
-        """How to run the command once more."""
+        """The command line that runs this command again."""
         if self.runtime.console.in_github:
             name, _, number = self.command.partition(" ")
             # A re-run of the job has the inputs of the first attempt, and those may name no number.

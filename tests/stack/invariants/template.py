@@ -25,7 +25,7 @@ def every_reference_has_a_target_and_none_is_circular(service: RenderedService) 
     there = {"AWS::AccountId", "AWS::NoValue", "AWS::Partition", "AWS::Region"}
     for section in "Parameters", "Conditions", "Resources":
         there |= service.template[section].keys()
-    # What a !Sub names for itself.
+    # Variables that a !Sub defines itself.
     own = {"Scheme", "Host", "Objects", "Line", "Balancer", "Targets", "Service", "Deployments"}
     assert set(references(service.template)) <= there | own
 

@@ -25,7 +25,7 @@ def name_of(value: object) -> str:
 
 
 def live(checkout: Checkout) -> dict[str, Any]:
-    """What running tasks stand on, as the services of AWS show it."""
+    """The resources that running tasks depend on, as the AWS APIs return them."""
     client = checkout.aws.client
     [balancer] = client("elbv2").describe_load_balancers()["LoadBalancers"]
     tasks = [task for task in checkout.aws.ecs.tasks if task.status == "RUNNING"]
@@ -69,7 +69,7 @@ def answer(checkout: Checkout, balancer: str) -> int:
 
 
 def provision(checkout: Checkout, setting: CompanySetting) -> None:
-    """Apply the settings; running tasks keep what they have. What is for new stacks is refused."""
+    """Apply the settings; running tasks keep their resources. One for new stacks is refused."""
     before = live(checkout)
     run = checkout.administer("provision")
     if setting.is_for_new:

@@ -512,7 +512,7 @@ def target_of(checkout: Checkout) -> Target:
 
 
 def described(checkout: Checkout) -> list[Change]:
-    """What infra/stack.yml would change, by a change set that is deleted again."""
+    """The changes that infra/stack.yml would make, by a change set that is deleted again."""
     client, stack = checkout.aws.client("cloudformation"), checkout.settings.names.stack
     [had] = client.describe_stacks(StackName=stack)["Stacks"]
     made = client.create_change_set(

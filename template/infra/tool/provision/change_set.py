@@ -133,7 +133,7 @@ class ChangeSet:
             # Meanwhile another change set may have created the stack.
             if now and now.is_only_planned:
                 aws.cloudformation.delete_stack(StackName=self.stack_id)
-                del aws.changes[counted:]  # nothing but this command's own plan is gone
+                del aws.changes[counted:]  # only this command's own plan is deleted
             else:
                 aws.cloudformation.delete_change_set(ChangeSetName=self.id)
         except AwsError as error:

@@ -101,7 +101,7 @@ def about_protected(answer: Any) -> str:
 
 
 def about_rules(answer: Any) -> str:
-    """For "Selected branches and tags": no rule but one for main."""
+    """For "Selected branches and tags": exactly one rule, for main."""
     try:
         policies = answer["branch_policies"]
         rules = {f"{each.get('type', 'branch')} {each['name']}" for each in policies}

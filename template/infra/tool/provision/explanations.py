@@ -1,7 +1,7 @@
 """Remedies for a resource that CloudFormation could not create or change because of a setting.
 
-CloudFormation gives no code but in the text of an event, so the text is searched. It decides on the
-advice alone: that the update failed is known from the state of the stack.
+The text of an event is the only place where CloudFormation names the error, so this searches the
+text. A match only adds advice: whether the update failed is known from the state of the stack.
 """
 
 from infra.tool.errors import ExitCode, Problem, ToolError

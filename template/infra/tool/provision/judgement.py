@@ -9,7 +9,7 @@ settings led to it. They use each resource of the stack
   group, a policy of a role.
 They do not use other resources, such as alarms, event rules, topics and the deploy role.
 
-Changes in place are allowed, but for those of in_place.py, which keep requests from the tasks.
+Changes in place are allowed, except those of in_place.py, which keep requests from the tasks.
 """
 
 from collections.abc import Iterable, Mapping

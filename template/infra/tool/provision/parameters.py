@@ -81,7 +81,7 @@ def parameters(settings: Settings, choices: Choices) -> dict[str, str]:
 
 def switched(on: bool, had: Mapping[str, str], name: str) -> str:
     """A parameter that is empty until it is on, and "false" when it is off again: an attribute of a
-    load balancer that the template no longer names may stay as it was."""
+    load balancer that the template no longer names may keep its value."""
     return "true" if on else "false" if had.get(name) else ""
 
 

@@ -112,7 +112,7 @@ def put_limits(target: Target, wanted: Limits) -> None:
 
 
 def apply(target: Target, wanted: Limits) -> None:
-    """Apply both documents, the limits, and the settings that an import leaves as they were.
+    """Apply both documents, the limits, and the settings that an import does not change.
 
     CloudFormation imports a resource as it is, and believes from then on that it is as the stack
     says. So every run sets it right: an earlier run may have been interrupted.
