@@ -1,7 +1,7 @@
 """Which files of a service an update of the template changes: docs/reference/files.md, and the last
 section of the service's README.
 
-The owner of a file follows from copier.yml, what it is for is in scripts/reference.toml.
+The owner of a file follows from copier.yml, its purpose is in scripts/reference.toml.
 """
 
 import re
@@ -83,7 +83,7 @@ def page(_service: Path) -> str:
     for key in keys:
         [whose] = {owner(name) for name in files() if purpose(name) == key}
         rows.append([code(key), TOLD["purposes"][key], whose])
-    return PAGE.format(table=table(["file", "what it is for", "owner"], rows))
+    return PAGE.format(table=table(["file", "purpose", "owner"], rows))
 
 
 def whole_folders(names: list[str]) -> list[str]:
