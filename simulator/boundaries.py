@@ -1,4 +1,4 @@
-"""Permissions boundaries of roles, and the service control policies that demand them.
+"""Permissions boundaries of roles, and the service control policies that require them.
 
 Sources: IAM User Guide, "Permissions boundaries for IAM entities" (among it the example that denies
 a change of a role without a boundary) and "Policy evaluation logic"; Organizations User Guide,
@@ -18,7 +18,7 @@ from simulator.service import World
 Json = dict[str, Any]
 
 ANYTHING: Json = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
-# Actions whose requests carry iam:PermissionsBoundary, and that this module is asked about.
+# The actions of this module whose requests have the condition key iam:PermissionsBoundary.
 OF_ROLES = {
     "iam:CreateRole",
     "iam:DeleteRolePermissionsBoundary",

@@ -1,8 +1,9 @@
 """The body of a dashboard, as CloudWatch accepts it.
 
 Source: "Dashboard Body Structure and Syntax" in the CloudWatch API Reference: the members that it
-requires, the ranges that it gives, and the form of the array of metrics. It warns about some of
-what is refused here, and draws no graph then; what the page does not have is refused.
+requires, the ranges that it gives, and the form of the array of metrics. CloudWatch only warns about
+some errors, and draws no graph; here all of them are refused, and so is a member that the page does
+not have.
 """
 
 import json

@@ -2,7 +2,7 @@
 
     docker_client.py real DOCKER ARGUMENT...     runs DOCKER, with the host replaced
     docker_client.py recorded ARGUMENT...        does what a deploy needs without an engine: a build
-                                                 makes a small image that says its commit and its
+                                                 makes a small image with its commit and its
                                                  platform, and a push really pushes it
 
 Python starts this with -I and -S, so it imports little, and nothing of the simulator. With

@@ -181,13 +181,13 @@ class Ground:
         return service
 
     def looks(self, most: int = 30) -> Iterator[Json]:
-        """Describe the service again and again, more often than any rollout takes that ends."""
+        """Describe the service repeatedly, more often than a rollout needs to end."""
         for _ in range(most):
             yield self.look()
-        raise AssertionError(f"after {most} looks the rollout is not where it should be")
+        raise AssertionError(f"the rollout has not reached the expected state in {most} looks")
 
     def watch(self, looks: int = 30) -> Json:
-        """Describe the service until no deployment is in progress, at most `most` times."""
+        """Describe the service until no deployment is in progress, at most `looks` times."""
         for _ in range(looks):
             service = self.look()
             if all(d["rolloutState"] != "IN_PROGRESS" for d in service["deployments"]):

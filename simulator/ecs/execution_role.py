@@ -32,7 +32,7 @@ class ExecutionRole:
         return said(lambda: self.world.principals.check(self.principal, list(required)))
 
     def fetched(self, service: str, operation: str, parameters: Json) -> str:
-        """Why the role does not get something: it is forbidden, or does not exist."""
+        """The error of reading a secret or a parameter as the role; empty if it can be read."""
         if no := self.denied(service, operation, parameters):
             return no
         account = self.world.account
