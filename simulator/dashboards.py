@@ -1,7 +1,7 @@
 """The body of a dashboard, as CloudWatch accepts it.
 
 Source: "Dashboard Body Structure and Syntax" in the CloudWatch API Reference: the members that it
-requires, the ranges that it gives, and the form of the array of metrics. CloudWatch only warns about
+requires, the ranges that it gives, and the form of the array of metrics. CloudWatch only warns of
 some errors, and draws no graph; here all of them are refused, and so is a member that the page does
 not have.
 """

@@ -22,7 +22,7 @@ from tests.support.rendering import ROOT
 
 # The grants of the app are left out of the pairs: each is a resource of its own.
 NAMES = sorted(SWITCHES.keys() - GRANTS)
-# What was on once and is off again: the stack then has a property that says so.
+# Settings that were on and are off again: the stack then turns the property off explicitly.
 OFF_AGAIN = {
     "protection off again": {"DeletionProtection": "false"},
     "access logs off again": {"AccessLogs": "false", "AccessLogsBucket": ""},

@@ -213,7 +213,7 @@ def another_web_acl(checkout: Checkout) -> Iterator[str]:
     aws.client("wafv2").associate_web_acl(WebACLArn=other, ResourceArn=arn)
     yield other
     found = aws.client("wafv2").get_web_acl_for_resource(ResourceArn=arn)
-    assert found["WebACL"]["ARN"] == other, "nobody asked to take it away"
+    assert found["WebACL"]["ARN"] == other, "without a setting, a web ACL of the owner stays"
     aws.client("wafv2").disassociate_web_acl(ResourceArn=arn)
 
 

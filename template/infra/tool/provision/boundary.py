@@ -157,7 +157,7 @@ def needs(service: Service, parameters: Mapping[str, str]) -> Iterator[Need]:
 
 
 def deploy_needs(policy: Json) -> Iterator[Need]:
-    """What the policy of the deploy role grants, each action on an example of its resources."""
+    """The permissions in the deploy role's policy, each action on an example of its resources."""
     for statement in policy["Statement"]:
         actions, resources = items(statement, "Action"), items(statement, "Resource")
         if statement["Effect"] == "Allow" and actions and resources:

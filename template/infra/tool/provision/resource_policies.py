@@ -1,7 +1,7 @@
-"""Whether the policy of a bucket or of a key may let a service of AWS in. Pure.
+"""Whether the policy of a bucket or of a key may allow a service of AWS. Pure.
 
-Conditions and denials are not judged: a policy without a fitting statement is certain to keep the
-service out, and one with such a statement need not let it in.
+Conditions and denials are not judged: a policy without a matching statement never allows the
+service; one with a matching statement may still deny it.
 """
 
 import json
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Use:
-    """What a service does with a resource."""
+    """The action of a service on a resource."""
 
     is_user: Callable[[str], bool]  # whether a principal of a policy is the service
     action: str
