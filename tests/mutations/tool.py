@@ -258,7 +258,7 @@ MUTATIONS: Sequence[Mutation] = [
         ("server_hostname=self.host)", "server_hostname=self.via)", "smoke certificate"),
         ("ssl.create_default_context()", "ssl._create_unverified_context()", "smoke certificate"),
         ('headers={"Host": parts.netloc, ', "headers={", "smoke via_asks"),
-        ("    except OSError as error:\n        return Health", "    except ZeroDivisionError as error:\n        return Health", "smoke closed_port"),
+        ("    except OSError as error:\n        why", "    except ZeroDivisionError as error:\n        why", "smoke closed_port"),
         ("one_line(commit) if isinstance(commit, str) else", "commit if isinstance(commit, str) else", "smoke read_from_any"),
         ("TIMEOUT = 5.0", "TIMEOUT = 50.0", "smoke its_time"),
         ("MOST_BYTES = 65_536", "MOST_BYTES = 9_999_999", "smoke long_body"),
