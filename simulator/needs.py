@@ -1,4 +1,4 @@
-"""What an operation needs: a function of its parameters, for the tables of permissions.py."""
+"""The permissions that an operation needs: functions of its parameters, for permissions.py."""
 
 from collections.abc import Callable
 from typing import Any

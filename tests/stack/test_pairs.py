@@ -68,6 +68,7 @@ RULES = {
     "ECR.5": "CKV_AWS_136",
     "ECS.12": "CKV_AWS_65",
     "ECS.13": None,
+    "ECS.14": None,
     "ECS.15": None,
     "ELB.1": "CKV_AWS_2",
     "ELB.16": None,
