@@ -22,7 +22,8 @@ def with_property(template: str, resource: str, name: str, value: object) -> str
     """The template with another value of one property of a resource."""
     block = re.search(rf"^  {resource}:\n(?:    .*\n|\n)+", template, re.MULTILINE)
     assert block, f"{resource} must be a resource of the template"
-    line = f"      {name}: {yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}\n"
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000).splitlines()[0]
+    line = f"      {name}: {text}\n"
     old = re.search(rf"^      {name}:.*\n(?:       .*\n)*", block[0], re.MULTILINE)
     if old:
         new = block[0].replace(old[0], line)

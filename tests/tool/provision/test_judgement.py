@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 from infra.tool.console import Console
-from infra.tool.provision import change, in_place, judgement
-from infra.tool.provision.change import Action, Change
+from infra.tool.provision import change, in_place, judgement, kept_names
+from infra.tool.provision.change import NOT_KNOWN, Action, Change
+from infra.tool.provision.in_place import LOAD_BALANCER, ROLE, Use
 from infra.tool.provision.judgement import Parameters
 from infra.tool.provision.running import Running, ids, read, read_used
 from infra.tool.target import Target
 
+from simulator.cloudformation.resources.kind import schema
+from simulator.cloudformation.resources.kinds import KINDS
 from simulator.cloudformation.template_text import load
 from tests.support.checkout import Checkout, Run, runtime_of
 from tests.support.company_settings import create_key
@@ -41,6 +44,17 @@ def forward(to: str) -> list[Json]:
     return [{"Type": "forward", "TargetGroupArn": to}]
 
 
+TO_PRIVATE = [{"IpProtocol": "-1", "CidrIp": "10.0.0.0/8"}]
+FOR_LAMBDA = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
 NO_ANSWER = [{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}]
 WEIGHTED = [{"Type": "forward", "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": TARGETS}]}}]
 REDIRECT = [{"Type": "redirect", "RedirectConfig": {"Protocol": "HTTPS"}}]
@@ -126,58 +140,192 @@ def test_the_resources_that_settings_turn_off_are_those_of_the_stack() -> None:
     assert conditional == judgement.TURNED_OFF_BY
 
 
-def test_the_message_names_the_name_that_keeps_a_resource_from_being_replaced() -> None:
-    type, name = "AWS::ElasticLoadBalancingV2::TargetGroup", {"Name": "ours-tg"}
-    cause = {"type": type, "resource": "TargetGroup", "causes": ("Port",), "before": name}
-    kept = Change(Action.REPLACE.value, **cause, after=name)  # type: ignore[arg-type]
-    renamed = Change(Action.REPLACE.value, **cause, after={"Name": "b"})  # type: ignore[arg-type]
-    assert "would be replaced for its Port, which CloudFormation refuses" in judgement.describe(
-        kept
+# --- which change CloudFormation cannot execute ---
+
+
+def replaced(name: str, after: str, action: Action = Action.REPLACE) -> Change:
+    type = "AWS::ElasticLoadBalancingV2::TargetGroup"
+    causes = ("Port",)
+    return Change(
+        action.value, "Any", type, "any", causes, before={"Name": name}, after={"Name": after}
     )
-    assert "as long as it has the name ours-tg" in judgement.describe(kept)
-    assert judgement.describe(renamed).endswith("would be replaced for its Port")
+
+
+@pytest.mark.parametrize(
+    ("found", "name"),
+    [
+        (replaced("ours-tg", "ours-tg"), "ours-tg"),
+        (replaced("ours-tg", "ours-tg", Action.MAY_REPLACE), "ours-tg"),
+        (replaced("ours-tg", "ours-tg-2"), ""),
+        (replaced("ours-tg", NOT_KNOWN), ""),
+        (replaced("", ""), ""),
+        (replaced("ours-tg", "ours-tg", Action.CHANGE), ""),
+        (Change(Action.REPLACE.value, "Any", "AWS::EC2::PrefixList"), ""),
+    ],
+)
+def test_a_name_that_stays_keeps_a_resource_from_being_replaced(found: Change, name: str) -> None:
+    assert kept_names.kept_name(found) == name
+
+
+# Names that only have to be unique in what the resource belongs to, or that name another one.
+NOT_UNIQUE = {"AWS::EC2::SecurityGroupIngress", "AWS::Events::Rule", "AWS::Route53::RecordSet"}
+
+
+def test_every_type_with_a_name_and_other_properties_that_replace_it_is_known() -> None:
+    found = {}
+    for type in KINDS.keys() - NOT_UNIQUE:
+        rule = schema(type)
+        identity = {path.split("/")[2] for path in rule["primaryIdentifier"]}
+        fixed = {path.split("/")[2] for path in rule.get("createOnlyProperties", [])}
+        names = fixed & {*identity, "GroupName", "Name"}
+        if names and fixed - names:
+            [found[type]] = names
+    assert found == kept_names.NAMES
 
 
 # --- which change in place is refused ---
 
 
+GROUP, TASK_GROUP, BALANCER_GROUP = in_place.SECURITY_GROUP, "sg-tasks", "sg-balancer"
+OTHER = {"Egress": "DestinationSecurityGroupId", "Ingress": "SourceSecurityGroupId"}
+
+
 def in_groups(direction: str, *groups: str, port: object = 8080) -> Json:
-    other = {"Egress": "DestinationSecurityGroupId", "Ingress": "SourceSecurityGroupId"}[direction]
     ports = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port}
-    return {f"SecurityGroup{direction}": [{other: group, **ports} for group in groups]}
+    return {f"SecurityGroup{direction}": [{OTHER[direction]: each, **ports} for each in groups]}
 
 
-GROUP = in_place.SECURITY_GROUP
+def in_ranges(direction: str, *ranges: str, protocol: str = "-1", **ports: object) -> Json:
+    rules = [{"CidrIp": each, "IpProtocol": protocol, **ports} for each in ranges]
+    return {f"SecurityGroup{direction}": rules}
+
+
+def in_list(direction: str, id: str) -> Json:
+    member = {"Egress": "DestinationPrefixListId", "Ingress": "SourcePrefixListId"}[direction]
+    return {f"SecurityGroup{direction}": [{member: id, "IpProtocol": "-1"}]}
+
+
+def web(*ports: int) -> Json:
+    rules = [
+        {"CidrIp": "0.0.0.0/0", "IpProtocol": "tcp", "FromPort": port, "ToPort": port}
+        for port in ports
+    ]
+    return {"SecurityGroupIngress": rules}
+
+
+def trust(principal: str, effect: str = "Allow") -> Json:
+    statement = {"Effect": effect, "Principal": {"Service": principal}, "Action": "sts:AssumeRole"}
+    return {"AssumeRolePolicyDocument": {"Statement": [statement]}}
+
+
+ANYWHERE = in_ranges("Egress", "0.0.0.0/0")
+USE = Use(USED, frozenset({TASK_GROUP}))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lost"),
+    [
+        (ANYWHERE, in_ranges("Egress", "10.0.0.0/8"), "to 0.0.0.0/0"),
+        (ANYWHERE, in_ranges("Egress"), "to 0.0.0.0/0"),
+        ({}, in_ranges("Egress", "10.0.0.0/8"), "to 0.0.0.0/0"),
+        (ANYWHERE, in_ranges("Egress", "0.0.0.0/0", protocol="tcp", FromPort=443), "to 0.0.0.0/0"),
+        (ANYWHERE, in_ranges("Egress", "0.0.0.0/1", "128.0.0.0/1"), ""),
+        (in_ranges("Egress", "10.1.0.0/16"), in_ranges("Egress", "10.0.0.0/8"), ""),
+        (in_list("Egress", "pl-1"), in_list("Egress", "pl-2"), "to pl-1"),
+        (in_groups("Egress", "sg-database"), in_groups("Egress"), "to sg-database (tcp 8080)"),
+        (in_groups("Egress", "sg-database"), ANYWHERE, ""),
+        (in_ranges("Ingress", "10.0.0.0/8"), {}, "from 10.0.0.0/8"),
+        (in_groups("Ingress", BALANCER_GROUP), in_groups("Ingress", "x"), "from sg-balancer"),
+    ],
+)
+def test_a_group_that_tasks_are_in_loses_nothing(before: Json, after: Json, lost: str) -> None:
+    before, after = ({**in_ranges("Egress"), **each} if each else each for each in (before, after))
+    found = in_place.loss(
+        Change("change", "Any", GROUP, TASK_GROUP, before=before, after=after), USE
+    )
+    assert lost in found
+    assert bool(lost) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lost"),
+    [
+        (in_groups("Egress", TASK_GROUP), in_groups("Egress"), "to sg-tasks"),
+        (in_groups("Egress", TASK_GROUP), in_groups("Egress", TASK_GROUP, port=1), "to sg-tasks"),
+        (in_groups("Egress", TASK_GROUP), in_groups("Egress", TASK_GROUP, port="8080"), ""),
+        (in_groups("Egress", TASK_GROUP), in_groups("Egress", NOT_KNOWN), "to sg-tasks"),
+        (in_groups("Egress", TASK_GROUP, "x"), in_groups("Egress", TASK_GROUP), ""),
+        (ANYWHERE, in_groups("Egress", TASK_GROUP), ""),
+        (ANYWHERE, in_groups("Egress", "x"), "to 0.0.0.0/0"),
+        (web(80, 443), web(80), "from clients (tcp 443)"),
+        (web(80), in_list("Ingress", "pl-1"), ""),
+        (web(80), {"SecurityGroupIngress": []}, "from clients (tcp 80)"),
+    ],
+)
+def test_a_group_of_the_load_balancer_keeps_its_ways(before: Json, after: Json, lost: str) -> None:
+    before, after = ({**in_ranges("Egress"), **each} for each in (before, after))
+    found = in_place.loss(
+        Change("change", "Any", GROUP, BALANCER_GROUP, before=before, after=after), USE
+    )
+    assert lost in found
+    assert bool(lost) == bool(found)
+
+
+def listener(actions: Any, port: int = 80) -> Json:
+    return {"DefaultActions": actions, "Port": port, "Protocol": "HTTP"}
 
 
 @pytest.mark.parametrize(
     ("type", "before", "after", "lost"),
     [
-        (GROUP, in_groups("Egress", "sg-tasks"), in_groups("Egress"), "for sg-tasks"),
-        (GROUP, in_groups("Egress", "sg-tasks"), {}, "for sg-tasks"),
-        (GROUP, in_groups("Ingress", "sg-balancer"), in_groups("Ingress", "x"), "for sg-balancer"),
-        (GROUP, in_groups("Egress", "sg-tasks"), in_groups("Egress", "sg-tasks", port=1), "for sg"),
-        (GROUP, in_groups("Egress", "sg-tasks"), in_groups("Egress", "sg-tasks", port="8080"), ""),
-        (GROUP, in_groups("Egress", "sg-tasks"), in_groups("Egress", in_place.NOT_KNOWN), ""),
-        (GROUP, in_groups("Egress", "sg-tasks", "x"), in_groups("Egress", "sg-tasks"), ""),
-        (GROUP, {"SecurityGroupIngress": [{"CidrIp": "0.0.0.0/0"}]}, {}, ""),
-        (in_place.LISTENER, forward(TARGETS), [{"Type": "fixed-response"}], "no longer lead"),
-        (in_place.LISTENER, WEIGHTED, forward("theirs"), "no longer lead"),
-        (in_place.LISTENER, forward(TARGETS), WEIGHTED, ""),
-        (in_place.LISTENER, forward(TARGETS), REDIRECT, ""),
-        (in_place.LISTENER, REDIRECT, forward(TARGETS), ""),
-        (in_place.LISTENER, forward(TARGETS), forward(in_place.NOT_KNOWN), ""),
-        (in_place.LISTENER, forward("theirs"), [{"Type": "fixed-response"}], ""),
+        (in_place.LISTENER, listener(forward(TARGETS)), listener(NO_ANSWER), "no longer lead"),
+        (in_place.LISTENER, listener(WEIGHTED), listener(forward("theirs")), "no longer lead"),
+        (in_place.LISTENER, listener(forward(TARGETS)), listener(WEIGHTED), ""),
+        (in_place.LISTENER, listener(forward(TARGETS)), listener(REDIRECT), ""),
+        (in_place.LISTENER, listener(REDIRECT), listener(forward(TARGETS)), ""),
+        (in_place.LISTENER, listener(WEIGHTED), listener(forward(NOT_KNOWN)), "no longer lead"),
+        (in_place.LISTENER, listener(forward("theirs")), listener(NO_ANSWER, 81), ""),
+        (in_place.LISTENER, listener(WEIGHTED), listener(WEIGHTED, 81), "answer HTTP at port 80"),
+        (in_place.LISTENER_RULE, {"Actions": WEIGHTED}, {"Actions": NO_ANSWER}, "no longer lead"),
+        (LOAD_BALANCER, {"SecurityGroups": ["sg-a"]}, {"SecurityGroups": ["x"]}, "leave sg-a"),
+        (LOAD_BALANCER, {"SecurityGroups": ["sg-a"]}, {"SecurityGroups": ["x", "sg-a"]}, ""),
+        (ROLE, trust(in_place.TASKS), trust("ec2.amazonaws.com"), "no longer trust"),
+        (ROLE, trust(in_place.TASKS), trust(in_place.TASKS, "Deny"), "no longer trust"),
+        (ROLE, trust(in_place.TASKS), trust("*"), ""),
+        (ROLE, trust("ec2.amazonaws.com"), trust("lambda.amazonaws.com"), ""),
+        ("AWS::CloudWatch::Alarm", {"Threshold": 5}, {"Threshold": 6}, ""),
     ],
 )
 def test_a_change_in_place_that_keeps_requests_from_tasks_is_refused(
     type: str, before: Any, after: Any, lost: str
 ) -> None:
-    if type == in_place.LISTENER:
-        before, after = {"DefaultActions": before}, {"DefaultActions": after}
-    found = in_place.loss(Change("change", "Any", type, before=before, after=after), USED)
+    found = in_place.loss(Change("change", "Any", type, before=before, after=after), USE)
     assert lost in found
     assert bool(lost) == bool(found)
+
+
+@pytest.mark.parametrize("changed", [{TARGETS, TASK_GROUP}, set()])
+def test_a_value_that_is_not_known_may_be_what_the_same_change_set_changes(
+    changed: set[str],
+) -> None:
+    """It is the id of a resource that changes in place, or of a new one."""
+    use = Use(USED, frozenset({"sg-another"}), changed)
+    for type, id, before, after in (
+        (in_place.LISTENER, "any", listener(WEIGHTED), listener(forward(NOT_KNOWN))),
+        (
+            *(GROUP, BALANCER_GROUP),
+            *(in_groups("Egress", TASK_GROUP), in_groups("Egress", NOT_KNOWN)),
+        ),
+    ):
+        found = in_place.loss(Change("change", "Any", type, id, before=before, after=after), use)
+        assert bool(found) == (not changed), f"{type} with {changed}: {found}"
+
+
+def test_a_port_of_clients_goes_with_the_setting_that_ends_https() -> None:
+    before, after = ({**in_ranges("Egress"), **web(*ports)} for ports in ((80, 443), (80,)))
+    found = Change("change", "Any", GROUP, BALANCER_GROUP, before=before, after=after)
+    assert not in_place.loss(found, Use(USED, ends_https=True))
+    assert in_place.loss(found, Use(USED))
 
 
 ZONES = {"subnet-a": "1a", "subnet-b": "1b", "subnet-c": "1c", "subnet-of-a": "1a"}
@@ -194,7 +342,7 @@ ZONES = {"subnet-a": "1a", "subnet-b": "1b", "subnet-c": "1c", "subnet-of-a": "1
     ],
 )
 def test_a_zone_in_which_tasks_run_cannot_leave(used: list[str], expected: list[str]) -> None:
-    before, after = ["subnet-a", "subnet-b"], ["subnet-b", "subnet-c", in_place.NOT_KNOWN]
+    before, after = ["subnet-a", "subnet-b"], ["subnet-b", "subnet-c", NOT_KNOWN]
     assert in_place.zones_left(before, after, used, ZONES) == expected
 
 
@@ -585,6 +733,10 @@ def test_what_tasks_do_not_use_or_what_changes_in_place_is_changed(
         ("LoadBalancerSecurityGroup", "SecurityGroupEgress", [], "tasks-cut-off"),
         ("HttpListener", "DefaultActions", NO_ANSWER, "tasks-cut-off"),
         ("LoadBalancer", "Subnets", "two of six", "network-zone-in-use"),
+        ("TaskSecurityGroup", "SecurityGroupEgress", TO_PRIVATE, "tasks-cut-off"),
+        ("LoadBalancerSecurityGroup", "SecurityGroupIngress", [], "tasks-cut-off"),
+        ("HttpListener", "Port", 81, "tasks-cut-off"),
+        ("ExecutionRole", "AssumeRolePolicyDocument", FOR_LAMBDA, "tasks-cut-off"),
     ],
 )
 def test_what_keeps_requests_from_tasks_is_not_changed_in_place(
@@ -595,6 +747,29 @@ def test_what_keeps_requests_from_tasks_is_not_changed_in_place(
         value = [each["SubnetId"] for each in subnets][:2]
     edit(running, with_property(TEMPLATE, resource, name, value))
     expect_refused(running, code=code)
+
+
+def test_listeners_do_not_move_to_a_target_group_without_tasks(running: Checkout) -> None:
+    """The new one has an id only once the change set is executed."""
+    body = TEMPLATE[TEMPLATE.index("  TargetGroup:\n") : TEMPLATE.index("  HttpListener:\n")]
+    lines = body.replace("  TargetGroup:", "  Another:").replace("-tg\n", "-tg-2\n").splitlines()
+    moved = TEMPLATE.replace("TargetGroupArn: !Ref TargetGroup", "TargetGroupArn: !Ref Another")
+    edit(running, with_resource(moved, "\n".join(line[2:] for line in lines)))
+    assert "HttpListener (AWS::ElasticLoadBalancingV2::Listener) would no longer lead" in (
+        expect_refused(running).err
+    )
+
+
+def test_a_group_for_limited_tasks_keeps_what_they_may_reach(running: Checkout) -> None:
+    running.set("security.egress_cidrs", ["0.0.0.0/1", "128.0.0.0/1"])
+    running.administer("provision").expect(0)
+    running.release("Limit what tasks reach")
+    running.run("deploy").expect(0)
+    edit(
+        running,
+        with_property(TEMPLATE, "LimitedTaskSecurityGroup", "SecurityGroupEgress", TO_PRIVATE),
+    )
+    assert "LimitedTaskSecurityGroup" in expect_refused(running).err
 
 
 def test_a_resource_of_ones_own_is_replaced(running: Checkout) -> None:
@@ -610,6 +785,49 @@ def test_without_a_running_service_anything_is_replaced(existing: Checkout) -> N
     edit(existing, reworded(TEMPLATE))
     run = existing.administer("provision").expect(0)
     assert "2 to replace" in run.out
+
+
+NAMED = [
+    ("Repository", "EncryptionConfiguration", {"EncryptionType": "KMS"}),
+    ("LoadBalancer", "Scheme", "internal"),
+    ("TargetGroup", "Port", 8081),
+    ("TaskRole", "Path", "/team/"),
+    ("DeployRole", "Path", "/team/"),
+]
+
+
+@pytest.mark.parametrize(("resource", "name", "value"), NAMED)
+def test_a_resource_that_keeps_its_name_is_not_replaced(
+    existing: Checkout, resource: str, name: str, value: object
+) -> None:
+    """Without tasks, CloudFormation itself would refuse it, once it has begun."""
+    edit(existing, with_property(TEMPLATE, resource, name, value))
+    before = resources(existing)
+    run = existing.administer("provision").expect(2, "name-kept")
+    assert run.changes == DISCARDED
+    assert f"{resource} (AWS::" in run.err
+    assert f"would be replaced for its {name}" in run.err
+    is_fixed = resource not in ("LoadBalancer", "TargetGroup")
+    assert ("infra destroy" in run.err) == is_fixed
+    existing.administer("provision", "--plan").expect(2, "name-kept")
+    assert resources(existing) == before
+
+
+def test_with_another_name_it_is_replaced(existing: Checkout) -> None:
+    """As the message says."""
+    edited = with_property(TEMPLATE, "TargetGroup", "Port", 8081)
+    edit(existing, edited.replace("Name: !Sub ${AppName}-tg\n", "Name: !Sub ${AppName}-tg-2\n"))
+    existing.administer("provision").expect(0)
+    groups = existing.aws.client("elbv2").describe_target_groups()["TargetGroups"]
+    assert [(each["TargetGroupName"], each["Port"]) for each in groups] == [
+        ("ai-assistant-tg-2", 8081)
+    ]
+
+
+def test_the_deploy_role_keeps_its_name_while_tasks_run(running: Checkout) -> None:
+    """They do not use it."""
+    edit(running, with_property(TEMPLATE, "DeployRole", "Path", "/team/"))
+    expect_refused(running, code="name-kept")
 
 
 def test_a_service_without_tasks_does_not_hold_anything(running: Checkout) -> None:

@@ -29,6 +29,8 @@ TEMPLATE = Problem(
     "restore the line: git diff infra/stack.yml shows what changed",
 )
 
+# In the place of a value that is not known before the change set is executed.
+NOT_KNOWN = "{{changeSet:KNOWN_AFTER_APPLY}}"
 NOTHING = ("didn't contain changes", "No updates are to be performed")
 
 

@@ -1,16 +1,30 @@
-"""Changes in place that cut running tasks off from requests: a listener with another target, a
-removed rule between security groups, and a load balancer that leaves a zone.
+"""Changes in place that cut running tasks off.
 
-Some values are not known before CloudFormation executes the change set. Each of them refers to a
-resource of the same change set, which is judged by itself, so it counts as unchanged.
+| of | that |
+| --- | --- |
+| a security group that tasks are in | takes away a rule, or a part of one |
+| a security group of their load balancer | takes away its rules for tasks, or a port of clients |
+| their load balancer | leaves a security group, or a zone |
+| a listener or rule that leads to them | leads elsewhere, or listens at another port |
+| a role of theirs | lets ECS no longer give it to tasks |
+
+Which clients may reach the load balancer is a setting, so their ranges are not judged. Whether the
+app answers at another path of a health check, and what tasks do with the grants of their roles, is
+not known here.
+
+Some values are not known before CloudFormation executes the change set. They belong to resources of
+the same change set: to those that are changed in place, and keep their ids, or to new ones.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any
 
 from infra.tool.errors import Problem
-from infra.tool.provision.change import Action, Change
+from infra.tool.provision import group_rules
+from infra.tool.provision.change import NOT_KNOWN, Action, Change
+from infra.tool.provision.group_rules import EGRESS, INGRESS, Rule
 from infra.tool.provision.running import Running, texts
 from infra.tool.shapes import quoted
 from infra.tool.target import Target
@@ -26,19 +40,31 @@ ZONE = Problem(
 LISTENER = "AWS::ElasticLoadBalancingV2::Listener"
 LISTENER_RULE = "AWS::ElasticLoadBalancingV2::ListenerRule"
 LOAD_BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+ROLE = "AWS::IAM::Role"
 SECURITY_GROUP = "AWS::EC2::SecurityGroup"
-JUDGED = (LISTENER, LISTENER_RULE, LOAD_BALANCER, SECURITY_GROUP)
 
-NOT_KNOWN = "{{changeSet:KNOWN_AFTER_APPLY}}"  # of DescribeChangeSet
-OTHER_GROUP = {
-    "SecurityGroupEgress": "DestinationSecurityGroupId",
-    "SecurityGroupIngress": "SourceSecurityGroupId",
-}
+TASKS = "ecs-tasks.amazonaws.com"
+HTTPS = (443, 443)
 Properties = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Use:
+    """What running tasks use."""
+
+    ids: AbstractSet[str]  # physical ids of everything
+    groups: AbstractSet[str] = frozenset()  # security groups that they are in
+    changed: AbstractSet[str] = frozenset()  # ids of what the change set changes and keeps
+    ends_https: bool = False  # by the setting
+
+    @property
+    def unknown(self) -> AbstractSet[str]:
+        """The ids that a value which is not known yet may be, among those that tasks use."""
+        return self.changed & self.ids
+
+
 def is_judged(change: Change) -> bool:
-    return change.action == Action.CHANGE.value and change.type in JUDGED
+    return change.action == Action.CHANGE.value and change.type in LOSSES
 
 
 def require_zones(
@@ -65,43 +91,108 @@ def read_zones(target: Target, subnets: Iterable[str]) -> Mapping[str, str]:
 # --- decisions, pure ---
 
 
-def loss(change: Change, used: AbstractSet[str]) -> str:
-    """Why requests would not reach the tasks after the change; empty if they would."""
-    if not is_judged(change):
-        return ""
-    if change.type in (LISTENER, LISTENER_RULE):
-        before, after = (
-            leads_to_tasks(change.type, each, used) for each in (change.before, change.after)
-        )
-        return "would no longer lead to the tasks" if before and not after else ""
-    lost = [] if change.type != SECURITY_GROUP else [*lost_rules(change, used)]
-    return f"would lose its rule for {', '.join(lost)}" if lost else ""
+def loss(change: Change, use: Use) -> str:
+    """How it cuts off tasks, in words; empty if it does not."""
+    return ", and ".join(LOSSES[change.type](change, use)) if is_judged(change) else ""
 
 
-def leads_to_tasks(type: str, properties: Properties, used: AbstractSet[str]) -> bool:
+def of_listener(change: Change, use: Use) -> Iterator[str]:
+    before, after = change.before, change.after
+    if not leads_to_tasks(change.type, before, use.ids):
+        return
+    if not leads_to_tasks(change.type, after, use.ids, use.unknown):
+        yield "would no longer lead to the tasks"
+    was, is_now = (tuple(map(each.get, ("Protocol", "Port"))) for each in (before, after))
+    if [*map(str, was)] != [*map(str, is_now)]:
+        yield f"would no longer answer {was[0]} at port {was[1]}"
+
+
+def of_load_balancer(change: Change, use: Use) -> Iterator[str]:
+    """Its zones: require_zones."""
+    before, after = ({*each.get("SecurityGroups", [])} for each in (change.before, change.after))
+    if NOT_KNOWN in after:
+        after |= use.unknown
+    if left := before - after:
+        yield f"would leave {', '.join(sorted(left))}"
+
+
+def of_role(change: Change, _: Use) -> Iterator[str]:
+    if trusts_tasks(change.before) and not trusts_tasks(change.after):
+        yield f"would no longer trust {TASKS}"
+
+
+def of_group(change: Change, use: Use) -> Iterator[str]:
+    ways = (("from", INGRESS), ("to", EGRESS))
+    for word, direction in ways:
+        before = group_rules.read_before(change.before, direction)
+        after = group_rules.read(change.after, direction)
+        lost = group_rules.lost(before, after, use.unknown)
+        if change.id in use.groups:
+            named = [rule.text for rule in lost]
+        elif direction == EGRESS:
+            named = [rule.text for rule in lost if leads_out(rule, after, use)]
+        else:
+            named = [*lost_ports(before, after, use)]
+        if named:
+            yield f"would lose its rule {word} {', '.join(named)}"
+
+
+def leads_out(lost: Rule, after: Iterable[Rule], use: Use) -> bool:
+    """Whether a rule of a load balancer led to tasks, and no other one does."""
+    if lost.is_group:
+        return lost.peer in use.ids
+    peers = {rule.peer for rule in after if rule.is_group}
+    if NOT_KNOWN in peers:
+        peers |= use.unknown
+    return not peers & use.ids
+
+
+def lost_ports(before: Iterable[Rule], after: Sequence[Rule], use: Use) -> Iterator[str]:
+    """Ports of a load balancer that no client may reach any more."""
+    for rule in before:
+        is_closed = use.ends_https and rule.ports == HTTPS
+        if not (is_closed or any(each.has_a_port_of(rule) for each in after)):
+            yield f"clients ({rule.port_text})"
+
+
+LOSSES: Mapping[str, Callable[[Change, Use], Iterator[str]]] = {
+    LISTENER: of_listener,
+    LISTENER_RULE: of_listener,
+    LOAD_BALANCER: of_load_balancer,
+    ROLE: of_role,
+    SECURITY_GROUP: of_group,
+}
+
+
+def leads_to_tasks(
+    type: str,
+    properties: Properties,
+    used: AbstractSet[str],
+    unknown: AbstractSet[str] = frozenset(),
+) -> bool:
     """False for a listener or rule that forwards to no target group that is used. A listener that
     redirects may lead to one that does."""
     if type not in (LISTENER, LISTENER_RULE):
         return True
     defaults = properties.get("DefaultActions", [])
     named = {*texts([defaults, properties.get("Actions", [])])}
-    return bool(named & (used | {NOT_KNOWN})) or "redirect" in texts(defaults)
+    if NOT_KNOWN in named:
+        named |= unknown
+    return bool(named & used) or "redirect" in texts(defaults)
 
 
-def lost_rules(change: Change, used: AbstractSet[str]) -> Iterator[str]:
-    """Groups in use that a group in use no longer has a rule for, at the same ports."""
-    for member, other in OTHER_GROUP.items():
-        after = rules(change.after.get(member, []), other)
-        for rule in rules(change.before.get(member, []), other):
-            group, *ports = rule
-            if group in used and not ({rule, (NOT_KNOWN, *ports)} & {*after}):
-                yield group
-
-
-def rules(found: Iterable[Properties], other: str) -> list[tuple[str, ...]]:
-    """The group and ports of each rule for another group."""
-    keys = (other, "IpProtocol", "FromPort", "ToPort")
-    return [tuple(str(each.get(key, "")) for key in keys) for each in found if other in each]
+def trusts_tasks(properties: Properties) -> bool:
+    """Whether ECS may give a role to tasks. Conditions are not judged."""
+    document = properties.get("AssumeRolePolicyDocument", {})
+    if not isinstance(document, Mapping):
+        return True
+    found = document.get("Statement", [])
+    return any(
+        each.get("Effect") == "Allow"
+        and {TASKS, "*"} & {*texts(each.get("Principal", {}))}
+        and {"sts:AssumeRole", "sts:*", "*"} & {*texts(each.get("Action", []))}
+        for each in (found if isinstance(found, list) else [found])
+    )
 
 
 def subnets(properties: Properties) -> Sequence[str]:

@@ -1,7 +1,7 @@
-"""Whether a change set may be executed while tasks run.
+"""Whether a change set may be executed.
 
-It may not replace or remove what running tasks use, whatever edit of infra/stack.yml or of the
-settings led to it. They use each resource of the stack
+While tasks run, it may not replace or remove what they use, whatever edit of infra/stack.yml or of
+the settings led to it. They use each resource of the stack
 - that the service, its deployments with tasks, or their revisions name: target group, security
   groups, subnets, cluster, roles, log group, repository, secrets and volumes;
 - that is a load balancer before those target groups, or its security groups and subnets;
@@ -9,7 +9,7 @@ settings led to it. They use each resource of the stack
   group, a policy of a role.
 They do not use other resources, such as alarms, event rules, topics and the deploy role.
 
-Changes in place are allowed, except those of in_place.py, which keep requests from the tasks.
+Changes in place are allowed, except those of in_place.py.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,10 +17,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from infra.tool.errors import Problem
-from infra.tool.provision import in_place, running
+from infra.tool.provision import in_place, kept_names, running
 from infra.tool.provision.change import Action, Change
 from infra.tool.provision.change_set import ChangeSet
-from infra.tool.provision.in_place import LISTENER, LISTENER_RULE, LOAD_BALANCER
+from infra.tool.provision.in_place import LISTENER, LISTENER_RULE, ROLE, Use
 from infra.tool.provision.lost import role_exists
 from infra.tool.provision.survey import Survey
 from infra.tool.target import COMMAND, Target
@@ -32,8 +32,6 @@ CUT_OFF = Problem(
     "name, point Outputs and references to it, provision, deploy, and only then remove the old "
     f"one; to see the effect of each step first: {COMMAND} provision --plan",
 )
-
-ROLE = "AWS::IAM::Role"
 
 # The property of a part that names the resource that it is a part of.
 PART_OF = {
@@ -63,24 +61,16 @@ TURNED_OFF_BY = {
     "WriteOtherLogs": "OtherLogGroupArns",
 }
 
-# The properties that name a resource: CloudFormation does not replace a resource that keeps its
-# name ("Name type" in its user guide).
-NAMES = {
-    "AWS::EC2::SecurityGroup": ("GroupName",),
-    "AWS::ECR::Repository": ("RepositoryName",),
-    "AWS::ECS::Cluster": ("ClusterName",),
-    ROLE: ("RoleName",),
-    "AWS::IAM::RolePolicy": ("PolicyName", "RoleName"),
-    "AWS::Logs::LogGroup": ("LogGroupName",),
-    LOAD_BALANCER: ("Name",),
-    "AWS::ElasticLoadBalancingV2::TargetGroup": ("Name",),
-}
-
 ENDS = {
-    Action.REPLACE.value: "would be replaced",
-    Action.MAY_REPLACE.value: "may be replaced",
+    **kept_names.REPLACED,
     Action.REMOVE.value: "would be removed",
 }
+
+
+def require_good(target: Target, survey: Survey, planned: ChangeSet) -> None:
+    """Raises ToolError if the change set would cut off running tasks, or cannot be executed."""
+    require_harmless(target, survey, planned)
+    kept_names.require_replaceable(target, planned.changes)
 
 
 def require_harmless(target: Target, survey: Survey, planned: ChangeSet) -> None:
@@ -93,7 +83,10 @@ def require_harmless(target: Target, survey: Survey, planned: ChangeSet) -> None
         return
     used = running.read_used(target, now) - deleted_roles(target, judged)
     parameters = Parameters(survey.had, survey.parameters)
-    if effects := [text for each in judged if (text := effect(each, used, parameters))]:
+    changed = {each.id for each in planned.changes if each.action == Action.CHANGE.value}
+    ends_https = parameters.empties(TURNED_OFF_BY["HttpsListener"])
+    use = Use(used, now.security_groups, changed, ends_https)
+    if effects := [text for each in judged if (text := effect(each, use, parameters))]:
         raise CUT_OFF(service=target.settings.names.service, effects="; ".join(effects))
     in_place.require_zones(target, judged, now, used)
 
@@ -121,12 +114,12 @@ class Parameters:
         return before and not after
 
 
-def effect(change: Change, used: AbstractSet[str], parameters: Parameters) -> str:
+def effect(change: Change, use: Use, parameters: Parameters) -> str:
     """How it cuts off running tasks, in words; empty if it does not."""
-    if cuts_off(change, used, parameters):
+    if cuts_off(change, use.ids, parameters):
         return describe(change)
-    lost = in_place.loss(change, used)
-    return f"{change.resource} ({change.type}) {lost}" if lost and is_used(change, used) else ""
+    lost = in_place.loss(change, use) if is_used(change, use.ids) else ""
+    return f"{change.resource} ({change.type}) {lost}" if lost else ""
 
 
 def cuts_off(change: Change, used: AbstractSet[str], parameters: Parameters) -> bool:
@@ -160,19 +153,4 @@ def balancer_of(arn: str) -> str:
 def describe(change: Change) -> str:
     """The change of a resource, and the properties that cause it."""
     causes = f" for its {', '.join(change.causes)}" if change.causes else ""
-    text = f"{change.resource} ({change.type}) {ENDS[change.action]}{causes}"
-    if name := kept_name(change):
-        text += (
-            f", which CloudFormation refuses as long as it has the name {name}: a resource with a "
-            "name of its own needs another one"
-        )
-    return text
-
-
-def kept_name(change: Change) -> str:
-    """The name that keeps CloudFormation from replacing a resource; empty if nothing does."""
-    keys = NAMES.get(change.type, ())
-    before, after = ([each.get(key, "") for key in keys] for each in (change.before, change.after))
-    if not all(before) or before != after or change.action != Action.REPLACE.value:
-        return ""
-    return str(next(iter(before), ""))
+    return f"{change.resource} ({change.type}) {ENDS[change.action]}{causes}"

@@ -42,7 +42,7 @@ def print_plan(target: Target, survey: Survey) -> None:
             print_changes(target, survey, planned)
             for each in planned.changes:
                 console.say(line(each))
-            judgement.require_harmless(target, survey, planned)
+            judgement.require_good(target, survey, planned)
     roles.print_plan(target, survey.missing)
     target.fact("documents", f"to apply: {policies.LIFECYCLE}, {policies.DEPLOY}")
     print_policy(target, survey)

@@ -30,7 +30,7 @@ def provision(target: Target) -> None:
     parameters = found.parameters if found.had else safeguards.at_first(found.parameters)
     with change_set.planned(target, stack, found.template, parameters) as planned:
         print_changes(target, found, planned)
-        judgement.require_harmless(target, found, planned)
+        judgement.require_good(target, found, planned)
         take_over.confirm(target, planned.changes)
         # The stack needs both, and nothing is created before its change set is valid.
         roles.create(target, found.missing)
