@@ -101,6 +101,8 @@ class Iam(Service):
         }
         if unknown := parameters.keys() - only:
             raise NotImplementedError(f"{sorted(unknown)} of SimulateCustomPolicy")
+        if any("*" in arn for arn in parameters.get("ResourceArns", []) if arn != "*"):
+            raise NotImplementedError("a pattern of ARNs in SimulateCustomPolicy")
         return {"EvaluationResults": boundaries.simulated(parameters), "IsTruncated": False}
 
     def add_client_id_to_open_id_connect_provider(self, parameters: Json) -> Json:

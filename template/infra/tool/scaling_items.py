@@ -1,4 +1,4 @@
-"""What the two lists of infra/autoscaling.json share: each item has a name, and a deploy adds the
+"""Rules of the two lists of infra/autoscaling.json: each item has a name, and a deploy adds the
 service that it scales. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence

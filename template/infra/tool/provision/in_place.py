@@ -50,7 +50,7 @@ Properties = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Use:
-    """What running tasks use."""
+    """The resources that running tasks use."""
 
     ids: AbstractSet[str]  # physical ids of everything
     groups: AbstractSet[str] = frozenset()  # security groups that they are in
