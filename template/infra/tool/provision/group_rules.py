@@ -1,4 +1,4 @@
-"""Rules of a security group, as CloudFormation has them, and which of them a change takes away.
+"""Rules of a security group in a CloudFormation template, and the rules that a change removes.
 Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,12 +12,12 @@ from infra.tool.provision.change import NOT_KNOWN
 Network = IPv4Network | IPv6Network
 
 EGRESS, INGRESS = "SecurityGroupEgress", "SecurityGroupIngress"
-# The members of a rule that name the other side.
+# The members of a rule that name its source or destination.
 GROUPS = ("DestinationSecurityGroupId", "SourceSecurityGroupId")
 PEERS = (*GROUPS, "CidrIp", "CidrIpv6", "DestinationPrefixListId", "SourcePrefixListId")
 
 EVERY_PROTOCOL = "-1"
-# IANA's numbers of the protocols that EC2 takes by name ("IpPermission", API Reference of EC2).
+# IANA's numbers of the protocols that EC2 accepts by name ("IpPermission", API Reference of EC2).
 NUMBERS = {"icmp": "1", "tcp": "6", "udp": "17", "icmpv6": "58"}
 EVERY_PORT = (0, 65_535)
 EVERYWHERE = "0.0.0.0/0"
@@ -66,7 +66,7 @@ def read(properties: Mapping[str, Any], direction: str) -> list[Rule]:
 
 
 def read_before(properties: Mapping[str, Any], direction: str) -> list[Rule]:
-    """The same, of a group as it is: EC2 adds a rule to one whose egress no template names."""
+    """The rules of an existing group. EC2 adds a rule to a group without egress rules."""
     if direction == EGRESS and direction not in properties:
         return [*parsed([{"IpProtocol": EVERY_PROTOCOL, "CidrIp": EVERYWHERE}])]
     return read(properties, direction)
@@ -94,7 +94,7 @@ def lost(before: Iterable[Rule], after: Sequence[Rule], unknown: AbstractSet[str
 
 
 def allows(rules: Iterable[Rule], wanted: Rule, unknown: AbstractSet[str]) -> bool:
-    """Whether rules together allow what one allows."""
+    """Whether the rules together allow all traffic that `wanted` allows."""
     peers = {rule.peer for rule in rules if rule.has_ports_of(wanted)}
     if NOT_KNOWN in peers:
         peers |= unknown

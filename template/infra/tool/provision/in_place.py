@@ -1,12 +1,12 @@
 """Changes in place that cut running tasks off.
 
-| of | that |
+| a change of | cuts tasks off if it |
 | --- | --- |
-| a security group that tasks are in | takes away a rule, or a part of one |
-| a security group of their load balancer | takes away its rules for tasks, or a port of clients |
+| a security group that tasks are in | removes a rule, or a part of one |
+| a security group of their load balancer | removes its rules for tasks, or a port of clients |
 | their load balancer | leaves a security group, or a zone |
-| a listener or rule that leads to them | leads elsewhere, or listens at another port |
-| a role of theirs | lets ECS no longer give it to tasks |
+| a listener or rule that leads to them | forwards to another target, or listens on another port |
+| a role of theirs | no longer allows ECS to assume it for tasks |
 
 Which clients may reach the load balancer is a setting, so their ranges are not judged. Whether the
 app answers at another path of a health check, and what tasks do with the grants of their roles, is
@@ -59,7 +59,7 @@ class Use:
 
     @property
     def unknown(self) -> AbstractSet[str]:
-        """The ids that a value which is not known yet may be, among those that tasks use."""
+        """The ids that an unknown value may have, among those that tasks use."""
         return self.changed & self.ids
 
 
@@ -80,7 +80,7 @@ def require_zones(
 
 
 def read_zones(target: Target, subnets: Iterable[str]) -> Mapping[str, str]:
-    """The zone of each subnet. One that the change set itself creates has none yet."""
+    """The zone of each subnet. A subnet that the change set creates has none yet."""
     ids = sorted({id for id in subnets if id.startswith("subnet-")})
     pages = target.aws.ec2.get_paginator("describe_subnets").paginate(SubnetIds=ids)
     return {
@@ -92,7 +92,7 @@ def read_zones(target: Target, subnets: Iterable[str]) -> Mapping[str, str]:
 
 
 def loss(change: Change, use: Use) -> str:
-    """How it cuts off tasks, in words; empty if it does not."""
+    """How the change cuts off tasks, as part of a sentence; empty if it does not."""
     return ", and ".join(LOSSES[change.type](change, use)) if is_judged(change) else ""
 
 
@@ -138,7 +138,7 @@ def of_group(change: Change, use: Use) -> Iterator[str]:
 
 
 def leads_out(lost: Rule, after: Iterable[Rule], use: Use) -> bool:
-    """Whether a rule of a load balancer led to tasks, and no other one does."""
+    """Whether a lost rule allowed the load balancer to reach tasks, and no remaining rule does."""
     if lost.is_group:
         return lost.peer in use.ids
     peers = {rule.peer for rule in after if rule.is_group}
@@ -182,7 +182,7 @@ def leads_to_tasks(
 
 
 def trusts_tasks(properties: Properties) -> bool:
-    """Whether ECS may give a role to tasks. Conditions are not judged."""
+    """Whether the trust policy allows ECS tasks to assume the role. Conditions are not judged."""
     document = properties.get("AssumeRolePolicyDocument", {})
     if not isinstance(document, Mapping):
         return True
@@ -204,7 +204,7 @@ def subnets(properties: Properties) -> Sequence[str]:
 def zones_left(
     before: Iterable[str], after: Iterable[str], used: Iterable[str], zones: Mapping[str, str]
 ) -> list[str]:
-    """Subnets with tasks, in zones that the load balancer leaves: until the next deploy, their
+    """The subnets with tasks in zones that the load balancer leaves: until the next deploy, their
     tasks would get no requests."""
     leaving = {zones.get(id) for id in before} - {zones.get(id) for id in after}
     return [f"{id} ({zones[id]})" for id in sorted(used) if zones.get(id) in leaving - {None}]

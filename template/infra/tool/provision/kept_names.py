@@ -14,12 +14,12 @@ KEPT = Problem(
     "name-kept",
     "this change set cannot be executed: {effects}, and CloudFormation cannot replace a resource "
     "that keeps its name",
-    "take that back in infra/stack.yml; or {other}",
+    "undo this change in infra/stack.yml; or {other}",
 )
 RENAME = "give each of them another name in infra/stack.yml, too"
 DESTROY = f"delete everything first, because infra/settings.toml names it: {COMMAND} destroy"
 
-# The property that names a resource which other properties can replace.
+# By type: the property with the name of the resource. A change of another property can replace it.
 NAMES = {
     "AWS::EC2::SecurityGroup": "GroupName",
     "AWS::ECR::Repository": "RepositoryName",
@@ -53,7 +53,7 @@ def names_of(settings: Settings) -> AbstractSet[str]:
 
 
 def kept_name(change: Change) -> str:
-    """The name that keeps CloudFormation from replacing a resource; empty if nothing does."""
+    """The name that a replacement would keep; empty if CloudFormation can replace the resource."""
     key = NAMES.get(change.type, "")
     before, after = (str(each.get(key, "")) for each in (change.before, change.after))
     return before if change.action in REPLACED and before == after else ""
