@@ -83,7 +83,7 @@ def test_an_asymmetric_key(running: Checkout) -> None:
 
 def test_a_key_whose_policy_has_no_statement_for_the_log(running: Checkout) -> None:
     running.set("security.log_key", create_key(running.aws))
-    refuse(running, "log-key-closed", "to the service logs.us-east-1.amazonaws.com")
+    refuse(running, "log-key-closed", "allow the service logs.us-east-1.amazonaws.com")
 
 
 def test_a_key_that_was_disabled_later_is_a_warning(running: Checkout) -> None:
