@@ -428,4 +428,19 @@ MUTATIONS: Sequence[Mutation] = [
         (' if service.get("status") != "INACTIVE"]', "]", "deploy was_deleted"),
     ),
     *of("checks.py", ("    if service and service.is_draining:\n", "    if False:\n", "rollback deleted")),
+    *of(
+        "provision/kept_names.py",
+        ("    if kept:\n", "    if False:\n", "provision/judgement keeps_its_name_is_not_replaced"),
+        (' and before == after else ""', ' else ""', "provision/judgement name_that_stays"),
+        ("if change.action in REPLACED and before", "if before", "provision/judgement name_that_stays"),
+        ('    "AWS::IAM::Role": "RoleName",\n', "", "provision/judgement every_type"),
+    ),
+    *of(
+        "provision/group_rules.py",
+        ("first <= least and most <= last", "True", "provision/judgement load_balancer_keeps"),
+        ("    if direction == EGRESS and direction not in properties:\n", "    if False:\n", "provision/judgement loses_nothing"),
+        ("        peers |= unknown\n", "        pass\n", "provision/judgement loses_nothing or load_balancer_keeps or not_known"),
+        ("return wanted.is_group and EVERYWHERE in peers", "return False", "provision/judgement loses_nothing or load_balancer_keeps"),
+        ("    if wanted.peer in peers:\n", "    if True:\n", "provision/judgement loses_nothing"),
+    ),
 ]  # fmt: skip
