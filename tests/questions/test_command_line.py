@@ -121,7 +121,7 @@ def test_the_answers_file_has_the_name_that_copier_is_given(
     assert "\nuvx copier update -a .copier-answers.ecs.yml --skip-answered " in after.text(
         "README.md"
     )
-    assert "`_commit` in\n`.copier-answers.ecs.yml`." in after.text("README.md")
+    assert "`_src_path` in `.copier-answers.ecs.yml`" in after.text("README.md")
     sh(f"yamllint --strict {ours[1]}", service)
 
 

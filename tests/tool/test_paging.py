@@ -12,7 +12,7 @@ from tests.support.rendering import ROOT
 TOOL = ROOT / "template" / "infra" / "tool"
 CLIENTS = (
     *("application-autoscaling", "cloudformation", "cloudwatch", "ec2", "ecr", "ecs", "elbv2"),
-    *("iam", "logs", "route53", "sts", "wafv2"),
+    *("iam", "kms", "logs", "route53", "s3", "sts", "wafv2"),
 )
 TOKENS = {"nextToken", "NextToken", "Marker", "NextMarker"}
 

@@ -114,7 +114,7 @@ def play(new: Checkout, *settings: CompanySetting) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pair", combinations(COMPANY_SETTINGS, 2), ids=name_of)
+@pytest.mark.parametrize("pair", [*combinations(COMPANY_SETTINGS, 2)], ids=name_of)
 def test_every_pair_provisions_and_deploys_together(new: Checkout, pair: Pair) -> None:
     play(new, *pair)
 

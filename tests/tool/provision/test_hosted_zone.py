@@ -298,7 +298,7 @@ def test_the_record_is_removed_only_with_the_domain(running: Checkout) -> None:
     running.set("https.certificate", "")
     running.set("https.domain", "")
     plan = running.administer("provision", "--plan").expect(0)
-    assert f"the record of {DOMAIN} goes" in plan.out
+    assert f"the record of {DOMAIN} is removed" in plan.out
     assert f"HTTPS goes: clients of https://{DOMAIN} get no answer" in plan.out
     running.administer("provision").expect(0)
     assert (zone.leads_to, list(listeners(running))) == ([], [80])

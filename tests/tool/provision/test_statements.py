@@ -71,7 +71,7 @@ def test_a_statement_without_a_name_changes_as_a_whole() -> None:
 def test_a_plan_shows_what_was_changed_by_hand(provisioned: Checkout) -> None:
     provisioned.set("github.subject", "repo:a/b:ref:refs/heads/main")
     run = provisioned.administer("provision", "--plan").expect(0)
-    assert "policy      to change: 0 statements of the deploy role" in run.out
+    assert "policy  " not in run.out
     live = provisioned.document(DOCUMENT)
     live["Statement"][0]["Action"].append("cloudformation:*")
     live["Statement"].append({"Effect": "Allow", "Action": "iam:*", "Resource": "*"})
